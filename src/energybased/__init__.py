@@ -1,0 +1,59 @@
+"""Energy-based models: everything is an energy; every job is sampling from energies, or comparing them."""
+
+from importlib.metadata import version
+
+from energybased import data, energies, networks, objectives, recipes, sampling, training
+from energybased.energies import (
+    MLP,
+    Banana,
+    Convolutional,
+    Gaussian,
+    GaussianMixture,
+    Network,
+    Ring,
+    StandardNormal,
+    Tilted,
+)
+from energybased.energy import Energy, mean, mixture
+from energybased.errors import UserError
+from energybased.objectives import ContrastiveDivergence
+from energybased.recipes.model import Model, load
+from energybased.recipes.train import resume, train
+from energybased.sampling import HMC, MALA, Langevin, ReplayBuffer, Underdamped, adapt, sample
+
+__version__ = version("energybased")
+
+__all__ = [
+    "HMC",
+    "MALA",
+    "MLP",
+    "Banana",
+    "ContrastiveDivergence",
+    "Convolutional",
+    "Energy",
+    "Gaussian",
+    "GaussianMixture",
+    "Langevin",
+    "Model",
+    "Network",
+    "ReplayBuffer",
+    "Ring",
+    "StandardNormal",
+    "Tilted",
+    "Underdamped",
+    "UserError",
+    "adapt",
+    "data",
+    "energies",
+    "load",
+    "mean",
+    "mixture",
+    "networks",
+    "objectives",
+    "recipes",
+    "resume",
+    "sample",
+    "sampling",
+    "train",
+    "training",
+]

@@ -1,0 +1,7 @@
+"""`python -m energybased` is `ebm`."""
+
+import sys
+
+from energybased.cli import main
+
+sys.exit(main())

@@ -1,0 +1,96 @@
+"""`ebm doctor [RUN]`."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from collections.abc import Iterator, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+import tyro
+
+from energybased.data import DATASETS
+from energybased.errors import UserError
+from energybased.objectives import ContrastiveDivergence, Vital
+from energybased.recipes.model import load
+from energybased.training.run import Run
+
+PACKAGES = ("energybased", "torch", "numpy", "scikit-learn", "lightning-fabric", "safetensors", "tyro", "rich")
+ENOUGH_DISK = 1.0  # GiB
+
+
+class Finding(NamedTuple):
+    """One thing looked at."""
+
+    good: bool
+    what: str
+    value: str
+    advice: str = ""
+
+
+def doctor(path: tyro.conf.Positional[Path | None] = None, /) -> int:
+    """Says whether this machine is fit and, given a run, whether it is healthy; exits with 1 if something is not.
+
+    Args:
+        path: a run to look at.
+    """
+    findings = list(machine() if path is None else patient(path))
+    for finding in findings:
+        line = f"{'ok  ' if finding.good else 'BAD '} {finding.what:<22} {finding.value}"
+        print(line if finding.good or not finding.advice else f"{line}; {finding.advice}")
+    return 0 if all(finding.good for finding in findings) else 1
+
+
+def machine() -> Iterator[Finding]:
+    """Versions, processor, compiler, disk and data."""
+    yield Finding(True, "python", platform.python_version())
+    for package in PACKAGES:
+        try:
+            yield Finding(True, package, version(package))
+        except PackageNotFoundError:
+            yield Finding(False, package, "missing", f"pip install {package}")
+    yield Finding(True, "threads", f"{torch.get_num_threads()} of {os.cpu_count()} cores")
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none; everything runs on the processor"
+    yield Finding(True, "gpu", gpu)
+    compiler = shutil.which(os.environ.get("CXX", "c++")) or shutil.which("g++") or shutil.which("clang++")
+    yield Finding(compiler is not None, "c++ compiler", compiler or "none", "install g++ or clang++")
+    free = shutil.disk_usage(Path.cwd()).free / 2**30
+    yield Finding(free >= ENOUGH_DISK, "free disk here", f"{free:.1f} GiB", f"{ENOUGH_DISK:g} GiB are wise")
+    writable = os.access(Path.cwd(), os.W_OK)
+    yield Finding(writable, "this folder", "writable" if writable else "not writable", "runs/ is written here")
+    for name, read in DATASETS.items():
+        try:
+            data = read()
+            yield Finding(True, f"data {name}", f"{len(data.train)} + {len(data.validation)} + {len(data.test)}")
+        except UserError as error:
+            yield Finding(False, f"data {name}", "missing", str(error))
+
+
+def patient(path: Path) -> Iterator[Finding]:
+    """The newest vitals of a run against their ranges, its checkpoint, and what the guard did."""
+    run = Run.open(path)
+    checkpoint = run.newest_checkpoint()
+    load(path)
+    yield Finding(True, "checkpoint", checkpoint.name)
+    metrics, events = run.lines("metrics.jsonl"), run.lines("events.jsonl")
+    if metrics:
+        latest = metrics[-1]
+        for vital in ContrastiveDivergence.vitals:
+            yield read(vital, float(latest[vital.name]), int(latest["step"]))
+    rollbacks = sum(event["event"] == "rollback" for event in events)
+    yield Finding(True, "rollbacks", str(rollbacks))
+    stops = [event["reason"] for event in events if event["event"] == "stop"]
+    yield Finding(not stops, "guard", stops[-1] if stops else "did not stop the run", "lower the learning rate")
+
+
+def read(vital: Vital, value: float, step: int) -> Finding:
+    measured = f"{value:.4g} in {vital.low:g} ... {vital.high:g}"
+    return Finding(vital.healthy(value, step), vital.name, measured, vital.advice)
+
+
+def run(arguments: Sequence[str]) -> int:
+    return tyro.cli(doctor, args=arguments, prog="ebm doctor")

@@ -1,0 +1,33 @@
+"""`ebm recipes [NAME]`."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Sequence
+
+import tyro
+
+from energybased.recipes import RECIPES, find_recipe
+from energybased.recipes.settings import to_json
+
+
+def recipes(name: tyro.conf.Positional[str] = "", /) -> int:
+    """Lists the recipes, or shows one with its expected result and every setting.
+
+    Args:
+        name: the recipe to show.
+    """
+    if not name:
+        for known, build in RECIPES.items():
+            print(f"{known:<12} {(inspect.getdoc(build) or '').splitlines()[0]}")
+        return 0
+    settings = to_json(find_recipe(name))
+    print(inspect.getdoc(RECIPES[name]))
+    print(f"\n    ebm train {name}\n")
+    print(json.dumps(settings, indent=1))
+    return 0
+
+
+def run(arguments: Sequence[str]) -> int:
+    return tyro.cli(recipes, args=arguments, prog="ebm recipes")

@@ -1,0 +1,58 @@
+"""`ebm sample RUN`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import tyro
+
+from energybased.data.pictures import grid, save_png
+from energybased.errors import UserError, require
+from energybased.recipes.measure import film
+from energybased.recipes.model import load
+
+
+def sample(
+    path: tyro.conf.Positional[Path],
+    /,
+    n: Annotated[int, tyro.conf.arg(aliases=["-n"])] = 64,
+    steps: int | None = None,
+    seed: int = 0,
+    out: Path | None = None,
+) -> int:
+    """Draws samples by fresh chains; pictures come with a film strip of a few chains beside them.
+
+    Args:
+        path: a run, or an exported model.
+        n: how many.
+        steps: transitions of each chain; the recipe's length if not given.
+        seed: of the chains.
+        out: a .png or .npz file; samples.png beside the run if not given.
+    """
+    require(n >= 1, f"n must be at least 1, got {n}")
+    require(steps is None or steps >= 1, f"steps must be at least 1, got {steps}")
+    out = (path if path.is_dir() else path.parent) / "samples.png" if out is None else out
+    require(out.suffix in (".png", ".npz"), f"{out} must end in .png or .npz")
+    model = load(path)
+    x = model.sample(n, steps, seed)
+    if out.suffix == ".npz":
+        try:
+            np.savez_compressed(out, x=x.numpy())
+        except OSError as error:
+            raise UserError(f"cannot write {out}: {error.strerror}") from error
+        print(out)
+        return 0
+    require(x.ndim == 4 and x.shape[1] in (1, 3), f"samples of shape {tuple(x.shape[1:])} are no pictures: write .npz")
+    save_png(grid(x), out)
+    strip = film(model, seed=seed)
+    film_file = out.with_name(f"{out.stem}-film.png")
+    save_png(grid(strip.flatten(0, 1), columns=strip.shape[1]), film_file)
+    print(out, film_file, sep="\n")
+    return 0
+
+
+def run(arguments: Sequence[str]) -> int:
+    return tyro.cli(sample, args=arguments, prog="ebm sample")

@@ -1,0 +1,60 @@
+"""A data set in memory: three splits, each x with labels if there are any."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from energybased.errors import require
+
+
+@dataclass(frozen=True)
+class Split:
+    """x `(n, *event)` in float32, pixels in [0, 1]; y `(n,)` of class numbers, or None."""
+
+    x: Tensor
+    y: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """Train on `train`, choose on `validation`, report on `test`."""
+
+    name: str
+    train: Split
+    validation: Split
+    test: Split
+
+    @property
+    def event(self) -> tuple[int, ...]:
+        """Shape of one example."""
+        return tuple(self.train.x.shape[1:])
+
+    @property
+    def is_image(self) -> bool:
+        return len(self.event) == 3
+
+    def sha256(self) -> str:
+        """A hash of every value in every split."""
+        digest = hashlib.sha256()
+        for split in (self.train, self.validation, self.test):
+            for tensor in (split.x, split.y):
+                if tensor is not None:
+                    digest.update(tensor.contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+
+def shuffled_split(name: str, x: Tensor, y: Tensor | None, validation: int, test: int) -> DataSet:
+    """Splits by one fixed shuffle: the last `test` examples, before them `validation`, the rest to train on."""
+    n = len(x)
+    require(n >= validation + test + 1, f"{name} has {n} examples, too few to split")
+    order = torch.randperm(n, generator=torch.Generator().manual_seed(0))
+    cuts = (slice(0, n - validation - test), slice(n - validation - test, n - test), slice(n - test, n))
+    splits = [Split(x[order[cut]], None if y is None else y[order[cut]]) for cut in cuts]
+    return DataSet(name, *splits)

@@ -1,0 +1,31 @@
+"""The one error that is the user's to mend."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(ValueError):
+    """Something the caller gave cannot be used; the message is one sentence that names it.
+
+    The command line prints the message and exits with 2, without a traceback.
+    """
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The part of a sentence that offers what was probably meant.
+
+    >>> nearest("digit", ["digits", "mnist"])
+    "did you mean 'digits'? (known: digits, mnist)"
+    """
+    known = sorted(known)
+    close = difflib.get_close_matches(name, known, n=1)
+    listing = f"known: {', '.join(known)}"
+    return f"did you mean {close[0]!r}? ({listing})" if close else listing
+
+
+def require(condition: bool, message: str) -> None:
+    """Raise `UserError(message)` unless `condition` holds."""
+    if not condition:
+        raise UserError(message)

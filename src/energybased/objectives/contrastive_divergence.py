@@ -1,0 +1,129 @@
+"""Contrastive divergence with a replay buffer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch import Generator, Tensor
+from torch.func import functional_call
+from torch.nn import functional as F
+
+from energybased.energies import as_energy
+from energybased.energy import Energy
+from energybased.errors import require
+from energybased.objectives.objective import Batch, Parts, Result, State, Vital, scalar
+from energybased.sampling import Kernel, Streams, advance, evaluating
+from energybased.sampling.replay import ReplayBuffer
+
+EDGE = 1 / 255  # a pixel this near its bound counts as saturated
+
+
+@dataclass(frozen=True)
+class ContrastiveDivergence:
+    """Du & Mordatch 2019, algorithm 1: L = mean E(x+) - mean E(x-) + energy_l2 (mean E(x+)^2 + mean E(x-)^2).
+
+    x+ are data and x- the ends of chains of `steps` transitions of `kernel`, begun in the replay buffer. With
+    conditions, replayed chains go on under the conditions of the current batch.
+
+    Args:
+        kernel: the transition of the chains.
+        steps: transitions an update.
+        buffer: where chains rest.
+        energy_l2: weight of the penalty on squared energies (the paper's alpha).
+        form: "difference" as above; "softplus" takes softplus(E+ - E-) pairwise; "logsumexp" weighs the
+            negatives by softmax(-E-) over the batch. Both are options of the paper's code.
+        kl: weight of the KL term (appendix A.1): E of the last transition's end, back-propagated through that
+            transition with E itself held fixed.
+        start: where chains begin: uniform in [0, 1], or standard normal.
+        dropout: run the chains in train mode, as the paper's unconditional CIFAR-10 model.
+    """
+
+    vitals: ClassVar[tuple[Vital, ...]] = (
+        Vital("gap", -50.0, 50.0, 20, "lower the learning rate or raise energy_l2"),
+        Vital("chain_gradient", 1e-3, 1e4, 100, "lower the learning rate, or clip the chain's gradient"),
+        Vital("separation", 0.02, 0.98, 200, "take more sampler steps an update, or a lower learning rate"),
+        Vital("saturation", -1.0, 0.3, 200, "lower step_size or raise noise_scale"),
+    )
+
+    kernel: Kernel
+    steps: int = 60
+    buffer: ReplayBuffer = ReplayBuffer()
+    energy_l2: float = 1.0
+    form: Literal["difference", "softplus", "logsumexp"] = "difference"
+    kl: float = 0.0
+    start: Literal["uniform", "normal"] = "uniform"
+    dropout: bool = False
+
+    def __post_init__(self) -> None:
+        require(self.steps >= 1, f"steps must be at least 1, got {self.steps}")
+        require(self.energy_l2 >= 0, f"energy_l2 must not be negative, got {self.energy_l2}")
+        require(self.kl >= 0, f"kl must not be negative, got {self.kl}")
+        require(self.form in ("difference", "softplus", "logsumexp"), f"no such form: {self.form!r}")
+        require(self.start in ("uniform", "normal"), f"no such start: {self.start!r}")
+
+    def fresh(self, n: int, like: Tensor, rng: Generator) -> Tensor:
+        """n starts of chains in the shape of the rows of `like`."""
+        draw = torch.rand if self.start == "uniform" else torch.randn
+        return draw((n, *like.shape[1:]), generator=rng, dtype=like.dtype).to(like.device)
+
+    def init(self, parts: Parts, data: Tensor, rng: Generator) -> State:
+        return self.buffer.init(lambda n: self.fresh(n, data, rng), rng)
+
+    def refresh(self, state: State, rng: Generator) -> State:
+        like = self.buffer.contents(state, rng)
+        self.buffer.refresh(state, 0.2, lambda n: self.fresh(n, like, rng), rng)
+        return state
+
+    def step(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> Result:
+        energy = as_energy(parts["energy"])
+        chained = energy if batch.y is None else energy.given(batch.y)
+        start, slots = self.buffer.draw(state, len(batch.x), lambda n: self.fresh(n, batch.x, rng), rng)
+        streams = Streams.of(rng, start)
+        if self.dropout:
+            chain = advance(chained, start, self.kernel, self.steps, streams)
+        else:
+            with evaluating(energy):
+                chain = advance(chained, start, self.kernel, self.steps, streams)
+        negatives = chain.x
+        self.buffer.write(state, slots, negatives)
+
+        data_energy, negative_energy = energy(batch.x, batch.y), energy(negatives, batch.y)
+        loss = self.contrast(data_energy, negative_energy)
+        loss = loss + self.energy_l2 * (data_energy.square().mean() + negative_energy.square().mean())
+        if self.kl:
+            loss = loss + self.kl * self.kl_term(chained, negatives, streams)
+        gap = data_energy.mean() - negative_energy.mean()
+        metrics = {
+            "loss": loss,
+            "gap": gap,
+            "energy_data": data_energy.mean(),
+            "energy_negatives": negative_energy.mean(),
+            "chain_gradient": chain.info.gradient.mean(),
+            "chain_movement": chain.info.movement.mean(),
+            "separation": (data_energy[:, None] < negative_energy).float().mean(),
+            "saturation": self.saturation(negatives) - self.saturation(batch.x),
+        }
+        return Result({"energy": loss}, state, {name: scalar(value) for name, value in metrics.items()})
+
+    def contrast(self, data: Tensor, negatives: Tensor) -> Tensor:
+        if self.form == "softplus":
+            return F.softplus(data - negatives).mean()
+        if self.form == "logsumexp":
+            return data.mean() - (torch.softmax(-negatives, 0).detach() * negatives).sum()
+        return data.mean() - negatives.mean()
+
+    def kl_term(self, energy: Energy, x: Tensor, streams: Streams) -> Tensor:
+        """E at the end of one more, differentiable transition, with gradients through the transition only."""
+        end = self.kernel.step(energy, self.kernel.init(energy, x), streams)[0].x
+        fixed = {name: value.detach() for name, value in energy.named_parameters()}
+        values: Tensor = functional_call(energy, fixed, (end,))
+        return values.mean()
+
+    def saturation(self, x: Tensor) -> Tensor:
+        """Fraction of entries at the chain's bounds; zero where the kernel has none."""
+        bounds = getattr(self.kernel, "bounds", None)
+        if bounds is None:
+            return x.new_zeros(())
+        return ((x <= bounds[0] + EDGE) | (x >= bounds[1] - EDGE)).float().mean()

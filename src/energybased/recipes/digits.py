@@ -1,0 +1,27 @@
+"""scikit-learn's 8x8 digits, in a minute."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from energybased.recipes.recipe import EnergyRecipe, Sampler
+from energybased.sampling import ReplayBuffer, Underdamped
+from energybased.training import Adam
+
+
+def digits(**changes: Any) -> EnergyRecipe:
+    """An energy of the digits smoothed with noise, sampled at temperature 1."""
+    recipe = EnergyRecipe(
+        recipe="digits",
+        data="digits",
+        data_noise=0.2,
+        batch_size=128,
+        steps=2000,
+        hidden=(256, 256),
+        sampler=Sampler(Underdamped(0.2, 0.7), steps=5, length=100),
+        buffer=ReplayBuffer(capacity=1024, restart=0.02),
+        optimizer=Adam(lr=5e-3, clip_norm=5.0, schedule="cosine"),
+        ema=0.995,
+    )
+    return replace(recipe, **changes)

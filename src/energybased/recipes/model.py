@@ -1,0 +1,131 @@
+"""A trained run, ready for use."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from energybased.energies import as_energy
+from energybased.energy import Energy
+from energybased.errors import UserError, require
+from energybased.objectives import ContrastiveDivergence
+from energybased.recipes.recipe import EnergyRecipe
+from energybased.recipes.settings import from_json, to_json
+from energybased.sampling import Samples, sample
+from energybased.tasks.denoise import denoise
+from energybased.training.checkpoint import load_group, read_state
+from energybased.training.run import Run
+
+FORMAT = "energybased-model-1"
+
+
+@dataclass(frozen=True)
+class Model:
+    """The averaged weights of a run, in eval mode, with the settings they were trained under."""
+
+    energy: Energy
+    recipe: EnergyRecipe
+    event: tuple[int, ...]
+
+    def start(self, n: int, seed: int = 0) -> Tensor:
+        """n fresh starts of chains, `(n, *event)`: uniform noise in [0, 1]."""
+        return torch.rand((n, *self.event), generator=torch.Generator().manual_seed(seed))
+
+    def chains(self, start: Tensor, steps: int | None = None, seed: int = 0, keep_every: int | None = None) -> Samples:
+        """Runs the recipe's kernel from `start`, by default for the recipe's length."""
+        steps = self.recipe.sampler.length if steps is None else steps
+        generator = torch.Generator().manual_seed(seed)
+        return sample(self.energy, start, self.recipe.sampler.kernel, steps, generator, keep_every)
+
+    def sample(self, n: int, steps: int | None = None, seed: int = 0) -> Tensor:
+        """n pictures `(n, *event)` in [0, 1], the ends of fresh chains."""
+        require(n >= 1, f"n must be at least 1, got {n}")
+        return self.finish(self.chains(self.start(n, seed), steps, seed).x)
+
+    def finish(self, x: Tensor) -> Tensor:
+        """Chains live among data with noise; this takes the noise off, and keeps pixels in [0, 1]."""
+        return denoise(self.energy, x, self.recipe.data_noise).clamp(0, 1)
+
+    @torch.no_grad()
+    def score(self, x: Tensor) -> Tensor:
+        """Energies `(n,)`; high means strange."""
+        values: Tensor = self.energy(x)
+        return values
+
+    def export(self, file: Path | str) -> None:
+        """Writes weights and settings into one safetensors file, which `load` reads."""
+        header = {"format": FORMAT, "recipe": json.dumps(to_json(self.recipe)), "event": json.dumps(self.event)}
+        try:
+            save_file({k: v.contiguous() for k, v in self.energy.state_dict().items()}, file, metadata=header)
+        except (OSError, SafetensorError) as error:
+            raise UserError(f"cannot write the model {file}: {error}") from error
+
+
+def load(path: Path | str, energy: nn.Module | None = None) -> Model:
+    """The model of a run, with the averaged weights of its newest checkpoint, or of an exported file.
+
+    Args:
+        path: a run's folder, or a file that `Model.export` wrote.
+        energy: the network itself, for a run that was trained on one of the user's own.
+    """
+    path = Path(path)
+    if path.is_file():
+        return _from_file(path)
+    run = Run.open(path)
+    settings = run.recipe
+    folder = run.newest_checkpoint()
+    read_state(folder, settings["identity"])
+    prefix = "energy/"
+    weights = {name.removeprefix(prefix): value for name, value in load_group(folder, "ema").items()}
+    require(
+        settings["settings"] is not None or energy is not None,
+        f"{path} was trained on a network of your own: pass it, load(path, energy=network)",
+    )
+    recipe = (
+        EnergyRecipe(recipe="own") if settings["settings"] is None else from_json(EnergyRecipe, settings["settings"])
+    )
+    return _model(recipe, tuple(settings["event"]), weights, str(path), energy)
+
+
+def _from_file(path: Path) -> Model:
+    try:
+        with safe_open(path, framework="pt") as file:
+            header: Mapping[str, str] = file.metadata() or {}
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{path} is not a model: {error}") from error
+    require(header.get("format") == FORMAT, f"{path} is not a model that this version of energybased exported")
+    recipe = from_json(EnergyRecipe, json.loads(header["recipe"]))
+    return _model(recipe, tuple(json.loads(header["event"])), weights, str(path), None)
+
+
+def _model(
+    recipe: EnergyRecipe, event: tuple[int, ...], weights: dict[str, Tensor], path: str, own: nn.Module | None
+) -> Model:
+    energy = as_energy(own) if own is not None else recipe.blank(event)
+    try:
+        energy.load_state_dict(weights)
+    except RuntimeError as error:
+        raise UserError(f"the weights of {path} do not fit the network of its recipe") from error
+    return Model(energy.eval().requires_grad_(False), recipe, event)
+
+
+def buffer_samples(run: Run, recipe: EnergyRecipe, n: int, seed: int = 0) -> Tensor:
+    """n of the chains that rest in the newest checkpoint's replay buffer, as they are, `(n, *event)`."""
+    prefix = "objective/"
+    state: dict[str, Any] = load_group(run.newest_checkpoint(), "state")
+    state = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+    rng = torch.Generator().manual_seed(seed)
+    objective = ContrastiveDivergence(recipe.sampler.kernel, buffer=recipe.buffer)
+    chains = objective.buffer.contents(state, rng)
+    chains = chains[torch.randperm(len(chains), generator=rng)]
+    require(len(chains) >= n, f"the buffer holds {len(chains)} chains, fewer than {n}")
+    return chains[:n]

@@ -1,0 +1,101 @@
+"""A recipe: a whole experiment as settings."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Union
+
+import torch
+from torch import Tensor
+from tyro.conf import Suppress
+
+from energybased import networks
+from energybased.data import DataSet
+from energybased.energies import Tilted
+from energybased.energy import Energy
+from energybased.errors import UserError, require
+from energybased.objectives import ContrastiveDivergence
+from energybased.sampling import HMC, MALA, Langevin, ReplayBuffer, Underdamped
+from energybased.training import Phase, Settings
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """The chains of training, and of sampling afterwards.
+
+    Args:
+        kernel: one transition.
+        steps: transitions an update of training.
+        length: transitions of a fresh chain when the trained model is sampled.
+    """
+
+    kernel: Union[Underdamped, Langevin, MALA, HMC] = Underdamped(0.3)
+    steps: int = 20
+    length: int = 500
+
+    def __post_init__(self) -> None:
+        require(self.steps >= 1, f"sampler.steps must be at least 1, got {self.steps}")
+        require(self.length >= 1, f"sampler.length must be at least 1, got {self.length}")
+
+
+@dataclass(frozen=True)
+class EnergyRecipe(Settings):
+    """An energy over data: a Gaussian tilted by a multilayer perceptron, trained by contrastive divergence.
+
+    Args:
+        recipe: its name.
+        data: the name of a data set, or a path to your own: .npy, .npz or a folder of pictures.
+        only: train on these classes alone.
+        steps: updates.
+        minutes: wall time at the most.
+        hidden: widths of the network's hidden layers.
+        sampler: the chains.
+        buffer: where the chains of training rest.
+        energy_l2: weight of the penalty on squared energies.
+    """
+
+    recipe: Suppress[str] = "energy"
+    data: str = "digits"
+    only: tuple[int, ...] = ()
+    steps: int = 1000
+    minutes: float | None = None
+    hidden: tuple[int, ...] = (256, 256)
+    sampler: Sampler = Sampler()
+    buffer: ReplayBuffer = ReplayBuffer(capacity=1024)
+    energy_l2: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.steps >= 1, f"steps must be at least 1, got {self.steps}")
+        require(self.minutes is None or self.minutes > 0, f"minutes must be positive, got {self.minutes}")
+        require(len(self.hidden) > 0 and min(self.hidden) >= 1, f"hidden must be widths of layers, got {self.hidden}")
+        require(self.energy_l2 >= 0, f"energy_l2 must not be negative, got {self.energy_l2}")
+        require(
+            self.batch_size <= self.buffer.capacity,
+            f"batch_size {self.batch_size} is larger than buffer.capacity {self.buffer.capacity}",
+        )
+
+    def energy(self, x: Tensor) -> Energy:
+        """The untrained energy, its base fitted to x `(n, *event)`."""
+        torch.manual_seed(self.seed)
+        return Tilted.fit(x, self.data_noise, networks.MLP(x[0].numel(), self.hidden))
+
+    def blank(self, event: tuple[int, ...]) -> Energy:
+        """An energy over `event` in which weights can be loaded."""
+        dim = math.prod(event)
+        return Tilted(torch.zeros(dim), torch.eye(dim), networks.MLP(dim, self.hidden))
+
+    def phases(self) -> list[Phase]:
+        objective = ContrastiveDivergence(self.sampler.kernel, self.sampler.steps, self.buffer, self.energy_l2)
+        return [Phase(objective, self.steps, self.minutes)]
+
+    def examples(self, data: DataSet) -> Tensor:
+        """What is trained on, `(n, *event)`."""
+        if not self.only:
+            return data.train.x
+        if data.train.y is None:
+            raise UserError(f"{data.name} has no labels to choose classes {self.only} by")
+        chosen = data.train.x[torch.isin(data.train.y, torch.tensor(self.only))]
+        require(len(chosen) >= 2, f"{data.name} has no examples of the classes {self.only}")
+        return chosen

@@ -1,0 +1,44 @@
+"""Settings as JSON and back: frozen dataclasses, without any registry of strings."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from typing import Any, TypeVar
+
+from energybased.errors import UserError, nearest
+
+T = TypeVar("T")
+
+
+def to_json(settings: Any) -> Any:
+    """Plain values; a dataclass says its class under "kind", so that a union can be read back."""
+    if dataclasses.is_dataclass(settings) and not isinstance(settings, type):
+        fields = {f.name: to_json(getattr(settings, f.name)) for f in dataclasses.fields(settings)}
+        return {"kind": type(settings).__name__, **fields}
+    if isinstance(settings, (tuple, list)):
+        return [to_json(item) for item in settings]
+    if settings is None or isinstance(settings, (bool, int, float, str)):
+        return settings
+    raise UserError(f"a setting of type {type(settings).__name__} cannot be written into a run")
+
+
+def from_json(kind: type[T], value: Any) -> T:
+    """The settings of class `kind` that `to_json` wrote; a name that it does not know is an error."""
+    known = {f.name for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    for name in value:
+        if name != "kind" and name not in known:
+            raise UserError(f"{kind.__name__} has no setting {name!r}: {nearest(name, known)}")
+    hints = typing.get_type_hints(kind)
+    return kind(**{name: _read(hints[name], item) for name, item in value.items() if name != "kind"})
+
+
+def _read(hint: Any, value: Any) -> Any:
+    options = typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else (hint,)
+    if isinstance(value, dict):
+        for option in options:
+            if dataclasses.is_dataclass(option) and option.__name__ == value.get("kind"):  # type: ignore[union-attr]
+                return from_json(option, value)  # type: ignore[arg-type]
+        raise UserError(f"no settings are called {value.get('kind')!r} here")
+    return tuple(value) if isinstance(value, list) else value

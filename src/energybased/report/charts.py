@@ -1,0 +1,62 @@
+"""Charts as inline SVG."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from torch import Tensor
+
+SIZE = (6.4, 3.0)
+COLOURS = ("#1f6feb", "#e36209", "#6f42c1", "#2da44e", "#bf3989", "#57606a")
+
+
+def histograms(groups: Mapping[str, Tensor], label: str) -> str:
+    """One outline of a histogram a group of numbers, over common bins; the far tails are drawn at the edge."""
+    values = {name: group.double().cpu().numpy() for name, group in groups.items()}
+    everything = np.concatenate(list(values.values()))
+    low, high = np.quantile(everything, [0.001, 0.97])
+    bins = np.linspace(low, high, 60)
+    figure, axes = _figure(label, "density")
+    for (name, group), colour in zip(values.items(), COLOURS, strict=False):
+        axes.hist(
+            np.clip(group, low, high), bins, density=True, histtype="stepfilled", alpha=0.35, color=colour, label=name
+        )
+        axes.hist(np.clip(group, low, high), bins, density=True, histtype="step", color=colour)
+    axes.legend(frameon=False, fontsize=9)
+    return _svg(figure)
+
+
+def curves(
+    lines: Mapping[str, tuple[Sequence[float], Sequence[float]]], label: str, events: Sequence[float] = ()
+) -> str:
+    """Lines over steps, with a vertical mark at every event of the guard."""
+    figure, axes = _figure("step", label)
+    for (name, (x, y)), colour in zip(lines.items(), COLOURS, strict=False):
+        axes.plot(x, y, color=colour, linewidth=1.2, label=name)
+    for step in events:
+        axes.axvline(step, color="#cf222e", linestyle="--", linewidth=1)
+    if len(lines) > 1:
+        axes.legend(frameon=False, fontsize=9)
+    return _svg(figure)
+
+
+def _figure(x: str, y: str) -> tuple[Figure, Any]:
+    figure = Figure(figsize=SIZE, layout="constrained")
+    FigureCanvasSVG(figure)
+    axes = figure.add_subplot()
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def _svg(figure: Figure) -> str:
+    stream = io.StringIO()
+    figure.savefig(stream, format="svg", transparent=True)
+    text = stream.getvalue()
+    return text[text.index("<svg") :]

@@ -1,0 +1,55 @@
+"""Step-size adaptation: a function over kernels, not a kernel."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TypeVar
+
+from torch import Generator, Tensor
+
+from energybased.energy import Energy
+from energybased.errors import require
+from energybased.sampling.chain import advance, evaluating
+from energybased.sampling.hmc import HMC
+from energybased.sampling.mala import MALA
+from energybased.sampling.streams import Streams
+
+Adaptable = TypeVar("Adaptable", MALA, HMC)
+
+WINDOW = 5  # transitions between two changes of the step
+OPTIMAL = {MALA: 0.574, HMC: 0.651}  # asymptotically optimal (Roberts & Rosenthal 1998; Beskos et al. 2013)
+
+
+def adapt(
+    kernel: Adaptable,
+    energy: Energy,
+    start: Tensor,
+    target: float | None = None,
+    steps: int = 200,
+    generator: Generator | None = None,
+) -> tuple[Adaptable, Tensor]:
+    """Tunes `step_size` until proposals are accepted at the rate `target`, by Robbins & Monro (1951).
+
+    log step <- log step + (acceptance - target) * 4 / (i + 1)^0.6 after every few transitions; the answer
+    averages the later half.
+
+    Returns:
+        The kernel with its new step size, and the chains `(batch, *event)` where the adaptation left them.
+    """
+    require(isinstance(kernel, (MALA, HMC)), f"{type(kernel).__name__} accepts everything: there is no rate to tune")
+    target = OPTIMAL[type(kernel)] if target is None else target
+    require(0 < target < 1, f"target must be between 0 and 1, got {target}")
+    require(steps >= 2 * WINDOW, f"adaptation needs at least {2 * WINDOW} steps, got {steps}")
+    log_step, kept = math.log(kernel.step_size), []
+    streams, x = Streams.of(generator, start), start
+    with evaluating(energy):
+        for i in range(steps // WINDOW):
+            samples = advance(energy, x, kernel, WINDOW, streams)
+            x, rate = samples.x, float(samples.info.acceptance.mean())
+            require(math.isfinite(rate), "the energy is not finite where the chains are")
+            log_step += 4.0 * (rate - target) / (i + 1) ** 0.6
+            kernel = replace(kernel, step_size=math.exp(log_step))
+            kept.append(log_step)
+    later = kept[len(kept) // 2 :]
+    return replace(kernel, step_size=math.exp(sum(later) / len(later))), x

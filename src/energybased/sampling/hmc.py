@@ -1,0 +1,65 @@
+"""Hamiltonian Monte Carlo."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Generator, Tensor
+
+from energybased.energy import Energy
+from energybased.errors import require
+from energybased.sampling.kernel import Bounds, Info, State, check_bounds, check_positive, norms
+from energybased.sampling.mala import accept, choose
+from energybased.sampling.streams import Streams
+
+
+def reflect(x: Tensor, momentum: Tensor, bounds: Bounds) -> tuple[Tensor, Tensor]:
+    """Folds x back into the bounds, turning the momentum at every wall that it met."""
+    low, width = bounds[0], bounds[1] - bounds[0]
+    laps = (x - low) / width
+    odd = laps.floor().remainder(2) == 1
+    inside = laps - laps.floor()
+    return low + width * inside.lerp(1 - inside, odd.to(x.dtype)), momentum.where(~odd, -momentum)
+
+
+@dataclass(frozen=True)
+class HMC:
+    """Leapfrog trajectories with unit mass and fresh momenta (Neal 2011); exp(-E) is exactly invariant.
+
+    Args:
+        step_size: of the leapfrog, in units of x.
+        leapfrog_steps: gradients a transition.
+        bounds: (low, high), at which trajectories are reflected.
+    """
+
+    step_size: float
+    leapfrog_steps: int
+    bounds: Bounds | None = None
+
+    def __post_init__(self) -> None:
+        check_positive(step_size=self.step_size)
+        require(self.leapfrog_steps >= 1, f"leapfrog_steps must be at least 1, got {self.leapfrog_steps}")
+        check_bounds(self.bounds)
+
+    def init(self, energy: Energy, x: Tensor) -> State:
+        x = energy.hold(x)
+        return State(x, *energy.value_and_grad(x))
+
+    def step(self, energy: Energy, state: State, generator: Generator | Streams | None) -> tuple[State, Info]:
+        x, value, grad, _ = state
+        assert value is not None and grad is not None
+        streams = Streams.of(generator, x)
+        momentum = streams.normal(x)
+        start = momentum.square().flatten(1).sum(1) / 2
+        new_value = value
+        for _ in range(self.leapfrog_steps):
+            momentum = momentum - 0.5 * self.step_size * grad
+            x = x + self.step_size * momentum
+            if self.bounds is not None:
+                x, momentum = reflect(x, momentum, self.bounds)
+            x = energy.hold(x)
+            new_value, grad = energy.value_and_grad(x)
+            momentum = momentum - 0.5 * self.step_size * grad
+        log_ratio = value - new_value + start - momentum.square().flatten(1).sum(1) / 2
+        moved, probability = accept(log_ratio, streams)
+        return choose(moved, State(x, new_value, grad), state), Info(probability, norms(grad))

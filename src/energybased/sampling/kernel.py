@@ -1,0 +1,55 @@
+"""What a kernel is: one MCMC transition with explicit state."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+from torch import Generator, Tensor
+
+from energybased.energy import Energy
+from energybased.errors import require
+from energybased.sampling.streams import Streams
+
+Bounds = tuple[float, float]
+
+
+class State(NamedTuple):
+    """Where the chains are, with what a kernel remembers from its last gradient."""
+
+    x: Tensor  # (batch, *event)
+    value: Tensor | None = None  # E(x), (batch,)
+    grad: Tensor | None = None  # the gradient of E at x, like x
+    momentum: Tensor | None = None  # like x, where a kernel has one
+
+
+class Info(NamedTuple):
+    """What one transition reports."""
+
+    acceptance: Tensor  # probability with which each chain's proposal is accepted, (batch,)
+    gradient: Tensor  # Euclidean norm of the energy's gradient where the transition took it last, (batch,)
+
+
+class Kernel(Protocol):
+    """One MCMC transition, as a frozen dataclass: `init` once, then `step` after `step`.
+
+    `generator` is a `torch.Generator`, or the `Streams` of a chain that is running. Called on its own in grad
+    mode, a step is differentiable in x and in the energy's parameters; `sample` runs without any graph.
+    """
+
+    def init(self, energy: Energy, x: Tensor) -> State: ...
+
+    def step(self, energy: Energy, state: State, generator: Generator | Streams | None) -> tuple[State, Info]: ...
+
+
+def norms(grad: Tensor) -> Tensor:
+    """Euclidean norm of each row, `(batch,)`."""
+    return grad.flatten(1).norm(dim=1)
+
+
+def check_positive(**settings: float) -> None:
+    for name, value in settings.items():
+        require(value > 0 and value < float("inf"), f"{name} must be positive and finite, got {value}")
+
+
+def check_bounds(bounds: Bounds | None) -> None:
+    require(bounds is None or bounds[0] < bounds[1], f"bounds must be (low, high) with low < high, got {bounds}")

@@ -1,0 +1,84 @@
+"""Langevin dynamics without correction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor
+
+from energybased.energy import Energy
+from energybased.errors import require
+from energybased.sampling.kernel import Bounds, Info, State, check_bounds, check_positive, norms
+from energybased.sampling.streams import Streams
+
+
+@dataclass(frozen=True, repr=False)
+class Langevin:
+    """Du & Mordatch 2019: noise, gradient at the noised point, clip, step, bounds.
+
+    x <- clamp(x' - step_size * clip(grad E(x'))), x' = x + noise_scale * eps. With decoupled step and noise the
+    chain samples exp(-E / T) at the implied temperature T = noise_scale^2 / (2 step_size), up to its step.
+
+    Args:
+        step_size: factor on the gradient, in units of x^2.
+        noise_scale: standard deviation of the noise, in units of x.
+        grad_clip: each entry of the gradient is clipped to +-grad_clip.
+        bounds: (low, high), to which x is clamped after every step.
+        noise_first: take the gradient at the noised point, as the paper; else at the current point.
+    """
+
+    step_size: float
+    noise_scale: float
+    grad_clip: float | None = None
+    bounds: Bounds | None = None
+    noise_first: bool = True
+
+    def __post_init__(self) -> None:
+        check_positive(step_size=self.step_size)
+        require(self.noise_scale >= 0, f"noise_scale must not be negative, got {self.noise_scale}")
+        require(self.grad_clip is None or self.grad_clip > 0, f"grad_clip must be positive, got {self.grad_clip}")
+        check_bounds(self.bounds)
+
+    @staticmethod
+    def overdamped(s: float, grad_clip: float | None = None, bounds: Bounds | None = None) -> Langevin:
+        """x <- x - s^2/2 grad E(x) + s eps: temperature 1, the gradient at the current point (Xiao & Han 2022).
+
+        On a standard normal its stationary variance is 1 / (1 - s^2/4).
+        """
+        check_positive(s=s)
+        return Langevin(0.5 * s * s, s, grad_clip, bounds, noise_first=False)
+
+    @property
+    def temperature(self) -> float:
+        return self.noise_scale**2 / (2 * self.step_size)
+
+    def __repr__(self) -> str:
+        extras = "".join(
+            f", {name}={value}"
+            for name, value in (("grad_clip", self.grad_clip), ("bounds", self.bounds))
+            if value is not None
+        )
+        return (
+            f"Langevin(step_size={self.step_size:g}, noise_scale={self.noise_scale:g}{extras}, "
+            f"noise_first={self.noise_first}; temperature {self.temperature:g})"
+        )
+
+    def init(self, energy: Energy, x: Tensor) -> State:
+        return State(energy.hold(x))
+
+    def step(self, energy: Energy, state: State, generator: Generator | Streams | None) -> tuple[State, Info]:
+        x = state.x
+        noise = self.noise_scale * Streams.of(generator, x).normal(x)
+        if self.noise_first:
+            x = energy.hold(x + noise)
+        value, grad = energy.value_and_grad(x)
+        info = Info(torch.ones_like(value), norms(grad))
+        if self.grad_clip is not None:
+            grad = grad.clamp(-self.grad_clip, self.grad_clip)
+        x = x - self.step_size * grad
+        if not self.noise_first:
+            x = x + noise
+        if self.bounds is not None:
+            x = x.clamp(*self.bounds)
+        return State(energy.hold(x)), info

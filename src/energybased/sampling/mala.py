@@ -1,0 +1,76 @@
+"""The Metropolis-adjusted Langevin algorithm."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor
+
+from energybased.energy import Energy
+from energybased.sampling.kernel import Bounds, Info, State, check_bounds, check_positive, norms
+from energybased.sampling.streams import Streams
+
+
+def accept(log_ratio: Tensor, streams: Streams) -> tuple[Tensor, Tensor]:
+    """Metropolis' coin: which chains move, and the probabilities, both `(batch,)`.
+
+    A NaN is accepted, not rejected, so that a broken energy shows in the samples instead of freezing them.
+    """
+    probability = log_ratio.clamp(max=0).exp()
+    return ~(streams.uniform(log_ratio) >= probability), probability
+
+
+def choose(moved: Tensor, new: State, old: State) -> State:
+    """The new state where a chain moved, the old one elsewhere."""
+
+    def pick(a: Tensor, b: Tensor) -> Tensor:
+        return torch.where(moved.view(-1, *[1] * (a.ndim - 1)), a, b)
+
+    assert new.value is not None and old.value is not None and new.grad is not None and old.grad is not None
+    return State(pick(new.x, old.x), pick(new.value, old.value), pick(new.grad, old.grad))
+
+
+def outside(x: Tensor, bounds: Bounds) -> Tensor:
+    """Which rows have an entry out of bounds, `(batch,)`."""
+    return ((x < bounds[0]) | (x > bounds[1])).flatten(1).any(1)
+
+
+@dataclass(frozen=True)
+class MALA:
+    """Langevin proposals, accepted or rejected so that exp(-E) is exactly invariant (Roberts & Tweedie 1996).
+
+    Proposal x - step_size^2/2 grad E(x) + step_size eps; outside the bounds it is rejected. One gradient a step.
+
+    Args:
+        step_size: standard deviation of the proposal's noise, in units of x.
+        bounds: (low, high), outside which the density is zero.
+    """
+
+    step_size: float
+    bounds: Bounds | None = None
+
+    def __post_init__(self) -> None:
+        check_positive(step_size=self.step_size)
+        check_bounds(self.bounds)
+
+    def init(self, energy: Energy, x: Tensor) -> State:
+        x = energy.hold(x)
+        return State(x, *energy.value_and_grad(x))
+
+    def step(self, energy: Energy, state: State, generator: Generator | Streams | None) -> tuple[State, Info]:
+        x, value, grad, _ = state
+        assert value is not None and grad is not None
+        streams, drift = Streams.of(generator, x), 0.5 * self.step_size**2
+        proposal = energy.hold(x - drift * grad + self.step_size * streams.normal(x))
+        new = State(proposal, *energy.value_and_grad(proposal))
+        assert new.value is not None and new.grad is not None
+
+        def log_q(to: Tensor, start: Tensor, gradient: Tensor) -> Tensor:
+            return -((to - start + drift * gradient) / self.step_size).square().flatten(1).sum(1) / 2
+
+        log_ratio = value - new.value + log_q(x, proposal, new.grad) - log_q(proposal, x, grad)
+        if self.bounds is not None:
+            log_ratio = log_ratio.masked_fill(outside(proposal, self.bounds), -torch.inf)
+        moved, probability = accept(log_ratio, streams)
+        return choose(moved, new, state), Info(probability, norms(new.grad))

@@ -1,0 +1,115 @@
+"""Batches of data, in an order that a checkpoint can go on with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from energybased.errors import UserError, require
+from energybased.objectives import Batch
+
+
+class Batches(Protocol):
+    """An endless source of batches."""
+
+    def next(self) -> Batch: ...
+
+    def state(self) -> dict[str, Tensor]: ...
+
+    def load(self, state: dict[str, Tensor]) -> None: ...
+
+
+class TensorBatches:
+    """Shuffled batches of tensors; the order is a function of the seed and the epoch."""
+
+    def __init__(self, x: Tensor, y: Tensor | None, batch_size: int, seed: int) -> None:
+        require(len(x) > 0, "the data are empty")
+        require(y is None or len(y) == len(x), f"{len(x)} examples came with {0 if y is None else len(y)} labels")
+        self.x, self.y, self.seed = x, y, seed
+        self.size = min(batch_size, len(x))
+        self.drawn, self.epoch, self.order = 0, -1, torch.empty(0, dtype=torch.int64)
+
+    def next(self) -> Batch:
+        epoch, place = divmod(self.drawn, len(self.x) // self.size)
+        if epoch != self.epoch:
+            shuffle = torch.Generator().manual_seed((self.seed * 1_000_003 + epoch) % 2**63)
+            self.epoch, self.order = epoch, torch.randperm(len(self.x), generator=shuffle)
+        rows = self.order[place * self.size : (place + 1) * self.size]
+        self.drawn += 1
+        return Batch(self.x[rows], None if self.y is None else self.y[rows])
+
+    def state(self) -> dict[str, Tensor]:
+        return {"drawn": torch.tensor(self.drawn)}
+
+    def load(self, state: dict[str, Tensor]) -> None:
+        self.drawn = int(state["drawn"])
+
+
+class LoaderBatches:
+    """Batches of a user's `DataLoader`, shuffled by its own generator or by torch's global one.
+
+    A position is the generator's state where the epoch began and the batches drawn since; going there draws
+    them again.
+    """
+
+    def __init__(self, loader: DataLoader[Any]) -> None:
+        self.loader = loader
+        self._begin()
+
+    def _generator(self) -> torch.Generator:
+        return self.loader.generator if self.loader.generator is not None else torch.default_generator
+
+    def _begin(self) -> None:
+        generator = self._generator()
+        self.began, self.drawn = generator.get_state(), 0
+        self.epoch: Iterator[Any] = iter(self.loader)
+
+    def next(self) -> Batch:
+        try:
+            item = next(self.epoch)
+        except StopIteration:
+            require(self.drawn > 0, "the data loader gives no batches")
+            self._begin()
+            return self.next()
+        self.drawn += 1
+        return as_batch(item)
+
+    def state(self) -> dict[str, Tensor]:
+        return {"began": self.began.clone(), "drawn": torch.tensor(self.drawn)}
+
+    def load(self, state: dict[str, Tensor]) -> None:
+        generator = self._generator()
+        now = generator.get_state()
+        generator.set_state(state["began"])
+        self._begin()
+        for _ in range(int(state["drawn"])):
+            next(self.epoch)
+        self.drawn = int(state["drawn"])
+        generator.set_state(now)
+
+
+def as_batch(item: Any) -> Batch:
+    """A batch from what a loader gives: x, (x,) or (x, y)."""
+    if isinstance(item, Tensor):
+        return Batch(item)
+    if isinstance(item, (tuple, list)) and 1 <= len(item) <= 2 and all(isinstance(part, Tensor) for part in item):
+        return Batch(*item)
+    raise UserError(f"a batch is x or (x, y), of tensors; got {type(item).__name__}")
+
+
+def as_batches(data: Any, batch_size: int, seed: int) -> Batches:
+    """Batches of a tensor, a pair of tensors (x, y), a `Dataset` or a `DataLoader`."""
+    if isinstance(data, Tensor):
+        return TensorBatches(data, None, batch_size, seed)
+    if isinstance(data, (tuple, list)) and len(data) == 2 and all(isinstance(part, Tensor) for part in data):
+        return TensorBatches(data[0], data[1], batch_size, seed)
+    if isinstance(data, DataLoader):
+        return LoaderBatches(data)
+    if isinstance(data, Dataset):
+        require(len(data) >= 1, "the data are empty")  # type: ignore[arg-type]
+        return LoaderBatches(DataLoader(data, min(batch_size, len(data)), shuffle=True))  # type: ignore[arg-type]
+    raise UserError(f"data are a tensor, a pair of tensors, a Dataset or a DataLoader; got {type(data).__name__}")

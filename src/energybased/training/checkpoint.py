@@ -1,0 +1,133 @@
+"""Checkpoints: a folder of safetensors and one JSON, whole or not there at all; loading executes nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from energybased.errors import UserError, require
+from energybased.training.guard import Held, Ring
+from energybased.training.state import GROUPS, Snapshot
+
+FORMAT_VERSION = 1
+
+
+def write_checkpoint(folder: Path, snapshot: Snapshot, ring: Ring, recipe: str) -> None:
+    """Writes everything beside `folder`, then renames; a crash on the way leaves the old state of things.
+
+    Args:
+        folder: `checkpoints/<step>`.
+        snapshot: of the training.
+        ring: the guard's snapshots.
+        recipe: identity of the recipe, checked on reading.
+    """
+    scratch = folder.with_name(f".{folder.name}.{os.getpid()}")
+    shutil.rmtree(scratch, ignore_errors=True)
+    try:
+        scratch.mkdir(parents=True)
+        for group in GROUPS:
+            _save(scratch / f"{group}.safetensors", snapshot[group])
+        rings = {
+            f"{i}/{group}/{name}": value
+            for i, held in enumerate(ring.held)
+            for group in GROUPS
+            for name, value in held.snapshot[group].items()
+        }
+        _save(scratch / "ring.safetensors", rings)
+        state = {
+            "format_version": FORMAT_VERSION,
+            "recipe": recipe,
+            "counters": snapshot["counters"],
+            "ring": [{"step": held.step, "counters": held.snapshot["counters"]} for held in ring.held],
+            "sha256": {file.name: sha256(file) for file in sorted(scratch.glob("*.safetensors"))},
+        }
+        _write(scratch / "state.json", json.dumps(state, indent=1))
+        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(scratch, folder)
+    except OSError as error:
+        raise UserError(f"cannot write the checkpoint {folder}: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def read_state(folder: Path, recipe: str | None = None) -> dict[str, Any]:
+    """`state.json`, after checking its version, its recipe, and that every file is as it was written."""
+    try:
+        state: dict[str, Any] = json.loads((folder / "state.json").read_text())
+        version, sums = state["format_version"], state["sha256"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"the checkpoint {folder} has no readable state.json") from error
+    require(
+        version == FORMAT_VERSION,
+        f"the checkpoint {folder} has format_version {version}; this version of energybased reads {FORMAT_VERSION}",
+    )
+    require(
+        recipe is None or state["recipe"] == recipe,
+        f"the checkpoint {folder} belongs to another recipe than the run's recipe.json",
+    )
+    for name, expected in sums.items():
+        file = folder / name
+        require(file.is_file(), f"the checkpoint {folder} lacks {name}")
+        require(sha256(file) == expected, f"{file} is not as it was written (cut short or edited)")
+    return state
+
+
+def read_checkpoint(folder: Path, recipe: str) -> tuple[Snapshot, Ring]:
+    """The snapshot and the guard's ring that `write_checkpoint` wrote."""
+    state = read_state(folder, recipe)
+    snapshot: Snapshot = {group: load_group(folder, group) for group in GROUPS}
+    rings = load_group(folder, "ring")
+    held = []
+    for i, entry in enumerate(state["ring"]):
+        groups: Snapshot = {group: {} for group in GROUPS}
+        for key, value in rings.items():
+            index, group, name = key.split("/", 2)
+            if int(index) == i:
+                groups[group][name] = value
+        held.append(Held(entry["step"], {**groups, "counters": entry["counters"]}))
+    return {**snapshot, "counters": state["counters"]}, Ring(held)
+
+
+def load_group(folder: Path, group: str) -> dict[str, Tensor]:
+    """One file of tensors of a checkpoint."""
+    try:
+        return load_file(folder / f"{group}.safetensors")
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{folder / group}.safetensors cannot be read: {error}") from error
+
+
+def newest(folder: Path) -> Path | None:
+    """The newest whole checkpoint under `folder`, by its zero-padded name."""
+    names = [path for path in folder.glob("[0-9]*") if (path / "state.json").is_file()]
+    return max(names, default=None)
+
+
+def sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _save(file: Path, tensors: dict[str, Tensor]) -> None:
+    try:
+        save_file({name: value.contiguous() for name, value in tensors.items()}, file)
+    except SafetensorError as error:
+        raise OSError(None, str(error)) from error
+    _sync(file)
+
+
+def _write(file: Path, text: str) -> None:
+    file.write_text(text)
+    _sync(file)
+
+
+def _sync(file: Path) -> None:
+    with file.open("rb") as stream:
+        os.fsync(stream.fileno())

@@ -1,0 +1,24 @@
+"""An exponential moving average of weights."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+Weights = dict[str, Tensor]
+
+
+def ema_init(module: nn.Module) -> Weights:
+    """A copy of the module's state, to be averaged from now on."""
+    return {name: value.detach().clone() for name, value in module.state_dict().items()}
+
+
+@torch.no_grad()
+def ema_update(average: Weights, module: nn.Module, decay: float, step: int) -> None:
+    """average <- d average + (1 - d) weights, with d = min(decay, (1 + step)/(10 + step)); what counts is copied."""
+    d = min(decay, (1 + step) / (10 + step))
+    for name, value in module.state_dict().items():
+        if value.is_floating_point():
+            average[name].lerp_(value, 1 - d)
+        else:
+            average[name].copy_(value)

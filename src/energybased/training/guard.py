@@ -1,0 +1,52 @@
+"""The guard: watches the vitals of training, and goes back when they are lost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from energybased.objectives import Vital
+
+SNAPSHOT_EVERY = 100  # steps between two snapshots
+RING = 3  # snapshots kept
+CONFIRM = 100  # a snapshot is trusted once training stayed healthy for so many steps after it
+SLOWDOWN = 0.2  # factor on the learning rate at each rollback
+ROLLBACKS = 3  # after so many, the next trip ends the training
+
+
+def sickness(metrics: Mapping[str, float], vitals: Sequence[Vital], step: int) -> str | None:
+    """What is wrong with these averaged metrics, in words; None if nothing is."""
+    for name, value in metrics.items():
+        if not math.isfinite(value):
+            return f"{name} is not finite"
+    for vital in vitals:
+        if not vital.healthy(metrics[vital.name], step):
+            return f"{vital.name} is {metrics[vital.name]:.4g}, outside {vital.low:g} ... {vital.high:g}"
+    return None
+
+
+class Held(NamedTuple):
+    """A snapshot and the step it was taken at."""
+
+    step: int
+    snapshot: dict[str, Any]
+
+
+class Ring:
+    """The last few snapshots of a training, and which of them to go back to."""
+
+    def __init__(self, held: Sequence[Held] = ()) -> None:
+        self.held = list(held)
+
+    def due(self, step: int) -> bool:
+        return not self.held or step - self.held[-1].step >= SNAPSHOT_EVERY
+
+    def keep(self, step: int, snapshot: dict[str, Any]) -> None:
+        self.held = [*self.held[-(RING - 1) :], Held(step, snapshot)]
+
+    def back(self, step: int) -> Held:
+        """The newest snapshot after which training stayed healthy for a while; else the oldest. Later ones go."""
+        while len(self.held) > 1 and step - self.held[-1].step < CONFIRM:
+            self.held.pop()
+        return self.held[-1]

@@ -1,0 +1,258 @@
+"""The one training loop. It knows parts, states, phases and vitals, and nothing of energies."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from lightning_fabric import Fabric
+from torch import nn
+
+from energybased.errors import UserError, require
+from energybased.objectives import Batch
+from energybased.training import guard
+from energybased.training.batches import as_batches
+from energybased.training.checkpoint import read_checkpoint, write_checkpoint
+from energybased.training.ema import ema_update
+from energybased.training.optimizer import Adam, set_rate
+from energybased.training.phase import Phase
+from energybased.training.progress import Display
+from energybased.training.run import Run
+from energybased.training.state import TrainState
+
+WINDOW = 20  # steps over which metrics are averaged, logged and shown to the guard
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the loop needs to know beside parts, phases and data.
+
+    Args:
+        seed: of everything random.
+        batch_size: examples an update.
+        data_noise: standard deviation of the Gaussian noise added to every batch, in units of x.
+        optimizer: Adam's settings, one optimiser a part.
+        ema: decay of the average of weights that evaluation uses.
+        checkpoint_every: steps between two checkpoints; the last step always makes one.
+        guard: "off" is the plain method: nothing is watched, nothing is rolled back.
+    """
+
+    seed: int = 0
+    batch_size: int = 64
+    data_noise: float = 0.0
+    optimizer: Adam = Adam()
+    ema: float = 0.999
+    checkpoint_every: int = 1000
+    guard: Literal["on", "off"] = "on"
+
+    def __post_init__(self) -> None:
+        require(self.batch_size >= 1, f"batch_size must be at least 1, got {self.batch_size}")
+        require(self.data_noise >= 0, f"data_noise must not be negative, got {self.data_noise}")
+        require(0 <= self.ema < 1, f"ema must be in [0, 1), got {self.ema}")
+        require(self.checkpoint_every >= 1, f"checkpoint_every must be at least 1, got {self.checkpoint_every}")
+        require(self.guard in ("on", "off"), f"guard is 'on' or 'off', got {self.guard!r}")
+
+
+class Interrupted(Exception):
+    """Ctrl-C came; a checkpoint is written, and the message says how to go on."""
+
+
+class Loop:
+    """One training: parts, phases, data and settings, writing into a run."""
+
+    def __init__(
+        self,
+        parts: Mapping[str, nn.Module],
+        phases: Sequence[Phase],
+        data: Any,
+        settings: Settings,
+        run: Run,
+        identity: str = "",
+    ) -> None:
+        require(len(phases) > 0, "a training needs at least one phase")
+        self.phases, self.settings, self.run, self.identity = phases, settings, run, identity
+        self.fabric = Fabric(accelerator="auto", devices=1)
+        torch.manual_seed(settings.seed)
+        moved = {name: self.fabric.to_device(part).train() for name, part in parts.items()}
+        batches = as_batches(data, settings.batch_size, settings.seed)
+        self.state = TrainState.begin(moved, settings.optimizer, batches, settings.seed)
+        self.ring = guard.Ring()
+
+    def resume(self, checkpoint: Path) -> None:
+        """Goes on from a checkpoint as if there had been no stop."""
+        snapshot, self.ring = read_checkpoint(checkpoint, self.identity)
+        self.state.restore(snapshot)
+        self.run.forget_after(self.state.counters.seconds)
+
+    @property
+    def finished(self) -> bool:
+        return self.state.counters.phase >= len(self.phases) or self.state.counters.stopped is not None
+
+    def fit(self, at_checkpoint: Callable[[TrainState], None] = lambda state: None) -> TrainState:
+        """Trains to the end of the last phase, or until the guard gives up.
+
+        Raises:
+            Interrupted: after Ctrl-C, with a checkpoint written.
+            UserError: if the data hold a NaN or nothing can be written.
+        """
+        total = sum(phase.steps for phase in self.phases)
+        with _interruptible() as interrupt, Display(total, self.state.counters.step) as display:
+            while not self.finished:
+                self._enter_phase()
+                self._step()
+                metrics = self._window()
+                if metrics is not None:
+                    self._judge(metrics, display)
+                self._leave_phase(metrics)
+                due = self.state.counters.step % self.settings.checkpoint_every == 0
+                if due or self.finished or interrupt.is_set():
+                    self._checkpoint()
+                    at_checkpoint(self.state)
+                if interrupt.is_set() and not self.finished:
+                    raise Interrupted(
+                        f"stopped at step {self.state.counters.step}; go on with --resume {self.run.path}"
+                    )
+        return self.state
+
+    @property
+    def phase(self) -> Phase:
+        return self.phases[self.state.counters.phase]
+
+    def _batch(self) -> Batch:
+        batch = self.state.batches.next()
+        if not bool(batch.x.isfinite().all()):
+            raise UserError(f"the batch for step {self.state.counters.step + 1} has entries that are not finite")
+        x = batch.x
+        if self.settings.data_noise:
+            x = x + self.settings.data_noise * torch.randn(x.shape, generator=self.state.rng, dtype=x.dtype)
+        return Batch(self.fabric.to_device(x), None if batch.y is None else self.fabric.to_device(batch.y))
+
+    def _enter_phase(self) -> None:
+        counters, state = self.state.counters, self.state
+        if counters.phase_step > 0:
+            return
+        if self.phase.begin is not None:
+            self.phase.begin(state.parts)
+        position = state.batches.state()
+        state.objective = self.phase.objective.init(state.parts, self._batch().x, state.rng)
+        state.batches.load(position)
+        self._event("phase", index=counters.phase, objective=type(self.phase.objective).__name__)
+        if self.settings.guard == "on":
+            self.ring.keep(counters.step, state.snapshot())
+
+    def _step(self) -> None:
+        began, state, counters = time.monotonic(), self.state, self.state.counters
+        batch = self._batch()
+        result = self.phase.objective.step(state.parts, state.objective, batch, state.rng)
+        state.objective = result.state
+        progress = counters.phase_step / self.phase.steps
+        if self.phase.minutes is not None:
+            progress = max(progress, counters.phase_seconds / (60 * self.phase.minutes))
+        set_rate(state.optimizers.values(), counters.rate_scale * self.settings.optimizer.rate(progress))
+        for name, loss in result.losses.items():
+            optimizer = state.optimizers[name]
+            optimizer.zero_grad()
+            self.fabric.backward(loss)
+            self.settings.optimizer.clip(optimizer)
+            optimizer.step()
+            ema_update(state.averages[name], state.parts[name], self.settings.ema, counters.phase_step)
+        for name, value in result.metrics.items():
+            state.sums[name] = state.sums[name] + value if name in state.sums else value
+        elapsed = time.monotonic() - began
+        counters.step += 1
+        counters.phase_step += 1
+        counters.window += 1
+        counters.seconds += elapsed
+        counters.phase_seconds += elapsed
+
+    def _window(self) -> dict[str, float] | None:
+        """The averages over a window that has just ended; the only place where metrics are read."""
+        state, counters = self.state, self.state.counters
+        if counters.window < WINDOW and counters.phase_step < self.phase.steps:
+            return None
+        metrics = {name: float(value) / counters.window for name, value in state.sums.items()}
+        state.sums, counters.window = {}, 0
+        rate = next(iter(state.optimizers.values())).param_groups[0]["lr"]
+        line = {"step": counters.step, "phase": counters.phase, "seconds": counters.seconds, "lr": rate}
+        self.run.append("metrics.jsonl", {**line, **metrics})
+        return metrics
+
+    def _judge(self, metrics: dict[str, float], display: Display) -> None:
+        state, counters = self.state, self.state.counters
+        if self.settings.guard == "off":
+            display.update(counters.step, metrics, "off")
+            return
+        reason = guard.sickness(metrics, self.phase.objective.vitals, counters.phase_step)
+        if reason is None:
+            if self.ring.due(counters.step):
+                self.ring.keep(counters.step, state.snapshot())
+            display.update(
+                counters.step, metrics, "ok" if counters.rollbacks == 0 else f"{counters.rollbacks} rollbacks"
+            )
+            return
+        step, rollbacks, scale, seconds = counters.step, counters.rollbacks, counters.rate_scale, counters.seconds
+        held = self.ring.back(step)
+        state.restore(held.snapshot)
+        counters = state.counters
+        counters.rollbacks, counters.rate_scale, counters.seconds = rollbacks, scale, seconds
+        self.run.drop_checkpoints_after(held.step)
+        if rollbacks == guard.ROLLBACKS:
+            counters.stopped = f"{reason} at step {step}, after {rollbacks} rollbacks"
+            self._event("stop", reason=reason, at=step)
+            display.say(f"guard: {counters.stopped}; stopped with the averaged weights of step {held.step}")
+            return
+        counters.rollbacks += 1
+        counters.rate_scale *= guard.SLOWDOWN
+        state.reseed(self.settings.seed + 7919 * counters.rollbacks)
+        state.objective = self.phase.objective.refresh(state.objective, state.rng)
+        self._checkpoint()
+        self._event("rollback", reason=reason, at=step, to=held.step, rate_scale=counters.rate_scale)
+        display.say(
+            f"guard: {reason} at step {step}; back to step {held.step}, learning rate x {counters.rate_scale:g}"
+        )
+
+    def _leave_phase(self, metrics: dict[str, float] | None) -> None:
+        counters, phase = self.state.counters, self.phase
+        over = counters.phase_step >= phase.steps
+        over |= phase.minutes is not None and counters.phase_seconds >= 60 * phase.minutes
+        over |= metrics is not None and phase.done is not None and phase.done(metrics)
+        if over and counters.stopped is None:
+            self._event("phase-end", index=counters.phase, steps=counters.phase_step)
+            counters.phase, counters.phase_step, counters.phase_seconds = counters.phase + 1, 0, 0.0
+            self.state.sums, counters.window = {}, 0
+
+    def _checkpoint(self) -> None:
+        folder = self.run.path / "checkpoints" / f"{self.state.counters.step:08d}"
+        write_checkpoint(folder, self.state.snapshot(), self.ring, self.identity)
+
+    def _event(self, kind: str, **facts: Any) -> None:
+        counters = self.state.counters
+        self.run.append("events.jsonl", {"event": kind, "step": counters.step, "seconds": counters.seconds, **facts})
+
+
+@contextmanager
+def _interruptible() -> Iterator[threading.Event]:
+    """Ctrl-C sets the event instead of breaking a step in two; a second Ctrl-C breaks."""
+    event = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield event
+        return
+
+    def handle(number: int, frame: Any) -> None:
+        if event.is_set():
+            raise KeyboardInterrupt
+        event.set()
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield event
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

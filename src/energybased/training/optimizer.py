@@ -1,0 +1,72 @@
+"""Adam as the first paper uses it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import nn
+
+from energybased.errors import require
+
+
+@dataclass(frozen=True)
+class Adam:
+    """Settings of the optimiser; the defaults are the paper's.
+
+    Args:
+        lr: learning rate.
+        beta1: decay of the mean of gradients.
+        beta2: decay of the mean of squared gradients.
+        clip_sigma: clip each entry of a gradient to +-(clip_sigma sqrt(v) + 0.1), v being Adam's bias-corrected
+            mean square before the update; the paper takes 3.
+        clip_norm: clip each part's whole gradient to this norm.
+        schedule: learning rate over the budget: "constant", or "cosine" down to zero.
+    """
+
+    lr: float = 1e-4
+    beta1: float = 0.0
+    beta2: float = 0.999
+    clip_sigma: float | None = None
+    clip_norm: float | None = None
+    schedule: Literal["constant", "cosine"] = "constant"
+
+    def __post_init__(self) -> None:
+        require(0 < self.lr < float("inf"), f"lr must be positive, got {self.lr}")
+        require(0 <= self.beta1 < 1, f"beta1 must be in [0, 1), got {self.beta1}")
+        require(0 <= self.beta2 < 1, f"beta2 must be in [0, 1), got {self.beta2}")
+        for name, clip in (("clip_sigma", self.clip_sigma), ("clip_norm", self.clip_norm)):
+            require(clip is None or clip > 0, f"{name} must be positive, got {clip}")
+        require(self.schedule in ("constant", "cosine"), f"no such schedule: {self.schedule!r}")
+
+    def build(self, module: nn.Module) -> torch.optim.Adam:
+        wanted = [p for p in module.parameters() if p.requires_grad]
+        require(len(wanted) > 0, f"{type(module).__name__} has no parameters to train")
+        return torch.optim.Adam(wanted, lr=self.lr, betas=(self.beta1, self.beta2), foreach=True)
+
+    def rate(self, progress: float) -> float:
+        """The learning rate when this part of the budget, in [0, 1], is spent."""
+        if self.schedule == "constant":
+            return self.lr
+        return self.lr * 0.5 * (1 + float(torch.cos(torch.tensor(torch.pi * min(progress, 1.0)))))
+
+    def clip(self, optimizer: torch.optim.Adam) -> None:
+        """Clips the gradients that the optimiser is about to use."""
+        parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        if self.clip_sigma is not None:
+            for p in parameters:
+                past = optimizer.state.get(p)
+                if past:
+                    mean_square = past["exp_avg_sq"] / (1 - self.beta2 ** past["step"])
+                    limit = self.clip_sigma * mean_square.sqrt() + 0.1
+                    p.grad = torch.minimum(torch.maximum(p.grad, -limit), limit)
+        if self.clip_norm is not None:
+            nn.utils.clip_grad_norm_(parameters, self.clip_norm)
+
+
+def set_rate(optimizers: Iterable[torch.optim.Optimizer], rate: float) -> None:
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = rate

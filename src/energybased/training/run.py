@@ -1,0 +1,138 @@
+"""A run: the folder that a recipe produced."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import IO, Any
+
+from energybased.errors import UserError, require
+from energybased.training import checkpoint
+
+Json = dict[str, Any]
+
+
+class Run:
+    """The files of one run. Opening it for writing takes the operating system's lock, which dies with the process."""
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self._lock: IO[str] | None = None
+
+    @staticmethod
+    def create(path: Path | str, recipe: Json, overwrite: bool = False) -> Run:
+        """A new folder with its `recipe.json`, locked.
+
+        Raises:
+            UserError: if there is something at `path` already, or nothing can be written there.
+        """
+        run = Run(path)
+        exists = run.path.exists()
+        require(
+            not exists or overwrite,
+            f"{run.path} exists already: choose another name, or go on with it by --resume {run.path}",
+        )
+        if exists:
+            require((run.path / "recipe.json").is_file(), f"{run.path} exists and is not a run")
+            run.lock()
+            run._lock = None
+            shutil.rmtree(run.path)
+        try:
+            (run.path / "checkpoints").mkdir(parents=True)
+            run.lock()
+            run.write_json("recipe.json", recipe)
+        except OSError as error:
+            if not exists:
+                shutil.rmtree(run.path, ignore_errors=True)
+            raise UserError(f"cannot write the run {run.path}: {error.strerror}") from error
+        return run
+
+    @staticmethod
+    def open(path: Path | str) -> Run:
+        """A run that is there."""
+        run = Run(path)
+        require(run.path.is_dir(), f"there is no run at {run.path}")
+        require((run.path / "recipe.json").is_file(), f"{run.path} is not a run: it has no recipe.json")
+        return run
+
+    def lock(self) -> None:
+        """Keeps other processes from writing; raises `UserError` if one is."""
+        try:
+            self._lock = (self.path / ".lock").open("w")
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(f"{self.path} is in use by another process") from None
+        except OSError as error:
+            raise UserError(f"cannot lock the run {self.path}: {error.strerror}") from error
+
+    def release(self) -> None:
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    @property
+    def recipe(self) -> Json:
+        return self.read_json("recipe.json")
+
+    def newest_checkpoint(self) -> Path:
+        found = checkpoint.newest(self.path / "checkpoints")
+        if found is None:
+            raise UserError(f"{self.path} has no checkpoint yet")
+        return found
+
+    def drop_checkpoints_after(self, step: int) -> None:
+        """Removes the checkpoints of a way that training went back from."""
+        for folder in (self.path / "checkpoints").glob("[0-9]*"):
+            if int(folder.name) > step:
+                shutil.rmtree(folder)
+
+    def read_json(self, name: str) -> Json:
+        try:
+            value: Json = json.loads((self.path / name).read_text())
+        except (OSError, ValueError) as error:
+            raise UserError(f"{self.path / name} cannot be read: {error}") from error
+        return value
+
+    def write_json(self, name: str, value: Any) -> None:
+        self.write_text(name, json.dumps(value, indent=1) + "\n")
+
+    def write_text(self, name: str, text: str) -> None:
+        """Writes a file whole or not at all."""
+        scratch = self.path / f".{name}.{os.getpid()}"
+        try:
+            scratch.write_text(text)
+            os.replace(scratch, self.path / name)
+        except OSError as error:
+            scratch.unlink(missing_ok=True)
+            raise UserError(f"cannot write {self.path / name}: {error.strerror}") from error
+
+    def append(self, name: str, line: Json) -> None:
+        """Adds one line to a `.jsonl` file."""
+        try:
+            with (self.path / name).open("a") as stream:
+                stream.write(json.dumps(line) + "\n")
+        except OSError as error:
+            raise UserError(f"cannot write {self.path / name}: {error.strerror}") from error
+
+    def lines(self, name: str) -> list[Json]:
+        """The lines of a `.jsonl` file; a last line that was cut short is left out."""
+        file = self.path / name
+        if not file.is_file():
+            return []
+        parsed = []
+        for line in file.read_text().splitlines():
+            try:
+                parsed.append(json.loads(line))
+            except ValueError:
+                break
+        return parsed
+
+    def forget_after(self, seconds: float) -> None:
+        """Drops what the logs say of the time after a checkpoint that training goes on from."""
+        for name in ("metrics.jsonl", "events.jsonl"):
+            kept = [line for line in self.lines(name) if line["seconds"] <= seconds]
+            if (self.path / name).is_file():
+                self.write_text(name, "".join(json.dumps(line) + "\n" for line in kept))

@@ -1,0 +1,146 @@
+"""Everything that a training is, at one moment."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from energybased.training.batches import Batches
+from energybased.training.ema import Weights, ema_init
+from energybased.training.optimizer import Adam
+
+Group = dict[str, Tensor]
+Snapshot = dict[str, Any]  # five groups of tensors, and "counters" of plain numbers
+
+GROUPS = ("model", "ema", "optimizer", "state", "rng")
+
+
+@dataclass
+class Counters:
+    """Where a training stands."""
+
+    step: int = 0
+    phase: int = 0
+    phase_step: int = 0
+    phase_seconds: float = 0.0
+    seconds: float = 0.0
+    rate_scale: float = 1.0
+    rollbacks: int = 0
+    window: int = 0  # steps in the metrics' running sums
+    stopped: str | None = None  # why the guard ended the training
+
+
+@dataclass
+class TrainState:
+    """The parts with their optimisers and averages, the objective's state, and every source of randomness."""
+
+    parts: dict[str, nn.Module]
+    optimizers: dict[str, torch.optim.Adam]
+    averages: dict[str, Weights]
+    batches: Batches
+    rng: torch.Generator
+    objective: Group = field(default_factory=dict)
+    sums: Group = field(default_factory=dict)
+    counters: Counters = field(default_factory=Counters)
+
+    @staticmethod
+    def begin(parts: Mapping[str, nn.Module], adam: Adam, batches: Batches, seed: int) -> TrainState:
+        return TrainState(
+            parts=dict(parts),
+            optimizers={name: adam.build(part) for name, part in parts.items()},
+            averages={name: ema_init(part) for name, part in parts.items()},
+            batches=batches,
+            rng=torch.Generator().manual_seed(seed),
+        )
+
+    def snapshot(self) -> Snapshot:
+        """A copy of everything, as groups of named tensors and plain counters."""
+        groups: dict[str, Group] = {
+            "model": _join({name: part.state_dict() for name, part in self.parts.items()}),
+            "ema": _join(self.averages),
+            "optimizer": _join({name: _optimizer_tensors(o) for name, o in self.optimizers.items()}),
+            "state": _join({"objective": self.objective, "sums": self.sums}),
+            "rng": _join(
+                {"batches": self.batches.state(), "random": {**_global_rng(), "training": self.rng.get_state()}}
+            ),
+        }
+        copies = {g: {k: v.detach().clone() for k, v in tensors.items()} for g, tensors in groups.items()}
+        return {**copies, "counters": asdict(self.counters)}
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Makes everything what it was at the snapshot; the snapshot stays good."""
+        groups = {g: {k: v.clone() for k, v in snapshot[g].items()} for g in GROUPS}
+        for name, weights in _split(groups["model"]).items():
+            self.parts[name].load_state_dict(weights)
+        self.averages = _split(groups["ema"])
+        moments = _split(groups["optimizer"])
+        for name, optimizer in self.optimizers.items():
+            _load_optimizer(optimizer, moments.get(name, {}))
+        state = _split(groups["state"])
+        self.objective, self.sums = state.get("objective", {}), state.get("sums", {})
+        sources = _split(groups["rng"])
+        self.batches.load(sources["batches"])
+        self.rng.set_state(sources["random"].pop("training"))
+        _set_global_rng(sources["random"])
+        self.counters = Counters(**snapshot["counters"])
+
+    def reseed(self, seed: int) -> None:
+        """New randomness from here on, so that a way that failed is not walked again."""
+        self.rng.manual_seed(seed)
+        torch.manual_seed(seed)
+
+
+def _join(groups: Mapping[str, Mapping[str, Tensor]]) -> Group:
+    return {f"{first}/{name}": value for first, group in groups.items() for name, value in group.items()}
+
+
+def _split(group: Group) -> dict[str, Group]:
+    split: dict[str, Group] = {}
+    for key, value in group.items():
+        first, name = key.split("/", 1)
+        split.setdefault(first, {})[name] = value
+    return split
+
+
+def _optimizer_tensors(optimizer: torch.optim.Adam) -> Group:
+    state: dict[int, Group] = optimizer.state_dict()["state"]
+    return {f"{index}.{key}": value for index, moments in state.items() for key, value in moments.items()}
+
+
+def _load_optimizer(optimizer: torch.optim.Adam, tensors: Group) -> None:
+    state: dict[int, Group] = {}
+    for name, value in tensors.items():
+        index, key = name.split(".", 1)
+        state.setdefault(int(index), {})[key] = value
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def _global_rng() -> Group:
+    """The generators that a user's network or data may draw from."""
+    _, keys, place, has_gauss, gauss = np.random.get_state(legacy=True)
+    version, words, _ = random.getstate()
+    states = {
+        "torch": torch.get_rng_state(),
+        "numpy": torch.from_numpy(np.asarray(keys, dtype=np.int64)),
+        "numpy_rest": torch.tensor([place, has_gauss, gauss], dtype=torch.float64),
+        "python": torch.tensor([version, *words], dtype=torch.int64),
+    }
+    if torch.cuda.is_available():
+        states["cuda"] = torch.cuda.get_rng_state()
+    return states
+
+
+def _set_global_rng(states: Group) -> None:
+    torch.set_rng_state(states["torch"])
+    place, has_gauss, gauss = states["numpy_rest"].tolist()
+    np.random.set_state(("MT19937", states["numpy"].numpy().astype(np.uint32), int(place), int(has_gauss), gauss))
+    version, *words = states["python"].tolist()
+    random.setstate((version, tuple(words), None))
+    if "cuda" in states and torch.cuda.is_available():
+        torch.cuda.set_rng_state(states["cuda"])
