@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable
 
 
-class UserError(ValueError):
+class UserError(Exception):
     """Something the caller gave cannot be used; the message is one sentence that names it.
 
     The command line prints the message and exits with 2, without a traceback.

@@ -30,11 +30,11 @@ def from_path(path: Path | str) -> DataSet:
     y: Tensor | None = None
     if path.is_dir():
         x = _folder(path)
-    elif path.suffix == ".npy":
-        x = _scaled(path, _numpy(path, "x"))
-    elif path.suffix == ".npz":
-        x = _scaled(path, _numpy(path, "x"))
-        y = _labels(path, len(x))
+    elif path.suffix in (".npy", ".npz"):
+        arrays = _arrays(path)
+        require("x" in arrays, f"{path} has no array 'x', only {', '.join(arrays) or 'nothing'}")
+        x = _scaled(path, arrays["x"])
+        y = _labels(path, arrays["y"], len(x)) if "y" in arrays else None
     else:
         raise UserError(f"{path} is not a .npy or .npz file or a folder of pictures")
     require(len(x) >= 10, f"{path} holds {len(x)} examples; at least 10 are needed")
@@ -42,18 +42,14 @@ def from_path(path: Path | str) -> DataSet:
     return shuffled_split(path.stem, x, y, validation=len(x) // 10, test=len(x) // 10)
 
 
-def _numpy(path: Path, name: str) -> NDArray[np.generic]:
+def _arrays(path: Path) -> dict[str, NDArray[np.generic]]:
+    """The arrays of a file by name; the one of a `.npy` is called x."""
     try:
-        loaded = np.load(path, allow_pickle=False)
-        if path.suffix == ".npz":
-            require(name in loaded.files, f"{path} has no array {name!r}, only {', '.join(loaded.files) or 'nothing'}")
-            loaded = loaded[name]
-        array: NDArray[np.generic] = np.asarray(loaded)
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, KeyError) as error:
-        if isinstance(error, UserError):
-            raise
+        with path.open("rb") as stream:
+            loaded = np.load(stream, allow_pickle=False)
+            return {name: loaded[name] for name in loaded.files} if path.suffix == ".npz" else {"x": loaded}
+    except (ValueError, OSError, EOFError, AttributeError, zipfile.BadZipFile) as error:
         raise UserError(f"{path} cannot be read: it is cut short or not a NumPy file") from error
-    return array
 
 
 def _scaled(path: Path, array: NDArray[np.generic]) -> Tensor:
@@ -66,11 +62,7 @@ def _scaled(path: Path, array: NDArray[np.generic]) -> Tensor:
     return torch.from_numpy(array.astype(np.float32))
 
 
-def _labels(path: Path, n: int) -> Tensor | None:
-    with np.load(path, allow_pickle=False) as loaded:
-        if "y" not in loaded.files:
-            return None
-    y = _numpy(path, "y")
+def _labels(path: Path, y: NDArray[np.generic], n: int) -> Tensor:
     require(y.shape == (n,), f"{path} has x of {n} rows and y of shape {y.shape}")
     require(np.issubdtype(y.dtype, np.integer), f"{path} must hold whole-numbered labels, not {y.dtype}")
     return torch.from_numpy(y.astype(np.int64))

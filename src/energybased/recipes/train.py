@@ -82,13 +82,16 @@ def resume(path: Path | str) -> Run:
     recipe = from_json(EnergyRecipe, facts["settings"])
     require(facts["identity"] == _identity(facts), f"{run.path / 'recipe.json'} is not as it was written")
     run.lock()
-    checkpoint = run.newest_checkpoint()
-    dataset = load_data(recipe.data)
-    require(dataset.sha256() == facts["data_sha256"], f"the data {recipe.data!r} are not those the run began with")
-    examples = recipe.examples(dataset)
-    loop = _recipe_loop(recipe, examples, recipe.energy(examples), run)
-    loop.resume(checkpoint)
-    return _fit(loop, recipe, run)
+    try:
+        checkpoint = run.newest_checkpoint()
+        dataset = load_data(recipe.data)
+        require(dataset.sha256() == facts["data_sha256"], f"the data {recipe.data!r} are not those the run began with")
+        examples = recipe.examples(dataset)
+        loop = _recipe_loop(recipe, examples, recipe.energy(examples), run)
+        loop.resume(checkpoint)
+        return _fit(loop, recipe, run)
+    finally:
+        run.release()
 
 
 def _recipe_loop(recipe: EnergyRecipe, examples: Tensor, energy: Energy, run: Run) -> Loop:

@@ -95,15 +95,8 @@ def report(
     """The page of a run over pictures: what it draws, how, what it finds strange, and how it was trained."""
     facts = run.recipe
     page = Page(f"An energy-based model of {data.name}")
-    samples = model.sample(64)
-    length = model.recipe.sampler.length
-    page.add(
-        "Samples beside data",
-        '<div class="pair">',
-        picture(grid(samples), f"drawn by the model: fresh chains of {length} steps from noise, not picked"),
-        picture(grid(data.test.x[:64]), "held-out data"),
-        "</div>",
-    )
+    if data.is_image:
+        page.add("Samples beside data", *_samples(model, data))
     distances = [row for row in rows if row["what"].startswith("fd_")]
     if distances:
         page.add(
@@ -111,15 +104,8 @@ def report(
             table(distances, ("samples of", "distance", "protocol"), ("fd_buffer", "fd_fresh", "fd_long")),
             note("Fréchet distance to held-out data in the features of a small classifier; less is better."),
         )
-    strip = film(model)
-    chains, frames = strip.shape[:2]
-    page.add(
-        "From noise to a sample",
-        picture(
-            grid(strip.flatten(0, 1), columns=frames),
-            f"{chains} chains; the step doubles from frame to frame, {length} at the end",
-        ),
-    )
+    if data.is_image:
+        page.add("From noise to a sample", *_film(model))
     page.add("Energies of ordinary and of strange inputs", *_energies(model, data), *_detection(rows))
     if composed:
         page.add("Composed", *_composed(composed))
@@ -132,8 +118,24 @@ def report(
     return page.render()
 
 
+def _samples(model: Model, data: DataSet) -> list[str]:
+    length = model.recipe.sampler.length
+    drawn = f"drawn by the model: fresh chains of {length} steps from noise, not picked"
+    figures = [picture(grid(model.sample(64)), drawn), picture(grid(data.test.x[:64]), "held-out data")]
+    return ['<div class="pair">', *figures, "</div>"]
+
+
+def _film(model: Model) -> list[str]:
+    strip = film(model)
+    chains, frames = strip.shape[:2]
+    told = f"{chains} chains; the step doubles from frame to frame, {model.recipe.sampler.length} at the end"
+    return [picture(grid(strip.flatten(0, 1), columns=frames), told)]
+
+
 def _energies(model: Model, data: DataSet) -> list[str]:
-    groups = {"train": data.train.x, "held out": data.test.x, **strange_inputs(data.test.x)}
+    groups = {"train": data.train.x, "held out": data.test.x}
+    if data.is_image:
+        groups |= strange_inputs(data.test.x)
     return [
         histograms({name: model.score(x) for name, x in groups.items()}, "energy (low: likely)"),
         note("Training and held-out data should lie together. Values beyond the right edge are drawn at it."),

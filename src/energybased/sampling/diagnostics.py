@@ -12,9 +12,11 @@ from torch import Tensor
 
 from energybased.sampling.kernel import Info, norms
 
+ENOUGH = 20  # fewer steps than this say nothing about convergence
+
 
 class ChainInfo(NamedTuple):
-    """What a run of chains reports. `r_hat` and `ess` are NaN where too few steps or chains were run."""
+    """What a run of chains reports. `r_hat` and `ess` are NaN after fewer than twenty steps."""
 
     acceptance: Tensor  # mean acceptance probability of each chain, (batch,)
     movement: Tensor  # mean Euclidean length of each chain's steps, (batch,)
@@ -29,12 +31,13 @@ class Diagnostics:
     def __init__(self, x: Tensor, steps: int) -> None:
         # Batch means need some twenty batches over all chains; R-hat needs two a chain.
         self.batches = 2 * max(1, -(-10 // len(x)))
-        self.length = steps // self.batches
+        self.length = steps // self.batches if steps >= ENOUGH else 0
         self.first = steps - self.length * self.batches  # the earliest steps fill no batch
         self.origin = x.double()
         self.steps = 0
-        self.sums = torch.zeros((self.batches, *x.shape), dtype=torch.float64, device=x.device)
-        self.squares = torch.zeros((2, *x.shape), dtype=torch.float64, device=x.device)
+        if self.length:
+            self.sums = torch.zeros((self.batches, *x.shape), dtype=torch.float64, device=x.device)
+            self.squares = torch.zeros((2, *x.shape), dtype=torch.float64, device=x.device)
         self.acceptance = torch.zeros(len(x), dtype=torch.float64, device=x.device)
         self.gradient = torch.zeros(len(x), dtype=torch.float64, device=x.device)
         self.movement = torch.zeros(len(x), dtype=torch.float64, device=x.device)
@@ -54,8 +57,8 @@ class Diagnostics:
         batch, *event = self.origin.shape
         n = max(self.steps, 1)
         r_hat = ess = torch.full(event, torch.nan, dtype=torch.float64, device=self.origin.device)
-        half = self.length * self.batches // 2  # steps in a half chain
-        if half >= 2:
+        if self.length:
+            half = self.length * self.batches // 2  # steps in a half chain
             sums = self.sums.unflatten(0, (2, -1)).sum(1)
             within = ((self.squares - sums.square() / half) / (half - 1)).flatten(0, 1).mean(0)
             means = (sums / half + self.origin).flatten(0, 1)

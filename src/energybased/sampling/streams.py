@@ -13,7 +13,7 @@ from collections.abc import Callable
 import torch
 from torch import Generator, Tensor
 
-BLOCK_ENTRIES = 2**17  # numbers drawn ahead at once: small batches pay per operation, not per number
+BLOCK_ENTRIES = 2**13  # numbers drawn ahead at once: small batches pay per operation, not per number
 GOLDEN, FIRST, SECOND = -0x61C8864680B583EB, -0x40A7B892E31B1A47, -0x6B2FB644ECCEEE15  # 64-bit, as signed
 
 

@@ -25,7 +25,7 @@ from energybased.training.optimizer import Adam, set_rate
 from energybased.training.phase import Phase
 from energybased.training.progress import Display
 from energybased.training.run import Run
-from energybased.training.state import TrainState
+from energybased.training.state import TrainState, seed_all
 
 WINDOW = 20  # steps over which metrics are averaged, logged and shown to the guard
 
@@ -79,7 +79,7 @@ class Loop:
         require(len(phases) > 0, "a training needs at least one phase")
         self.phases, self.settings, self.run, self.identity = phases, settings, run, identity
         self.fabric = Fabric(accelerator="auto", devices=1)
-        torch.manual_seed(settings.seed)
+        seed_all(settings.seed)
         moved = {name: self.fabric.to_device(part).train() for name, part in parts.items()}
         batches = as_batches(data, settings.batch_size, settings.seed)
         self.state = TrainState.begin(moved, settings.optimizer, batches, settings.seed)

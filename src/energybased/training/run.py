@@ -38,7 +38,7 @@ class Run:
         if exists:
             require((run.path / "recipe.json").is_file(), f"{run.path} exists and is not a run")
             run.lock()
-            run._lock = None
+            run.release()
             shutil.rmtree(run.path)
         try:
             (run.path / "checkpoints").mkdir(parents=True)
@@ -64,6 +64,7 @@ class Run:
             self._lock = (self.path / ".lock").open("w")
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            self.release()
             raise UserError(f"{self.path} is in use by another process") from None
         except OSError as error:
             raise UserError(f"cannot lock the run {self.path}: {error.strerror}") from error

@@ -93,7 +93,14 @@ class TrainState:
     def reseed(self, seed: int) -> None:
         """New randomness from here on, so that a way that failed is not walked again."""
         self.rng.manual_seed(seed)
-        torch.manual_seed(seed)
+        seed_all(seed)
+
+
+def seed_all(seed: int) -> None:
+    """Seeds every global generator that a user's network or data may draw from."""
+    torch.manual_seed(seed)
+    np.random.seed(seed % 2**32)
+    random.seed(seed)
 
 
 def _join(groups: Mapping[str, Mapping[str, Tensor]]) -> Group:

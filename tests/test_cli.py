@@ -1,0 +1,157 @@
+"""The command: what it writes, and one clear sentence and exit code 2 for what the user must mend."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from energybased.cli import VERBS, main
+
+QUICK = ["--steps", "4", "--hidden", "8", "--batch-size", "8", "--sampler.length", "5", "--checkpoint-every", "2"]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def run(folder):
+    assert main(["train", "digits", "--name", "a", *QUICK]) == 0
+    return folder / "runs" / "a"
+
+
+def test_a_run_is_a_folder(run, capsys):
+    assert {"recipe.json", "metrics.jsonl", "events.jsonl", "samples", "checkpoints"} <= {p.name for p in run.iterdir()}
+    assert sorted(p.name for p in (run / "checkpoints").iterdir()) == ["00000002", "00000004"]
+    names = {p.name for p in (run / "checkpoints" / "00000004").iterdir()}
+    assert {"model", "ema", "optimizer", "state", "rng"} <= {name.removesuffix(".safetensors") for name in names}
+    facts = json.loads((run / "recipe.json").read_text())
+    assert facts["settings"]["steps"] == 4 and facts["engine"] == "eager" and facts["versions"]["torch"]
+    assert main(["train", "--resume", "runs/a"]) == 0
+
+
+def test_sample(run, capsys):
+    assert main(["sample", "runs/a", "-n", "5"]) == 0
+    assert (run / "samples.png").is_file() and (run / "samples-film.png").is_file()
+    assert main(["sample", "runs/a", "-n", "5", "--out", "x.npz"]) == 0
+    x = np.load("x.npz")["x"]
+    assert x.shape == (5, 1, 8, 8) and x.min() >= 0 and x.max() <= 1
+
+
+def test_own_data_of_any_shape(folder):
+    np.save("table.npy", np.random.default_rng(0).normal(size=(60, 5)).astype(np.float32))
+    assert main(["train", "digits", "--data", "table.npy", "--name", "t", *QUICK]) == 0
+    assert main(["sample", "runs/t", "--out", "x.npz"]) == 0 and np.load("x.npz")["x"].shape == (64, 5)
+    assert main(["report", "runs/t"]) == 0
+    assert main(["doctor", "runs/t"]) in (0, 1)
+
+
+def test_doctor(run, capsys):
+    assert main(["doctor"]) == 0
+    out = capsys.readouterr().out
+    for word in ("torch", "threads", "compiler", "disk", "data digits"):
+        assert word in out
+    assert main(["doctor", "runs/a"]) == 0
+    assert "separation" in capsys.readouterr().out
+    lines = (run / "metrics.jsonl").read_text().splitlines()
+    (run / "metrics.jsonl").write_text(json.dumps({**json.loads(lines[-1]), "gap": 1e9, "step": 9999}) + "\n")
+    assert main(["doctor", "runs/a"]) == 1
+    assert "lower the learning rate" in capsys.readouterr().out
+
+
+def test_recipes(capsys):
+    assert main(["recipes"]) == 0 and "digits" in capsys.readouterr().out
+    assert main(["recipes", "digits"]) == 0 and "ebm train digits" in capsys.readouterr().out
+
+
+def test_usage_names_every_verb(capsys):
+    assert main([]) == 0
+    out = capsys.readouterr().out
+    assert all(verb in out for verb in VERBS)
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["trian"], "did you mean 'train'"),
+        (["train", "digit"], "did you mean 'digits'"),
+        (["recipes", "digit"], "did you mean 'digits'"),
+        (["train", "digits", "--steps", "0"], "steps must be at least 1, got 0"),
+        (["train", "digits", "--optimizer.lr", "-1"], "lr must be positive"),
+        (["train", "digits", "--sampler.kernel.step-size", "0"], "step_size must be positive"),
+        (["train", "digits", "--buffer.restart", "2"], "restart must be a probability"),
+        (["train", "digits", "--batch-size", "5000"], "larger than buffer.capacity"),
+        (["train", "digits", "--only", "11"], "no examples of the classes"),
+        (["train", "digits", "--data", "nothing.npz"], "no data at nothing.npz"),
+        (["train", "digits", "--data", "digist"], "did you mean 'digits'"),
+        (["train", "--resume", "runs/none"], "no run at runs/none"),
+        (["sample", "runs/none"], "no run at runs/none"),
+        (["report", "runs/none"], "no run at runs/none"),
+        (["doctor", "runs/none"], "no run at runs/none"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_bad_input_is_one_sentence_and_leaves_nothing(folder, capsys, arguments, words):
+    assert main(arguments) == 2
+    error = capsys.readouterr().err.strip()
+    assert words in error and error.startswith("ebm: ") and "\n" not in error and "Traceback" not in error
+    assert not (folder / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments, word",
+    [(["train", "digits", "--stpes", "5"], "--steps"), (["train", "digits", "--steps", "five"], "five")],
+)
+def test_misspelt_settings_exit_2_and_are_named(folder, capsys, arguments, word):
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    captured = capsys.readouterr()
+    assert stop.value.code == 2 and word in captured.err + captured.out
+    assert not (folder / "runs").exists()
+
+
+def test_names_that_are_taken_or_are_no_runs(run, capsys):
+    assert main(["train", "digits", "--name", "a", *QUICK]) == 2
+    assert "exists already" in capsys.readouterr().err
+    (run / "recipe.json").write_text("{")
+    assert main(["sample", "runs/a"]) == 2
+    assert "recipe.json" in capsys.readouterr().err
+    (run / "recipe.json").unlink()
+    assert main(["sample", "runs/a"]) == 2
+    assert "not a run" in capsys.readouterr().err
+
+
+def test_an_edited_recipe_is_named(run, capsys):
+    file = run / "recipe.json"
+    file.write_text(re.sub('"steps": 4', '"steps": 400', file.read_text()))
+    assert main(["train", "--resume", "runs/a"]) == 2
+    assert "not as it was written" in capsys.readouterr().err
+
+
+def test_a_run_without_a_checkpoint(run, capsys):
+    import shutil
+
+    shutil.rmtree(run / "checkpoints")
+    for verb in (["sample", "runs/a"], ["report", "runs/a"], ["train", "--resume", "runs/a"]):
+        assert main(verb) == 2
+        assert "no checkpoint" in capsys.readouterr().err
+
+
+def test_where_nothing_can_be_written(folder, capsys):
+    (folder / "runs").write_text("a file, not a folder")
+    assert main(["train", "digits", *QUICK]) == 2
+    assert "cannot write the run runs/digits" in capsys.readouterr().err
+
+
+def test_the_module_is_the_command(folder):
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", "energybased", "nonsense"], capture_output=True, text=True, env=environment
+    )
+    assert done.returncode == 2 and done.stderr.startswith("ebm: there is no verb 'nonsense'")

@@ -1,0 +1,120 @@
+"""The algebra of energies against closed forms."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from energybased import Energy, Gaussian, GaussianMixture, Network, StandardNormal, UserError, mean, mixture
+
+
+class Shifted(Energy):
+    """|x - y|^2 / 2, or |x - y0 - y1|^2 / 2: an energy with a condition."""
+
+    def forward(self, x, y=None):
+        shift = y if isinstance(y, torch.Tensor) else sum(y)
+        return 0.5 * (x - shift.to(x.dtype).view(len(x), -1)).square().sum(1)
+
+
+X = torch.randn(5, 3, generator=torch.Generator().manual_seed(1))
+A, B = StandardNormal(3), Gaussian(torch.ones(3), 2 * torch.eye(3))
+
+
+def test_linear_combinations():
+    a, b = A(X), B(X)
+    for energy, expected in [
+        (A + B, a + b),
+        (A - B, a - b),
+        (-A, -a),
+        (2.5 * A, 2.5 * a),
+        (A * 2, 2 * a),
+        (sum([A, B, A]), 2 * a + b),
+        (mean([A, B]), (a + b) / 2),
+        (0.5 * (A + 2 * B) - A, b - a / 2),
+    ]:
+        torch.testing.assert_close(energy(X), expected)
+
+
+def test_product_of_gaussians_is_a_gaussian():
+    precision = torch.eye(3) + torch.eye(3) / 2
+    product = Gaussian(torch.linalg.solve(precision, torch.ones(3) / 2), torch.linalg.inv(precision))
+    difference = (A + B)(X) - product(X)
+    torch.testing.assert_close(difference, difference[:1].expand(5))
+
+
+def test_or_is_a_mixture_by_own_z():
+    two = StandardNormal(3) | Gaussian(torch.ones(3), torch.eye(3))  # equal Z: an even mixture
+    even = GaussianMixture(torch.stack([torch.zeros(3), torch.ones(3)]), 1.0)
+    log_z = math.log(2) + 1.5 * math.log(2 * math.pi)
+    torch.testing.assert_close(two(X) + log_z, even(X))
+    weighted = mixture([A, Gaussian(torch.ones(3), torch.eye(3))], log_weights=[math.log(0.2), math.log(0.8)])
+    uneven = GaussianMixture(torch.stack([torch.zeros(3), torch.ones(3)]), 1.0, torch.tensor([0.2, 0.8]))
+    torch.testing.assert_close(weighted(X) + 1.5 * math.log(2 * math.pi), uneven(X))
+
+
+def test_given_binds_rows_and_tuples():
+    y, z = torch.arange(5.0), torch.ones(5)
+    bound = Shifted().given(y)
+    torch.testing.assert_close(bound(X), Shifted()(X, y))
+    torch.testing.assert_close(Shifted().given(y, z)(X), Shifted()(X, (y, z)))
+    torch.testing.assert_close(bound.select([1, 3])(X[[1, 3]]), bound(X)[[1, 3]])
+    torch.testing.assert_close(bound.expand(2)(X.repeat_interleave(2, 0)), bound(X).repeat_interleave(2))
+    torch.testing.assert_close(Shifted().given(2)(X), Shifted()(X, torch.full((5,), 2)))
+    assert A.select([0]) is A and A.expand(3) is A
+
+
+def test_composites_follow_their_rows_and_pass_conditions_on():
+    y = torch.arange(5.0)
+    both = Shifted().given(y) + 2.0 * Shifted().given(-y)
+    torch.testing.assert_close(both.select(slice(1, 3))(X[1:3]), both(X)[1:3])
+    half = Shifted().given(y) + Shifted()
+    torch.testing.assert_close(half(X, -y), Shifted()(X, y) + Shifted()(X, -y))
+    assert both.bound and not half.bound
+
+
+def test_pin_holds_entries():
+    free = torch.tensor([True, False, True])
+    pinned = B.pin(X, free)
+    moved = X + 1
+    torch.testing.assert_close(pinned(moved), B(torch.where(free, moved, X)))
+    _, grad = pinned.value_and_grad(moved)
+    assert (grad[:, 1] == 0).all() and (grad[:, 0] != 0).all()
+    torch.testing.assert_close((pinned + A).hold(moved)[:, 1], X[:, 1])
+    torch.testing.assert_close(pinned.select([2])(moved[[2]]), pinned(moved)[[2]])
+
+
+def test_value_and_grad_keeps_a_graph_only_in_grad_mode():
+    net = Network(nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1), nn.Flatten(0)))
+    with torch.no_grad():
+        value, grad = net.value_and_grad(X)
+    assert not value.requires_grad and not grad.requires_grad
+    value, grad = net.value_and_grad(X)
+    grad.square().sum().backward()
+    assert net.module[0].weight.grad is not None
+
+
+@pytest.mark.parametrize(
+    "broken, words",
+    [
+        (lambda: Network(nn.Linear(3, 1))(X), ["(5,)", "(5, 1)"]),
+        (lambda: Shifted().given(torch.arange(4.0))(X), ["4 rows", "has 5"]),
+        (lambda: Shifted().given(1).given(2), ["already bound"]),
+        (lambda: A.pin(X, torch.ones(3)), ["boolean"]),
+        (lambda: A.pin(X, torch.ones(4, dtype=torch.bool)), ["(4,)", "(5, 3)"]),
+        (lambda: mixture([A, B], [0.0]), ["2 energies", "(1,)"]),
+        (lambda: mean([]), ["no energies"]),
+        (lambda: Gaussian(torch.zeros(2), -torch.eye(2)), ["positive definite"]),
+        (lambda: Gaussian(torch.zeros(2), torch.eye(3)), ["(2, 2)", "(3, 3)"]),
+    ],
+)
+def test_wrong_use_is_named(broken, words):
+    with pytest.raises(UserError) as error:
+        broken()
+    for word in words:
+        assert word in str(error.value)
+
+
+def test_composites_share_their_parts():
+    net = Network(nn.Sequential(nn.Linear(3, 1), nn.Flatten(0)))
+    assert len(list((net + 2.0 * net + A).parameters())) == 2

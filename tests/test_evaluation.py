@@ -1,0 +1,63 @@
+"""Measurements against values that are known."""
+
+import math
+
+import pytest
+import torch
+
+from energybased import UserError
+from energybased.data import load_data
+from energybased.evaluation.detection import STRANGE, auroc, strange_inputs
+from energybased.evaluation.frechet import frechet_distance
+from energybased.evaluation.judge import train_judge
+from energybased.evaluation.mixtures import best_mixture, fit_mixture
+
+
+def test_frechet_of_samples_from_gaussians(rng):
+    """Diagonal Gaussians: |mu|^2 + sum (s - t)^2; sampling moves it by O(d / n)."""
+    n, d = 100_000, 4
+    a = torch.randn(n, d, generator=rng, dtype=torch.float64)
+    b = 1.0 + 2.0 * torch.randn(n, d, generator=rng, dtype=torch.float64)
+    # The mean's part has sd 2 sqrt(d (1 + 4) / n), the spread's 2 (1 - 2) sqrt(d (1/2 + 4/2) / n); five of them.
+    error = 5 * math.sqrt(4 * d * 5 / n + 4 * d * 2.5 / n)
+    assert abs(frechet_distance(a, b) - (d + d)) < error
+    assert abs(frechet_distance(a, a)) < 1e-9
+
+
+def test_frechet_of_deficient_features(rng):
+    a = torch.randn(5, 20, generator=rng)
+    assert math.isfinite(frechet_distance(a, a + 1)) and abs(frechet_distance(a, a + 1) - 20) < 1e-3
+
+
+@pytest.mark.parametrize("a, b", [((5, 2), (5, 3)), ((1, 2), (5, 2))])
+def test_frechet_refuses(a, b):
+    with pytest.raises(UserError):
+        frechet_distance(torch.zeros(a), torch.zeros(b))
+
+
+def test_auroc_counts_pairs():
+    assert auroc(torch.tensor([0.0, 1.0, 2.0]), torch.tensor([3.0, 1.5])) == pytest.approx(5 / 6)
+
+
+def test_strange_inputs():
+    x = load_data("digits").test.x[:20]
+    strange = strange_inputs(x)
+    assert strange.keys() == STRANGE.keys() and all(value.shape == x.shape for value in strange.values())
+    torch.testing.assert_close(strange["flipped"].flip(-1), x)
+
+
+def test_the_judge_knows_digits_and_is_always_the_same():
+    data = load_data("digits")
+    judge = train_judge(data)
+    assert (judge.probabilities(data.test.x).argmax(1) == data.test.y).float().mean() >= 0.97
+    assert judge.distance(data.train.x, data.test.x) < judge.distance(torch.rand(500, 1, 8, 8), data.test.x) / 10
+    with pytest.raises(UserError, match="needs labels"):
+        train_judge(load_data("digits").__class__("bare", *[type(data.train)(data.train.x)] * 3))
+
+
+def test_mixtures():
+    data = load_data("digits")
+    one = fit_mixture(data.train.x, 1, seed=0)
+    assert one.sample(10).shape == (10, 1, 8, 8) and one.energy(data.test.x).shape == (500,)
+    best = best_mixture(data.train.x, (1, 3), lambda x: float((x.mean() - 0.3).abs()), 200, seed=0)
+    assert best.components in (1, 3)

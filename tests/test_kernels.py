@@ -1,0 +1,250 @@
+"""A contract for every kernel in `KERNELS`, and their stationary distributions against theory."""
+
+import copy
+import math
+from dataclasses import FrozenInstanceError
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from energybased import HMC, MALA, Banana, Gaussian, Langevin, Network, StandardNormal, Underdamped, UserError, sample
+from energybased.energies import MLP
+from energybased.sampling import KERNELS, Streams, adapt, advance
+
+MAKE = {
+    Langevin: Langevin.overdamped(0.3),
+    Underdamped: Underdamped(0.3, 0.8),
+    MALA: MALA(0.8),
+    HMC: HMC(0.4, 5),
+}
+EXACT = (MALA(0.9), HMC(0.5, 4))
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.mark.parametrize("kind", KERNELS)
+def test_a_kernel_is_a_frozen_value(kind):
+    kernel = MAKE[kind]
+    with pytest.raises(FrozenInstanceError):
+        kernel.step_size = 1.0
+    assert f"{kernel.step_size:g}" in repr(kernel)
+
+
+@pytest.mark.parametrize("kind", KERNELS)
+def test_seeded_to_the_bit_and_independent_of_neighbours(kind):
+    start = torch.randn(9, 2, generator=generator(1))
+    first = sample(Banana(), start, MAKE[kind], 20, generator()).x
+    assert torch.equal(first, sample(Banana(), start, MAKE[kind], 20, generator()).x)
+    assert torch.equal(first[:4], sample(Banana(), start[:4], MAKE[kind], 20, generator()).x)
+    assert not torch.equal(first, sample(Banana(), start, MAKE[kind], 20, generator(1)).x)
+
+
+@pytest.mark.parametrize("kind", KERNELS)
+def test_nothing_in_the_energy_changes_or_keeps_a_graph(kind):
+    net = nn.Sequential(spectral_norm(nn.Linear(3, 8)), nn.Dropout(0.5), nn.SiLU(), nn.Linear(8, 1), nn.Flatten(0))
+    energy = Network(net).train()
+    before = copy.deepcopy(energy.state_dict())
+    samples = sample(energy, torch.randn(4, 3), MAKE[kind], 5, generator())
+    advance(energy, samples.x, MAKE[kind], 5, generator())
+    assert all(torch.equal(before[name], value) for name, value in energy.state_dict().items())
+    assert not samples.x.requires_grad and energy.training and net[1].training
+    assert all(p.requires_grad and p.grad is None for p in energy.parameters())
+
+
+@pytest.mark.parametrize("kind", KERNELS)
+def test_a_step_alone_is_differentiable(kind):
+    energy, kernel = MLP(3, (8,)), MAKE[kind]
+    x = torch.randn(4, 3, generator=generator(), requires_grad=True)
+    state, _ = kernel.step(energy, kernel.init(energy, x), generator())
+    state.x.square().sum().backward()
+    assert x.grad.abs().sum() > 0
+    assert sum(p.grad.abs().sum() for p in energy.parameters() if p.grad is not None) > 0
+
+
+@pytest.mark.parametrize("kind", KERNELS)
+def test_pinned_entries_never_move(kind):
+    held = torch.full((6, 2), 0.5)
+    energy = StandardNormal(2).pin(held, torch.tensor([True, False]))
+    samples = sample(energy, torch.zeros(6, 2), MAKE[kind], 50, generator(), keep_every=1)
+    assert (samples.trace[..., 1] == 0.5).all() and samples.trace[..., 0].std() > 0.1
+
+
+@pytest.mark.parametrize("kind", KERNELS)
+def test_a_nan_is_never_masked(kind):
+    class Broken(Network):
+        def forward(self, x, y=None):
+            return (x - 100).log().sum(1) * x.sum(1)
+
+    with pytest.raises(UserError, match="not finite"):
+        sample(Broken(nn.Identity()), torch.zeros(2, 2), MAKE[kind], 3, generator())
+
+
+def standard_error(x):
+    """Of the mean of independent rows."""
+    return x.std(0) / math.sqrt(len(x))
+
+
+@pytest.mark.parametrize("kernel", EXACT, ids=str)
+def test_exact_kernels_keep_the_density(kernel):
+    """From exact samples, the moments after 20 transitions lie within five standard errors of the true ones."""
+    for energy in (Gaussian(torch.tensor([1.0, 0.0]), torch.tensor([[1.0, 0.5], [0.5, 0.7]])), Banana(1.0, 0.5)):
+        exact = energy.draw(400_000, generator(3)).double()
+        x = sample(energy, energy.draw(20_000, generator(4)), kernel, 20, generator(5)).x.double()
+        for f in (lambda x: x, torch.square, lambda x: x[:, :1] * x[:, 1:]):
+            error = (standard_error(f(x)).square() + standard_error(f(exact)).square()).sqrt()
+            assert ((f(x).mean(0) - f(exact).mean(0)).abs() < 5 * error).all(), kernel
+
+
+@pytest.mark.parametrize("kernel", EXACT, ids=str)
+def test_detailed_balance(kernel):
+    """E[a(x0) b(x1)] = E[b(x0) a(x1)] from exact starts, within five standard errors."""
+    energy = Banana(1.0, 0.5)
+    x0 = energy.draw(60_000, generator(6))
+    x1 = sample(energy, x0, kernel, 1, generator(7)).x
+    a, b = (lambda x: x[:, 0].double()), (lambda x: (x[:, 1] > 0.3).double())
+    difference = a(x0) * b(x1) - b(x0) * a(x1)
+    assert abs(difference.mean()) < 5 * standard_error(difference)
+
+
+def test_mala_would_fail_without_its_correction():
+    """The power of the test above: plain Langevin at the same step is far outside its tolerance."""
+    energy = StandardNormal(1)
+    x = sample(energy, energy.draw(20_000, generator(4)), Langevin.overdamped(0.9), 20, generator(5)).x.double()
+    assert abs(x.square().mean() - 1) > 5 * standard_error(x.square())
+
+
+def test_overdamped_langevin_has_the_known_bias():
+    """On a standard normal its stationary variance is 1 / (1 - s^2/4)."""
+    for s in (0.5, 1.0):
+        expected = 1 / (1 - s * s / 4)
+        start = math.sqrt(expected) * torch.randn(40_000, 1, generator=generator(1))
+        x = sample(StandardNormal(1), start, Langevin.overdamped(s), 10, generator(2)).x.double()
+        assert abs(x.square().mean() - expected) < 5 * standard_error(x.square())
+
+
+def test_langevin_samples_its_implied_temperature():
+    """The paper's order on |x|^2/2: x' = (1 - step)(x + noise eps), variance (1-a)^2 n^2 / (1 - (1-a)^2)."""
+    kernel = Langevin(step_size=0.1, noise_scale=0.2)
+    shrink = (1 - 0.1) ** 2
+    expected = shrink * 0.2**2 / (1 - shrink)
+    start = math.sqrt(expected) * torch.randn(40_000, 1, generator=generator(1))
+    x = sample(StandardNormal(1), start, kernel, 10, generator(2)).x.double()
+    assert abs(x.square().mean() - expected) < 5 * standard_error(x.square())
+    assert "temperature 0.2" in repr(kernel)
+
+
+def test_underdamped_positions_are_exact_on_gaussians():
+    """BAOAB at large steps: no bias in the positions of a Gaussian."""
+    energy = Gaussian(torch.zeros(2), torch.diag(torch.tensor([1.0, 4.0])))
+    x = sample(energy, energy.draw(40_000, generator(1)), Underdamped(1.2, 0.7), 30, generator(2)).x.double()
+    error = standard_error(x.square())
+    assert ((x.square().mean(0) - torch.tensor([1.0, 4.0])).abs() < 5 * error).all()
+
+
+def test_bounds():
+    half = Gaussian(torch.zeros(1), torch.eye(1))  # on [0, 3], half a normal: mean sqrt(2/pi) but for the tail
+    start = half.draw(40_000, generator(1)).abs().clamp(max=3)
+    for kernel in (MALA(0.8, bounds=(0.0, 3.0)), HMC(0.4, 4, bounds=(0.0, 3.0))):
+        x = sample(half, start, kernel, 20, generator(2)).x.double()
+        assert x.min() >= 0 and x.max() <= 3
+        mass = math.erf(3 / math.sqrt(2))
+        expected = math.sqrt(2 / math.pi) * (1 - math.exp(-4.5)) / mass
+        assert abs(x.mean() - expected) < 5 * standard_error(x)
+    clamped = sample(half, start, Langevin(0.1, 0.5, bounds=(0.0, 1.0)), 5, generator()).x
+    assert clamped.min() == 0 and clamped.max() == 1
+
+
+def test_grad_clip_bounds_the_drift():
+    steep = 1000.0 * StandardNormal(3)
+    kernel = Langevin(step_size=10.0, noise_scale=0.0, grad_clip=0.01)
+    start = torch.ones(2, 3)
+    moved = sample(steep, start, kernel, 1, generator()).x
+    torch.testing.assert_close(start - moved, torch.full((2, 3), 0.1))
+
+
+def test_adaptation_reaches_its_target():
+    energy = StandardNormal(20)
+    start = energy.draw(200, generator())
+    for kernel, target in ((MALA(0.01), 0.574), (HMC(3.0, 5), 0.651), (MALA(0.01), 0.8)):
+        tuned, x = adapt(kernel, energy, start, target, steps=300, generator=generator(1))
+        rate = sample(energy, x, tuned, 50, generator(2)).info.acceptance.mean()
+        assert abs(rate - target) < 0.05  # the step still wobbles by the last gain, 4 / 60^0.6 x the rate's error
+    with pytest.raises(UserError, match="accepts everything"):
+        adapt(Langevin(0.1, 0.1), energy, start)
+
+
+def test_diagnostics():
+    energy, start = StandardNormal(2), StandardNormal(2).draw(50, generator())
+    good = sample(energy, start, HMC(1.0, 2), 400, generator(1)).info
+    assert good.acceptance.shape == (50,) and good.r_hat.shape == (2,)
+    assert (good.r_hat < 1.05).all() and (good.ess > 2000).all()
+    apart = torch.linspace(-10, 10, 50)[:, None].expand(50, 2).contiguous()
+    stuck = sample(energy, apart, Langevin.overdamped(0.01), 400, generator(1)).info
+    assert (stuck.r_hat > 2).all() and (stuck.ess < 200).all()
+    assert sample(energy, start, MALA(0.1), 1, generator()).info.r_hat.isnan().all()
+
+
+def test_effective_sample_size_of_a_known_chain():
+    """AR(1) with coefficient a = 1 - s^2/2 has n (1 - a)/(1 + a) effective samples; batch means are good to 30 %."""
+    s, steps, chains = 1.0, 2000, 40
+    a = 1 - s * s / 2
+    start = math.sqrt(1 / (1 - s * s / 4)) * torch.randn(chains, 1, generator=generator())
+    ess = sample(StandardNormal(1), start, Langevin.overdamped(s), steps, generator(1)).info.ess
+    expected = chains * steps * (1 - a) / (1 + a)
+    assert abs(ess / expected - 1) < 0.5  # 80 half-chain means: a relative sd of sqrt(2/79) = 0.16, three of them
+
+
+def test_trace():
+    samples = sample(StandardNormal(1), torch.zeros(3, 1), MALA(0.5), 10, generator(), keep_every=5)
+    assert samples.trace.shape == (2, 3, 1) and torch.equal(samples.trace[-1], samples.x)
+
+
+@pytest.mark.parametrize(
+    "start, steps, words",
+    [
+        (torch.zeros(3), 1, "(batch, *event)"),
+        (torch.zeros(3, 2, dtype=torch.int64), 1, "floating-point"),
+        (torch.full((3, 2), torch.nan), 1, "not finite"),
+        (torch.zeros(3, 2), -1, "negative"),
+    ],
+)
+def test_bad_starts_are_named(start, steps, words):
+    with pytest.raises(UserError) as error:
+        sample(StandardNormal(2), start, MALA(0.1), steps)
+    assert words in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: MALA(0),
+        lambda: HMC(0.1, 0),
+        lambda: Langevin(-1, 0),
+        lambda: Underdamped(0.1, 1.0),
+        lambda: MALA(1, (1, 0)),
+    ],
+)
+def test_bad_settings_are_named(make):
+    with pytest.raises(UserError, match="must be"):
+        make()
+
+
+def test_streams_are_normal_uniform_and_uncorrelated():
+    """Moments and correlations over chains, steps and entries, within five standard errors."""
+    x = torch.zeros(50, 40)
+    streams = Streams.of(generator(), x)
+    z = torch.stack([streams.normal(x) for _ in range(500)]).double()
+    n = z.numel()
+    assert abs(z.mean()) < 5 / math.sqrt(n)
+    assert abs(z.square().mean() - 1) < 5 * math.sqrt(2 / n)
+    assert abs(z.pow(4).mean() - 3) < 5 * math.sqrt(96 / n)
+    for a, b in ((z[1:], z[:-1]), (z[:, 1:], z[:, :-1]), (z[..., 1:], z[..., :-1]), (z[..., :20], z[..., 20:])):
+        assert abs((a * b).mean()) < 5 / math.sqrt(a.numel())
+    u = torch.stack([streams.uniform(x) for _ in range(500)]).double()
+    assert u.min() > 0 and u.max() < 1
+    assert abs(u.mean() - 0.5) < 5 * math.sqrt(1 / 12 / u.numel())
+    assert abs((u.flatten() * z[:, :, 0].flatten()).mean()) < 5 / math.sqrt(3 * u.numel())

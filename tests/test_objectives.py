@@ -1,0 +1,122 @@
+"""A contract for every objective in `OBJECTIVES`, and contrastive divergence against its formula."""
+
+import pytest
+import torch
+
+from energybased import ContrastiveDivergence, Langevin, ReplayBuffer, StandardNormal, UserError
+from energybased.energies import MLP
+from energybased.objectives import OBJECTIVES, Batch
+
+KERNEL = Langevin(0.1, 0.05, bounds=(0.0, 1.0))
+BUFFER = ReplayBuffer(capacity=16)
+MAKE = {
+    ContrastiveDivergence: lambda **c: ContrastiveDivergence(**{"kernel": KERNEL, "steps": 3, "buffer": BUFFER, **c}),
+}
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def begin(objective, classes=0):
+    torch.manual_seed(0)
+    parts = {"energy": MLP(4, (8,), classes)}
+    x = torch.rand(8, 4, generator=generator(1))
+    y = torch.arange(8) % classes if classes else None
+    return parts, Batch(x, y), objective.init(parts, x, generator(2))
+
+
+@pytest.mark.parametrize("kind", OBJECTIVES)
+def test_contract(kind):
+    """Losses are 0-d and reach every parameter; state is flat tensors; the vitals are among the metrics."""
+    objective = MAKE[kind]()
+    parts, batch, state = begin(objective)
+    result = objective.step(parts, state, batch, generator(3))
+    assert set(result.losses) <= set(parts)
+    for name, loss in result.losses.items():
+        assert loss.ndim == 0
+        loss.backward()
+        assert all(p.grad is not None for p in parts[name].parameters())
+    assert all(isinstance(value, torch.Tensor) for value in result.state.values())
+    assert all(value.ndim == 0 and not value.requires_grad for value in result.metrics.values())
+    for vital in objective.vitals:
+        assert vital.name in result.metrics and vital.low < vital.high and vital.advice
+    assert set(objective.refresh(result.state, generator(4))) == set(result.state)
+
+
+@pytest.mark.parametrize("kind", OBJECTIVES)
+def test_a_step_is_a_function_of_its_seed(kind):
+    losses = []
+    for _ in range(2):
+        objective = MAKE[kind]()
+        parts, batch, state = begin(objective)
+        losses.append(objective.step(parts, state, batch, generator(3)).losses["energy"])
+    assert torch.equal(*losses)
+
+
+def test_the_loss_is_the_papers():
+    objective = MAKE[ContrastiveDivergence](energy_l2=0.5)
+    parts, batch, state = begin(objective)
+    result = objective.step(parts, state, batch, generator(3))
+    positive, negative = parts["energy"](batch.x), parts["energy"](result.state["x"][:8])
+    expected = positive.mean() - negative.mean() + 0.5 * (positive.square().mean() + negative.square().mean())
+    torch.testing.assert_close(result.losses["energy"], expected)
+
+
+def test_forms():
+    data, negatives = torch.tensor([1.0, 2.0]), torch.tensor([0.0, 3.0])
+    make = MAKE[ContrastiveDivergence]
+    assert make().contrast(data, negatives) == 0
+    torch.testing.assert_close(
+        make(form="softplus").contrast(data, negatives), (torch.nn.functional.softplus(data - negatives)).mean()
+    )
+    weights = torch.softmax(-negatives, 0)
+    torch.testing.assert_close(make(form="logsumexp").contrast(data, negatives), 1.5 - (weights * negatives).sum())
+
+
+def test_the_kl_term_reaches_the_weights_only_through_the_transition():
+    """For E = w |x|^2/2 and no noise, x' = (1 - step w) x and dE/dw through x' alone is -step w (1 - step w) |x|^2."""
+
+    class Quadratic(StandardNormal):
+        def __init__(self):
+            super().__init__(4)
+            self.w = torch.nn.Parameter(torch.tensor(0.7))
+
+        def forward(self, x, y=None):
+            return self.w * super().forward(x)
+
+    energy, x = Quadratic(), torch.rand(5, 4, generator=generator())
+    objective = ContrastiveDivergence(Langevin(0.1, 0.0), kl=1.0)
+    (grad,) = torch.autograd.grad(objective.kl_term(energy, x, generator(1)), energy.w)
+    expected = -0.1 * 0.7 * (1 - 0.1 * 0.7) * x.square().sum(1).mean()
+    torch.testing.assert_close(grad, expected)
+
+
+def test_conditional_chains_go_on_under_the_batch():
+    objective = MAKE[ContrastiveDivergence](kl=0.1)
+    parts, batch, state = begin(objective, classes=3)
+    result = objective.step(parts, state, batch, generator(3))
+    result.losses["energy"].backward()
+    assert all(p.grad is not None for p in parts["energy"].parameters())
+
+
+def test_dropout_is_on_in_chains_only_when_asked():
+    seen = []
+
+    class Watching(torch.nn.Module):
+        def forward(self, x):
+            seen.append(self.training)
+            return x.sum(1)
+
+    for dropout in (False, True):
+        seen.clear()
+        objective = ContrastiveDivergence(KERNEL, 3, BUFFER, dropout=dropout)
+        x = torch.rand(4, 2)
+        objective.step({"energy": Watching().train()}, objective.init({}, x, generator()), Batch(x), generator())
+        assert seen[:3] == [dropout] * 3 and seen[3:] == [True] * 2
+
+
+@pytest.mark.parametrize("change", [{"steps": 0}, {"energy_l2": -1}, {"form": "other"}, {"kl": -1}], ids=str)
+def test_bad_settings(change):
+    with pytest.raises(UserError):
+        MAKE[ContrastiveDivergence](**change)

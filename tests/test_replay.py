@@ -1,0 +1,97 @@
+"""The replay buffer's policies."""
+
+import pytest
+import torch
+
+from energybased import ReplayBuffer, UserError
+
+
+def fresh(n):
+    return torch.full((n, 2), 0.5)
+
+
+def test_slots_are_visited_in_turn_and_written_back(rng):
+    buffer = ReplayBuffer(capacity=6, restart=0.0)
+    state = buffer.init(fresh, rng)
+    seen = []
+    for value in range(3):
+        x, slots = buffer.draw(state, 4, fresh, rng)
+        assert x.shape == (4, 2)
+        seen += slots.tolist()
+        buffer.write(state, slots, torch.full((4, 2), float(value)))
+    assert seen == [0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 4, 5]
+    assert state["x"][:, 0].tolist() == [1, 1, 2, 2, 2, 2] and state["visits"].tolist() == [2] * 6
+
+
+def test_fifo_overwrites_the_oldest_and_draws_with_replacement(rng):
+    buffer = ReplayBuffer(capacity=5, policy="fifo", restart=0.0)
+    state = buffer.init(fresh, rng)
+    x, slots = buffer.draw(state, 3, fresh, rng)
+    assert (x == 0.5).all()  # nothing to draw from yet
+    buffer.write(state, slots, torch.full((3, 2), 1.0))
+    x, slots = buffer.draw(state, 3, fresh, rng)
+    assert (x == 0.5).all()  # as the paper: only once it holds more than a batch
+    buffer.write(state, slots, torch.full((3, 2), 2.0))
+    assert state["x"][:, 0].tolist() == [2, 1, 1, 2, 2] and int(state["filled"]) == 5
+    x, slots = buffer.draw(state, 3, fresh, rng)
+    assert slots.tolist() == [1, 2, 3] and set(x.unique().tolist()) <= {1.0, 2.0}
+
+
+def test_restart_by_probability(rng):
+    """Within five standard errors of the probability."""
+    buffer = ReplayBuffer(capacity=20_000, restart=0.05)
+    state = buffer.init(lambda n: torch.zeros(n, 2), rng)
+    x, _ = buffer.draw(state, 20_000, fresh, rng)
+    share = (x[:, 0] == 0.5).float().mean()
+    assert abs(share - 0.05) < 5 * (0.05 * 0.95 / 20_000) ** 0.5
+
+
+def test_restart_by_age_with_ages_spread(rng):
+    buffer = ReplayBuffer(capacity=8, restart=0.0, max_visits=4)
+    state = buffer.init(lambda n: torch.zeros(n, 2), rng)
+    assert state["visits"].max() < 4
+    for _ in range(20):
+        x, slots = buffer.draw(state, 8, fresh, rng)
+        assert state["visits"].max() < 4
+        buffer.write(state, slots, x)
+    assert (state["x"] == 0.5).all()
+
+
+def test_images_are_bytes_read_back_within_a_level(rng):
+    buffer = ReplayBuffer(capacity=1000, restart=0.0, images=True)
+    state = buffer.init(lambda n: torch.rand(n, 3, generator=rng), rng)
+    x = torch.rand(1000, 3, generator=rng)
+    buffer.write(state, torch.arange(1000), x)
+    assert state["x"].dtype == torch.uint8
+    back = buffer.contents(state, rng)
+    assert (back - x).abs().max() <= 2 / 256 and back.min() >= 0 and back.max() < 1
+
+
+def test_augment_and_refresh(rng):
+    buffer = ReplayBuffer(capacity=10, restart=0.0, augment=lambda x, rng: x + 1)
+    state = buffer.init(fresh, rng)
+    assert (buffer.draw(state, 4, fresh, rng)[0] == 1.5).all()
+    buffer.refresh(state, 0.2, lambda n: torch.full((n, 2), 9.0), rng)
+    assert (state["x"][:, 0] == 9).sum() == 2
+
+
+def test_drawn_chains_do_not_alias_the_storage(rng):
+    buffer = ReplayBuffer(capacity=4, restart=0.0)
+    state = buffer.init(fresh, rng)
+    x, _ = buffer.draw(state, 4, fresh, rng)
+    x += 1
+    assert (state["x"] == 0.5).all()
+
+
+@pytest.mark.parametrize(
+    "settings", [{"capacity": 0}, {"restart": 1.5}, {"policy": "lifo"}, {"max_visits": 0}], ids=str
+)
+def test_bad_settings(settings):
+    with pytest.raises(UserError):
+        ReplayBuffer(**settings)
+
+
+def test_a_batch_larger_than_the_buffer_is_named(rng):
+    buffer = ReplayBuffer(capacity=4)
+    with pytest.raises(UserError, match="capacity 4"):
+        buffer.draw(buffer.init(fresh, rng), 5, fresh, rng)

@@ -1,0 +1,306 @@
+"""The loop: exact resume, phases, the guard, checkpoints and their bad inputs."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch.utils.data import DataLoader, TensorDataset
+
+from energybased import ContrastiveDivergence, Langevin, ReplayBuffer, UserError, load, resume, train
+from energybased.energies import MLP
+from energybased.objectives import Vital
+from energybased.recipes import digits
+from energybased.training import Adam, Interrupted, Loop, Phase, Run, Settings
+
+SMALL = {"batch_size": 16, "hidden": (8,), "buffer": ReplayBuffer(capacity=32)}
+FILES = ("model", "ema", "optimizer", "state", "rng", "ring")
+
+
+def small(**changes):
+    return digits(**{**SMALL, "steps": 12, "checkpoint_every": 5, "seed": 3, **changes})
+
+
+def tensors(run, step):
+    folder = run.path / "checkpoints" / f"{step:08d}"
+    return {
+        f"{name}/{key}": value for name in FILES for key, value in load_file(folder / f"{name}.safetensors").items()
+    }
+
+
+def same(a, b):
+    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
+
+
+def copy_until(run, step, to):
+    """The run as a kill right after that checkpoint leaves it."""
+    import shutil
+
+    shutil.copytree(run.path, to)
+    for folder in (to / "checkpoints").iterdir():
+        if int(folder.name) > step:
+            shutil.rmtree(folder)
+    return to
+
+
+def test_resume_is_exact_to_the_bit(tmp_path):
+    straight = train(small(steps=45), out=tmp_path / "a")
+    for step in (5, 20, 40):  # in the middle of a window of metrics, at its end, and between
+        broken = copy_until(straight, step, tmp_path / f"b{step}")
+        resumed = resume(broken)
+        assert same(tensors(straight, 45), tensors(resumed, 45))
+        lines = [{k: v for k, v in line.items() if k != "seconds"} for line in resumed.lines("metrics.jsonl")]
+        assert lines == [{k: v for k, v in line.items() if k != "seconds"} for line in straight.lines("metrics.jsonl")]
+
+
+def test_resume_after_kill_minus_nine(tmp_path):
+    command = [sys.executable, "-m", "energybased", "train", "digits", "--steps", "60", "--seed", "3"]
+    command += ["--checkpoint-every", "10", "--hidden", "8", "--batch-size", "16"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    straight, killed = [*command, "--name", "a"], [*command, "--name", "b"]
+    subprocess.run(straight, cwd=tmp_path, env=environment, check=True, capture_output=True)
+    process = subprocess.Popen(
+        killed, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    checkpoints = tmp_path / "runs/b/checkpoints"
+    while not (checkpoints / "00000020").exists() and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    again = [sys.executable, "-m", "energybased", "train", "--resume", "runs/b"]
+    subprocess.run(again, cwd=tmp_path, env=environment, check=True, capture_output=True)
+    a, b = Run.open(tmp_path / "runs/a"), Run.open(tmp_path / "runs/b")
+    assert same(tensors(a, 60), tensors(b, 60))
+
+
+def test_resuming_a_finished_run_says_so_and_changes_nothing(tmp_path):
+    run = train(small(), out=tmp_path / "a")
+    before = sorted(run.path.rglob("*"))
+    assert resume(run.path).path == run.path and sorted(run.path.rglob("*")) == before
+
+
+def test_a_recipe_and_a_seed_give_the_same_run(tmp_path):
+    a, b = (train(small(), out=tmp_path / name) for name in "ab")
+    assert same(tensors(a, 12), tensors(b, 12))
+    c = train(small(seed=4), out=tmp_path / "c")
+    assert not same(tensors(a, 12), tensors(c, 12))
+
+
+@pytest.mark.parametrize("wrap", ["tensor", "pair", "dataset", "loader"])
+def test_it_takes_the_users_own_things(tmp_path, wrap):
+    torch.manual_seed(0)
+    x, y = torch.rand(40, 4), torch.arange(40) % 3
+    data = {
+        "tensor": x,
+        "pair": (x, y),
+        "dataset": TensorDataset(x),
+        "loader": DataLoader(TensorDataset(x, y), batch_size=8, shuffle=True),
+    }[wrap]
+    network = MLP(4, (8,), classes=3 if wrap in ("pair", "loader") else 0)
+    objective = ContrastiveDivergence(Langevin(0.1, 0.05), 3, ReplayBuffer(capacity=16))
+    settings = Settings(batch_size=8)
+    run = train(energy=network, data=data, objective=objective, steps=9, out=tmp_path / "own", settings=settings)
+    model = load(run.path, energy=network)
+    assert torch.isfinite(next(model.energy.parameters())).all()
+    with pytest.raises(UserError, match="energy=network"):
+        load(run.path)
+
+
+@pytest.fixture
+def loop(tmp_path):
+    """Makes loops over a tiny energy, and lets go of their runs in the end."""
+    runs = []
+
+    def make(phases, data=None, name="run", **settings):
+        torch.manual_seed(0)
+        part = {"energy": MLP(4, (8,))}
+        data = torch.rand(64, 4, generator=torch.Generator().manual_seed(1)) if data is None else data
+        runs.append(Run.create(tmp_path / name, {}))
+        return Loop(part, phases, data, Settings(batch_size=8, **settings), runs[-1]), runs[-1]
+
+    yield make
+    for run in runs:
+        run.release()
+
+
+OBJECTIVE = ContrastiveDivergence(Langevin(0.1, 0.05), 2, ReplayBuffer(capacity=16))
+
+
+def test_phases_follow_one_another_and_resume_across_a_switch(loop):
+    begun = []
+    phases = [Phase(OBJECTIVE, 25, begin=lambda parts: begun.append(1)), Phase(replace(OBJECTIVE, steps=3), 25)]
+    straight, run = loop(phases, checkpoint_every=20)
+    state = straight.fit()
+    assert state.counters.step == 50 and state.counters.phase == 2 and begun == [1]
+    other, copied = loop(phases, name="other", checkpoint_every=20)
+    other.resume(run.path / "checkpoints" / "00000020")
+    other.fit()
+    assert same(tensors(run, 50), tensors(copied, 50)) and begun == [1]
+    kinds = [line["event"] for line in run.lines("events.jsonl")]
+    assert kinds == ["phase", "phase-end", "phase", "phase-end"]
+
+
+def test_loaders_resume_in_the_middle_of_an_epoch(loop):
+    data = DataLoader(TensorDataset(torch.rand(50, 4)), batch_size=8, shuffle=True)
+    straight, run = loop([Phase(OBJECTIVE, 20)], data, checkpoint_every=9)
+    straight.fit()
+    other, copied = loop([Phase(OBJECTIVE, 20)], data, name="other", checkpoint_every=9)
+    other.resume(run.path / "checkpoints" / "00000009")
+    other.fit()
+    assert same(tensors(run, 20), tensors(copied, 20))
+
+
+def test_a_phase_ends_by_its_own_rule(loop):
+    made, _ = loop([Phase(OBJECTIVE, 500, done=lambda metrics: True)])
+    assert made.fit().counters.step == 20  # the first time that averaged metrics are read
+
+
+def test_a_budget_in_minutes(loop):
+    made, _ = loop([Phase(OBJECTIVE, 10**9, minutes=0.01)])
+    assert 0 < made.fit().counters.step < 10**6
+
+
+class Sick(ContrastiveDivergence):
+    """Every step moves each weight by the learning rate; weights that have moved far are what makes it sick."""
+
+    vitals = (Vital("gap", -1.0, 0.8, 0, "rest"),)
+
+    def step(self, parts, state, batch, rng):
+        result = super().step(parts, state, batch, rng)
+        weights = torch.cat([p.flatten() for p in parts["energy"].parameters()])
+        metrics = {**result.metrics, "gap": weights.detach().abs().mean()}
+        return result._replace(losses={"energy": weights.sum()}, metrics=metrics)
+
+
+def test_the_guard_goes_back_slows_down_and_recovers(loop):
+    sick = Sick(OBJECTIVE.kernel, 2, OBJECTIVE.buffer)
+    made, run = loop([Phase(sick, 60)], optimizer=Adam(lr=0.05), checkpoint_every=20)
+    state = made.fit()
+    back = [line for line in run.lines("events.jsonl") if line["event"] == "rollback"]
+    assert 1 <= len(back) <= 3 and state.counters.stopped is None and state.counters.step == 60
+    assert back[0]["to"] < back[0]["at"] and "gap is" in back[0]["reason"]
+    assert state.counters.rate_scale == pytest.approx(0.2 ** len(back))
+
+
+def test_a_run_resumed_after_a_rollback_is_the_same(loop):
+    sick = Sick(OBJECTIVE.kernel, 2, OBJECTIVE.buffer)
+    straight, run = loop([Phase(sick, 60)], optimizer=Adam(lr=0.05), checkpoint_every=30)
+    straight.fit()
+    other, copied = loop([Phase(sick, 60)], name="other", optimizer=Adam(lr=0.05), checkpoint_every=30)
+    other.resume(run.path / "checkpoints" / "00000030")
+    other.fit()
+    assert same(tensors(run, 60), tensors(copied, 60))
+
+
+def test_the_guard_gives_up_after_three(loop):
+    class Hopeless(Sick):
+        vitals = (Vital("gap", 1.0, 2.0, 0, "give up"),)
+
+    made, run = loop([Phase(Hopeless(OBJECTIVE.kernel, 2, OBJECTIVE.buffer), 500)])
+    state = made.fit()
+    assert "after 3 rollbacks" in state.counters.stopped
+    assert [line["event"] for line in run.lines("events.jsonl")][-1] == "stop"
+    assert run.newest_checkpoint().name == f"{state.counters.step:08d}"
+
+
+def test_guard_off_watches_nothing(loop):
+    sick = Sick(OBJECTIVE.kernel, 2, OBJECTIVE.buffer)
+    made, _run = loop([Phase(sick, 60)], optimizer=Adam(lr=0.05), guard="off")
+    assert made.fit().counters.rollbacks == 0 and not made.ring.held
+
+
+def test_a_batch_with_nan_is_named(loop):
+    data = torch.rand(64, 4)
+    data[3, 1] = torch.nan
+    made, _ = loop([Phase(OBJECTIVE, 20)], data)
+    with pytest.raises(UserError, match="not finite"):
+        made.fit()
+
+
+def test_control_c_writes_a_checkpoint_and_says_how_to_go_on(loop):
+    def interrupt(metrics):
+        os.kill(os.getpid(), signal.SIGINT)
+        return False
+
+    made, run = loop([Phase(OBJECTIVE, 500, done=interrupt)])
+    with pytest.raises(Interrupted, match="--resume"):
+        made.fit()
+    assert run.newest_checkpoint().name == "00000020"
+
+
+def test_sigma_clip_is_the_papers():
+    """Each entry of a gradient to +-(3 sqrt(v / (1 - beta2^t)) + 0.1), v before the update."""
+    weight = torch.nn.Linear(1, 1, bias=False)
+    adam = Adam(lr=1e-3, clip_sigma=3.0)
+    optimizer = adam.build(weight)
+    weight.weight.grad = torch.tensor([[0.2]])
+    optimizer.step()
+    weight.weight.grad = torch.tensor([[-5.0]])
+    adam.clip(optimizer)
+    torch.testing.assert_close(weight.weight.grad, torch.tensor([[-(3 * 0.2 + 0.1)]]))
+
+
+@pytest.mark.parametrize("damage", ["cut", "edited", "missing", "newer", "recipe", "state"])
+def test_damaged_checkpoints_are_named(tmp_path, damage):
+    run = train(small(), out=tmp_path / "a")
+    folder = run.newest_checkpoint()
+    file, state = folder / "ema.safetensors", folder / "state.json"
+    if damage == "cut":
+        file.write_bytes(file.read_bytes()[:-10])
+    elif damage == "edited":
+        file.write_bytes(file.read_bytes()[:-1] + b"\x01")
+    elif damage == "missing":
+        file.unlink()
+    elif damage == "newer":
+        state.write_text(json.dumps({**json.loads(state.read_text()), "format_version": 99}))
+    elif damage == "recipe":
+        state.write_text(json.dumps({**json.loads(state.read_text()), "recipe": "another"}))
+    else:
+        state.write_text("{")
+    words = {"newer": "format_version 99", "recipe": "another recipe", "state": "state.json"}.get(
+        damage, "ema.safetensors"
+    )
+    for use in (load, resume):
+        with pytest.raises(UserError, match=words):
+            use(run.path)
+
+
+def test_no_space_leaves_nothing_half_written(loop, monkeypatch):
+    import energybased.training.checkpoint as checkpoint
+
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoint, "_save", full)
+    made, run = loop([Phase(OBJECTIVE, 5)])
+    with pytest.raises(UserError, match="No space left"):
+        made.fit()
+    assert list((run.path / "checkpoints").iterdir()) == []
+
+
+def test_a_run_in_use_is_left_alone(tmp_path):
+    run = train(small(), out=tmp_path / "a")
+    run.lock()
+    try:
+        with pytest.raises(UserError, match="in use"):
+            resume(run.path)
+    finally:
+        run.release()
+
+
+def test_a_model_in_one_file(tmp_path):
+    run = train(small(), out=tmp_path / "a")
+    model = load(run.path)
+    model.export(tmp_path / "model.safetensors")
+    twin = load(tmp_path / "model.safetensors")
+    x = torch.rand(3, 1, 8, 8)
+    assert torch.equal(model.score(x), twin.score(x)) and torch.equal(model.sample(2, steps=3), twin.sample(2, steps=3))
+    (tmp_path / "model.safetensors").write_bytes(b"short")
+    with pytest.raises(UserError, match="not a model"):
+        load(tmp_path / "model.safetensors")
