@@ -21,11 +21,12 @@ from energybased.recipes.model import Model, load
 from energybased.recipes.train import train
 from energybased.report.page import captions, contact_sheet
 from energybased.report.page import report as page
-from energybased.sampling import sample
+from energybased.sampling import ReplayBuffer, sample
 from energybased.training.run import Run
 
 FOLDER = Path("runs/demo")
 PAIR = (3, 8)  # the classes whose energies are composed
+SMALLER = {"steps": 400, "batch_size": 64, "buffer": ReplayBuffer(capacity=256)}  # for a hundred digits
 
 
 def demo(seed: int = 0) -> int:
@@ -65,7 +66,7 @@ def compose(run: Run, seed: int, judge: Judge) -> dict[str, tuple[torch.Tensor, 
     models: list[Model] = []
     for digit in PAIR:
         path = run.path / f"class-{digit}"
-        train(digits(seed=seed, only=(digit,), steps=300), out=path, overwrite=True)
+        train(digits(seed=seed, only=(digit,), **SMALLER), out=path, overwrite=True)
         models.append(load(path))
     a, b = models
     energies = {

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
 STRANGE: dict[str, Callable[[Tensor, torch.Generator], Tensor]] = {
@@ -21,6 +20,8 @@ def auroc(ordinary: Tensor, strange: Tensor) -> float:
     >>> auroc(torch.tensor([0.0, 1.0]), torch.tensor([2.0, 0.5]))
     0.75
     """
+    from sklearn.metrics import roc_auc_score
+
     truth = torch.cat([torch.zeros(len(ordinary)), torch.ones(len(strange))])
     return float(roc_auc_score(truth.numpy(), torch.cat([ordinary, strange]).double().numpy()))
 

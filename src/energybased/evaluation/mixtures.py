@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from sklearn.mixture import GaussianMixture
 from torch import Tensor
 
 
@@ -31,6 +30,8 @@ class PixelMixture:
 
 def fit_mixture(x: Tensor, components: int, seed: int) -> PixelMixture:
     """Fits by expectation maximisation in float64, with 1e-3 added to every variance."""
+    from sklearn.mixture import GaussianMixture
+
     model = GaussianMixture(components, reg_covar=1e-3, random_state=seed)
     return PixelMixture(components, tuple(x.shape[1:]), model.fit(x.flatten(1).double().numpy()))
 

@@ -32,8 +32,15 @@ class Model:
     """The averaged weights of a run, in eval mode, with the settings they were trained under."""
 
     energy: Energy
-    recipe: EnergyRecipe
+    own: EnergyRecipe | None
     event: tuple[int, ...]
+
+    @property
+    def recipe(self) -> EnergyRecipe:
+        """The settings; a run on a network of the user's own has none."""
+        if self.own is None:
+            raise UserError("this run has no recipe to sample by: use sample(model.energy, start, kernel, steps)")
+        return self.own
 
     def start(self, n: int, seed: int = 0) -> Tensor:
         """n fresh starts of chains, `(n, *event)`: uniform noise in [0, 1]."""
@@ -80,19 +87,13 @@ def load(path: Path | str, energy: nn.Module | None = None) -> Model:
     if path.is_file():
         return _from_file(path)
     run = Run.open(path)
-    settings = run.recipe
+    facts = run.recipe
     folder = run.newest_checkpoint()
-    read_state(folder, settings["identity"])
+    read_state(folder, facts["identity"])
     prefix = "energy/"
     weights = {name.removeprefix(prefix): value for name, value in load_group(folder, "ema").items()}
-    require(
-        settings["settings"] is not None or energy is not None,
-        f"{path} was trained on a network of your own: pass it, load(path, energy=network)",
-    )
-    recipe = (
-        EnergyRecipe(recipe="own") if settings["settings"] is None else from_json(EnergyRecipe, settings["settings"])
-    )
-    return _model(recipe, tuple(settings["event"]), weights, str(path), energy)
+    recipe = None if facts["settings"] is None else from_json(EnergyRecipe, facts["settings"])
+    return _model(recipe, tuple(facts["event"]), weights, str(path), energy)
 
 
 def _from_file(path: Path) -> Model:
@@ -108,9 +109,18 @@ def _from_file(path: Path) -> Model:
 
 
 def _model(
-    recipe: EnergyRecipe, event: tuple[int, ...], weights: dict[str, Tensor], path: str, own: nn.Module | None
+    recipe: EnergyRecipe | None,
+    event: tuple[int, ...],
+    weights: dict[str, Tensor],
+    path: str,
+    network: nn.Module | None,
 ) -> Model:
-    energy = as_energy(own) if own is not None else recipe.blank(event)
+    if network is not None:
+        energy = as_energy(network)
+    elif recipe is not None:
+        energy = recipe.blank(event)
+    else:
+        raise UserError(f"{path} was trained on a network of your own: pass it, load(path, energy=network)")
     try:
         energy.load_state_dict(weights)
     except RuntimeError as error:

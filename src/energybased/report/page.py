@@ -27,8 +27,8 @@ PAGE = Template("""<!doctype html>
 body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:0 auto;padding:1rem;color:#1f2328;background:#fff}
 h1{font-size:1.5rem;margin:.5rem 0}h2{font-size:1.15rem;margin:2rem 0 .5rem}
 figure{margin:.5rem 0}figcaption,.note{color:#57606a;font-size:.9rem}
-img{max-width:100%;height:auto;image-rendering:pixelated;background:#eee}svg{width:100%;height:auto}
-.pair{display:grid;grid-template-columns:1fr 1fr;gap:1rem}.pair img{width:100%}
+img{width:100%;height:auto;image-rendering:pixelated;background:#eee}svg{width:100%;height:auto}
+.pair{display:grid;grid-template-columns:1fr 1fr;gap:1rem}
 @media(max-width:30rem){.pair{grid-template-columns:1fr}}
 table{border-collapse:collapse;width:100%;font-size:.92rem}td,th{
 padding:.3rem .5rem;border-bottom:1px solid #d0d7de;text-align:left}
@@ -128,7 +128,8 @@ def _samples(model: Model, data: DataSet) -> list[str]:
 def _film(model: Model) -> list[str]:
     strip = film(model)
     chains, frames = strip.shape[:2]
-    told = f"{chains} chains; the step doubles from frame to frame, {model.recipe.sampler.length} at the end"
+    steps = model.recipe.sampler.length
+    told = f"{chains} chains of {steps} steps, ever more of them between two frames; last, the noise taken off"
     return [picture(grid(strip.flatten(0, 1), columns=frames), told)]
 
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from lightning_fabric import Fabric
 from torch import nn
 
 from energybased.errors import UserError, require
@@ -78,6 +77,8 @@ class Loop:
     ) -> None:
         require(len(phases) > 0, "a training needs at least one phase")
         self.phases, self.settings, self.run, self.identity = phases, settings, run, identity
+        from lightning_fabric import Fabric  # two seconds, which only a training has to wait for
+
         self.fabric = Fabric(accelerator="auto", devices=1)
         seed_all(settings.seed)
         moved = {name: self.fabric.to_device(part).train() for name, part in parts.items()}

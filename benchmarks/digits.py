@@ -1,0 +1,49 @@
+"""How good the digits are, over seeds: `python benchmarks/digits.py [--steps N]` writes results/digits[-N].json."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections import defaultdict
+
+from rows import RESULTS, row, write
+
+from energybased.data import load_data
+from energybased.data.pictures import save_png
+from energybased.evaluation.judge import train_judge
+from energybased.recipes import digits
+from energybased.recipes.measure import measure
+from energybased.recipes.model import load
+from energybased.recipes.train import train
+from energybased.report.page import contact_sheet
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--steps", type=int, default=digits().steps)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    options = parser.parse_args()
+    name = "digits" if options.steps == digits().steps else f"digits-{options.steps}"
+    data, found, protocols, took = load_data("digits"), defaultdict(list), {}, defaultdict(float)
+    judge = train_judge(data)
+    for seed in options.seeds:
+        began = time.monotonic()
+        run = train(digits(seed=seed, steps=options.steps), out=f"runs/{name}-{seed}", overwrite=True)
+        found["train_seconds"].append(time.monotonic() - began)
+        measured = measure(load(run.path), run, data, judge, seed, long=True)
+        for r in measured.rows:
+            found[r["what"]].append(r["value"])
+            took[r["what"]] += r["seconds"]
+            protocols[r["what"]] = r["protocol"]
+        if seed == options.seeds[0]:
+            for what in ("fd_fresh", "fd_long"):
+                save_png(contact_sheet(measured.pictures[what][:64], data.test.x[:64]), RESULTS / f"{name}-{what}.png")
+    protocols["train_seconds"] = f"wall time of training, {options.steps} updates"
+    command = f"python benchmarks/digits.py --steps {options.steps}"
+    total = sum(found["train_seconds"])
+    rows = [row(k, v, options.seeds, protocols[k], command, took[k] + total) for k, v in found.items()]
+    write(f"{name}.json", rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+"""Three faults, with the guard on and off: `python benchmarks/guard.py` writes results/guard.json."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import time
+from collections import defaultdict
+from dataclasses import dataclass, replace
+
+import torch
+from rows import row, write
+from torch import nn
+
+from energybased.data import load_data
+from energybased.energies import Tilted
+from energybased.evaluation.judge import train_judge
+from energybased.networks import MLP
+from energybased.objectives import ContrastiveDivergence
+from energybased.recipes import digits
+from energybased.sampling import sample
+from energybased.tasks.denoise import denoise
+from energybased.training import Loop, Phase, Run
+
+
+class SquaredReLU(nn.Module):
+    def forward(self, x):
+        return x.relu().square()
+
+
+@dataclass(frozen=True)
+class Poisoned(ContrastiveDivergence):
+    """Half of the replay buffer is overwritten, once in the life of the process, with values far outside the data."""
+
+    at: int = 0
+
+    def step(self, parts, state, batch, rng):
+        calls.append(1)
+        if len(calls) == self.at:
+            state["x"][::2] = 30.0
+        return super().step(parts, state, batch, rng)
+
+
+calls: list[int] = []
+FAULTS = ("none", "learning rate x 100", "squared-ReLU energy", "buffer poisoned once")
+
+
+def train(fault: str, guard: str, seed: int, steps: int, data):
+    recipe = digits(seed=seed, steps=steps, guard=guard)
+    x = data.train.x
+    energy = recipe.energy(x)
+    if fault == "squared-ReLU energy":
+        torch.manual_seed(seed)
+        energy = Tilted.fit(x, recipe.data_noise, MLP(64, recipe.hidden, activation=SquaredReLU))
+    if fault == "learning rate x 100":
+        recipe = replace(recipe, optimizer=replace(recipe.optimizer, lr=100 * recipe.optimizer.lr))
+    (phase,) = recipe.phases()
+    if fault == "buffer poisoned once":
+        calls.clear()
+        old = phase.objective
+        phase = Phase(Poisoned(old.kernel, old.steps, old.buffer, old.energy_l2, at=steps // 2), steps)
+    name = f"runs/guard/{fault.replace(' ', '-')}-{guard}-{seed}"
+    run = Run.create(name, {"identity": ""}, overwrite=True)
+    loop = Loop({"energy": energy}, [phase], x, recipe, run)
+    state = loop.fit()
+    run.release()
+    energy.load_state_dict(state.averages["energy"])
+    rollbacks = [line for line in run.lines("events.jsonl") if line["event"] == "rollback"]
+    return recipe, energy.eval(), len(rollbacks), state.counters.stopped
+
+
+def distance(recipe, energy, data, judge, seed):
+    """FD of fresh chains; infinite if they do not end in finite numbers."""
+    rng = torch.Generator().manual_seed(seed)
+    start = torch.rand((1000, *data.event), generator=rng)
+    try:
+        x = sample(energy, start, recipe.sampler.kernel, recipe.sampler.length, rng).x
+    except Exception as error:  # a lost energy is a result here
+        print(f"    {error}")
+        return math.inf
+    x = denoise(energy, x, recipe.data_noise).clamp(0, 1)
+    return judge.distance(x, data.test.x) if bool(x.isfinite().all()) else math.inf
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--steps", type=int, default=digits().steps)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    options = parser.parse_args()
+    data = load_data("digits")
+    judge = train_judge(data)
+    found, notes, took = defaultdict(list), defaultdict(list), defaultdict(float)
+    for seed in options.seeds:
+        for fault in FAULTS:
+            for guard in ("on", "off"):
+                if (fault, guard) == ("none", "off"):
+                    continue
+                began = time.monotonic()
+                recipe, energy, rollbacks, stopped = train(fault, guard, seed, options.steps, data)
+                value = distance(recipe, energy, data, judge, seed)
+                found[fault, guard].append(value)
+                notes[fault, guard].append(f"{rollbacks} rollbacks" + (f", stopped: {stopped}" if stopped else ""))
+                took[fault, guard] += time.monotonic() - began
+                print(fault, guard, seed, round(value, 1), notes[fault, guard][-1], flush=True)
+    healthy = found["none", "on"]
+    rows = []
+    for (fault, guard), values in found.items():
+        ratios = [min(value, 1e6) / base for value, base in zip(values, healthy, strict=True)]
+        protocol = f"FD of fresh chains over the healthy run's of the same seed, {options.steps} updates, guard {guard}"
+        command = f"python benchmarks/guard.py --steps {options.steps}"
+        more = {"fd": [round(min(value, 1e6), 2) for value in values], "events": notes[fault, guard]}
+        rows.append(
+            row(f"{fault}, guard {guard}", ratios, options.seeds, protocol, command, took[fault, guard], **more)
+        )
+    write("guard.json", rows)
+
+
+if __name__ == "__main__":
+    main()

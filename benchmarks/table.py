@@ -1,0 +1,95 @@
+"""The table of results in README.md, made from results/*.json: `python benchmarks/table.py` rewrites it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+BEGIN, END = "<!-- results -->", "<!-- /results -->"
+
+
+def rows(name: str) -> dict[str, dict]:
+    return {r["what"]: r for r in json.loads((ROOT / "results" / name).read_text())}
+
+
+def number(r: dict, digits: int = 1) -> str:
+    spread = "" if r["sd"] is None else f" ± {r['sd']:.{digits}f}"
+    return f"{r['value']:.{digits}f}{spread}"
+
+
+def line(what: str, reach: str, stretch: str, measured: str, met: str) -> str:
+    return f"| {what} | {reach} | {stretch} | {measured} | {met} |"
+
+
+def verdict(value: float, reach: float, stretch: float | None = None) -> str:
+    if stretch is not None and value <= stretch:
+        return "stretch"
+    return "yes" if value <= reach else "**missed**"
+
+
+def table() -> str:
+    """Asked against measured, row by row."""
+    d, g, c, demo = rows("digits.json"), rows("guard.json"), rows("chain.json"), rows("demo.json")
+    mixture, floor = d["fd_best_mixture"]["value"], d["fd_floor"]["value"]
+    buffer, fresh, long = d["fd_buffer"], d["fd_fresh"], d["fd_long"]
+    seconds, growth = demo["demo_seconds"], c["memory_growth_100k_steps"]
+    lines = [
+        "| what | asked | stretch | measured | met |",
+        "|---|---|---|---|---|",
+        line("`ebm demo`, two cores", "≤ 120 s", "60 s", f"{number(seconds)} s", verdict(seconds["value"], 120, 60)),
+        line(
+            "digits FD, replay-buffer chains",
+            f"< {mixture:.1f}, best mixture",
+            f"{1.5 * floor:.1f}, 1.5 × floor",
+            number(buffer),
+            verdict(buffer["value"], mixture, 1.5 * floor),
+        ),
+        line(
+            "digits FD, fresh chains",
+            f"< {mixture:.1f}, best mixture",
+            f"{2 * floor:.1f}, 2 × floor",
+            number(fresh),
+            verdict(fresh["value"], mixture, 2 * floor),
+        ),
+        line(
+            "the same chains, ten times as long",
+            f"≤ {3 * mixture:.1f}, 3 × best mixture",
+            f"{fresh['value']:.1f}, as at length",
+            number(long),
+            verdict(long["value"], 3 * mixture, fresh["value"]),
+        ),
+        line("one Gaussian; best mixture; floor", "", "", baselines(d), ""),
+        line(
+            "energies tell flipped digits, AUROC", "mixture " + number(d["auroc_flipped_mixture"], 3), "", auroc(d), ""
+        ),
+    ]
+    for what, r in g.items():
+        fault, guard = what.rsplit(", ", 1)
+        if fault != "none":
+            asked = "≤ 2 × healthy FD" if guard == "guard on" else "lost in at least one"
+            met = verdict(r["value"], 2, 1.2) if guard == "guard on" else ""
+            lines.append(line(f"{fault}, {guard}", asked, "1.2 ×" if met else "", ratio(r), met))
+    lines.append(line("memory of a chain, 1,000 to 100,000 steps", "flat", "", f"+ {growth['value']:.1f} MiB", ""))
+    lines.append(line("resume after kill -9", "same to the bit", "", "`tests/test_training.py`, every tensor", "yes"))
+    return "\n".join(lines)
+
+
+def baselines(d: dict) -> str:
+    return "; ".join(number(d[name]) for name in ("fd_gaussian", "fd_best_mixture", "fd_floor"))
+
+
+def auroc(d: dict, who: str) -> str:
+    return number(d[f"auroc_flipped_{who}"], 3)
+
+
+def ratio(r: dict) -> str:
+    return "lost (not finite or > 1000 ×)" if r["value"] > 1000 else f"{number(r, 2)} ×"
+
+
+if __name__ == "__main__":
+    readme = ROOT / "README.md"
+    before, rest = readme.read_text().split(BEGIN)
+    after = rest.split(END)[1]
+    readme.write_text(f"{before}{BEGIN}\n{table()}\n{END}{after}")
+    print(table())

@@ -1,0 +1,48 @@
+"""What the README and the examples say runs as it is written."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from energybased.cli import VERBS
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def execute(arguments, folder):
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run([sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True)
+
+
+def test_the_python_example(tmp_path):
+    (block,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    done = execute(["-c", block + "\nassert restored.shape == either.shape == (16, 1, 8, 8)"], tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.name)
+def test_examples(example, tmp_path):
+    done = execute([str(example)], tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_command_is_one():
+    """Each `make` and `ebm` line of the README names a target or a verb that exists."""
+    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+    for block in re.findall(r"^```\n((?:make|ebm) .*?)^```", README, flags=re.DOTALL | re.MULTILINE):
+        for line in block.strip().splitlines():
+            tool, word = line.split()[:2]
+            assert (tool, word in targets if tool == "make" else word in VERBS) in (("make", True), ("ebm", True)), line
+
+
+def test_the_table_is_made_from_results():
+    done = execute(
+        ["-c", "import table; assert table.table() in table.ROOT.joinpath('README.md').read_text()"],
+        ROOT / "benchmarks",
+    )
+    assert done.returncode == 0, done.stderr
