@@ -15,12 +15,12 @@ def digits(**changes: Any) -> EnergyRecipe:
     recipe = EnergyRecipe(
         recipe="digits",
         data="digits",
-        data_noise=0.2,
+        data_noise=0.18,
         batch_size=256,
         steps=2500,
         hidden=(256, 256),
-        sampler=Sampler(Underdamped(0.2, 0.7), steps=5, length=200),
-        buffer=ReplayBuffer(capacity=2048, restart=0.02),
+        sampler=Sampler(Underdamped(0.18, 0.7), steps=5, length=100),
+        buffer=ReplayBuffer(capacity=2048, restart=0.01),
         optimizer=Adam(lr=4e-3, clip_norm=5.0, schedule="cosine"),
         ema=0.998,
     )
