@@ -162,7 +162,7 @@ def test_a_phase_ends_by_its_own_rule(loop):
 
 
 def test_a_budget_in_minutes(loop):
-    made, _ = loop([Phase(OBJECTIVE, 10**9, minutes=0.01)])
+    made, _ = loop([Phase(OBJECTIVE, None, minutes=0.01)])
     assert 0 < made.fit().counters.step < 10**6
 
 

@@ -64,9 +64,9 @@ class ContrastiveDivergence:
         require(self.start in ("uniform", "normal"), f"no such start: {self.start!r}")
 
     def fresh(self, n: int, like: Tensor, rng: Generator) -> Tensor:
-        """n starts of chains in the shape of the rows of `like`."""
+        """n starts of chains in the shape and type of the rows of `like`."""
         draw = torch.rand if self.start == "uniform" else torch.randn
-        return draw((n, *like.shape[1:]), generator=rng, dtype=like.dtype).to(like.device)
+        return draw((n, *like.shape[1:]), generator=rng, dtype=like.dtype)
 
     def init(self, parts: Parts, data: Tensor, rng: Generator) -> State:
         return self.buffer.init(lambda n: self.fresh(n, data, rng), rng)
@@ -79,7 +79,9 @@ class ContrastiveDivergence:
     def step(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> Result:
         energy = as_energy(parts["energy"])
         chained = energy if batch.y is None else energy.given(batch.y)
+        # The buffer stays on the processor, with the generator that training is seeded by.
         start, slots = self.buffer.draw(state, len(batch.x), lambda n: self.fresh(n, batch.x, rng), rng)
+        start = start.to(batch.x.device)
         streams = Streams.of(rng, start)
         if self.dropout:
             chain = advance(chained, start, self.kernel, self.steps, streams)
@@ -87,7 +89,7 @@ class ContrastiveDivergence:
             with evaluating(energy):
                 chain = advance(chained, start, self.kernel, self.steps, streams)
         negatives = chain.x
-        self.buffer.write(state, slots, negatives)
+        self.buffer.write(state, slots, negatives.cpu())
 
         data_energy, negative_energy = energy(batch.x, batch.y), energy(negatives, batch.y)
         loss = self.contrast(data_energy, negative_energy)

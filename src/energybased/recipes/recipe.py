@@ -48,7 +48,7 @@ class EnergyRecipe(Settings):
         data: the name of a data set, or a path to your own: .npy, .npz or a folder of pictures.
         only: train on these classes alone.
         steps: updates.
-        minutes: wall time at the most.
+        minutes: wall time, instead of a number of updates.
         hidden: widths of the network's hidden layers.
         sampler: the chains.
         buffer: where the chains of training rest.
@@ -88,7 +88,7 @@ class EnergyRecipe(Settings):
 
     def phases(self) -> list[Phase]:
         objective = ContrastiveDivergence(self.sampler.kernel, self.sampler.steps, self.buffer, self.energy_l2)
-        return [Phase(objective, self.steps, self.minutes)]
+        return [Phase(objective, self.steps if self.minutes is None else None, self.minutes)]
 
     def examples(self, data: DataSet) -> Tensor:
         """What is trained on, `(n, *event)`."""

@@ -103,8 +103,7 @@ class Loop:
             Interrupted: after Ctrl-C, with a checkpoint written.
             UserError: if the data hold a NaN or nothing can be written.
         """
-        total = sum(phase.steps for phase in self.phases)
-        with _interruptible() as interrupt, Display(total, self.state.counters.step) as display:
+        with _interruptible() as interrupt, Display(self.progress, self.state.counters.step) as display:
             while not self.finished:
                 self._enter_phase()
                 self._step()
@@ -121,6 +120,15 @@ class Loop:
                         f"stopped at step {self.state.counters.step}; go on with --resume {self.run.path}"
                     )
         return self.state
+
+    @property
+    def progress(self) -> float:
+        """The part of all phases that is done, in [0, 1]."""
+        counters = self.state.counters
+        if self.finished:
+            return 1.0
+        spent = self.phase.spent(counters.phase_step, counters.phase_seconds)
+        return (counters.phase + min(spent, 1.0)) / len(self.phases)
 
     @property
     def phase(self) -> Phase:
@@ -153,10 +161,8 @@ class Loop:
         batch = self._batch()
         result = self.phase.objective.step(state.parts, state.objective, batch, state.rng)
         state.objective = result.state
-        progress = counters.phase_step / self.phase.steps
-        if self.phase.minutes is not None:
-            progress = max(progress, counters.phase_seconds / (60 * self.phase.minutes))
-        set_rate(state.optimizers.values(), counters.rate_scale * self.settings.optimizer.rate(progress))
+        spent = self.phase.spent(counters.phase_step, counters.phase_seconds)
+        set_rate(state.optimizers.values(), counters.rate_scale * self.settings.optimizer.rate(spent))
         for name, loss in result.losses.items():
             optimizer = state.optimizers[name]
             optimizer.zero_grad()
@@ -176,7 +182,7 @@ class Loop:
     def _window(self) -> dict[str, float] | None:
         """The averages over a window that has just ended; the only place where metrics are read."""
         state, counters = self.state, self.state.counters
-        if counters.window < WINDOW and counters.phase_step < self.phase.steps:
+        if counters.window < WINDOW and self.phase.spent(counters.phase_step, counters.phase_seconds) < 1:
             return None
         metrics = {name: float(value) / counters.window for name, value in state.sums.items()}
         state.sums, counters.window = {}, 0
@@ -188,15 +194,14 @@ class Loop:
     def _judge(self, metrics: dict[str, float], display: Display) -> None:
         state, counters = self.state, self.state.counters
         if self.settings.guard == "off":
-            display.update(counters.step, metrics, "off")
+            display.update(counters.step, self.progress, metrics, "off")
             return
         reason = guard.sickness(metrics, self.phase.objective.vitals, counters.phase_step)
         if reason is None:
             if self.ring.due(counters.step):
                 self.ring.keep(counters.step, state.snapshot())
-            display.update(
-                counters.step, metrics, "ok" if counters.rollbacks == 0 else f"{counters.rollbacks} rollbacks"
-            )
+            feeling = "ok" if counters.rollbacks == 0 else f"{counters.rollbacks} rollbacks"
+            display.update(counters.step, self.progress, metrics, feeling)
             return
         step, rollbacks, scale, seconds = counters.step, counters.rollbacks, counters.rate_scale, counters.seconds
         held = self.ring.back(step)
@@ -221,8 +226,7 @@ class Loop:
 
     def _leave_phase(self, metrics: dict[str, float] | None) -> None:
         counters, phase = self.state.counters, self.phase
-        over = counters.phase_step >= phase.steps
-        over |= phase.minutes is not None and counters.phase_seconds >= 60 * phase.minutes
+        over = phase.spent(counters.phase_step, counters.phase_seconds) >= 1
         over |= metrics is not None and phase.done is not None and phase.done(metrics)
         if over and counters.stopped is None:
             self._event("phase-end", index=counters.phase, steps=counters.phase_step)

@@ -16,18 +16,25 @@ class Phase:
 
     Args:
         objective: what is minimised.
-        steps: updates at the most.
+        steps: updates at the most; None for no limit.
         minutes: wall time at the most; None for no limit.
         begin: called with the parts when the phase begins (not when it is resumed).
         done: reads the averaged metrics of the last steps; True ends the phase.
     """
 
     objective: Objective
-    steps: int
+    steps: int | None
     minutes: float | None = None
     begin: Callable[[Parts], None] | None = None
     done: Callable[[dict[str, float]], bool] | None = None
 
     def __post_init__(self) -> None:
-        require(self.steps >= 1, f"steps must be at least 1, got {self.steps}")
+        require(self.steps is not None or self.minutes is not None, "a phase needs a budget in steps or in minutes")
+        require(self.steps is None or self.steps >= 1, f"steps must be at least 1, got {self.steps}")
         require(self.minutes is None or self.minutes > 0, f"minutes must be positive, got {self.minutes}")
+
+    def spent(self, steps: int, seconds: float) -> float:
+        """The part of the budget that is spent; 1 or more when it is over."""
+        by_steps = 0.0 if self.steps is None else steps / self.steps
+        by_time = 0.0 if self.minutes is None else seconds / (60 * self.minutes)
+        return max(by_steps, by_time)

@@ -7,7 +7,7 @@ import time
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 LINE_EVERY = 10.0  # seconds between two plain lines
 
@@ -15,14 +15,15 @@ LINE_EVERY = 10.0  # seconds between two plain lines
 class Display:
     """Shows steps, speed, time left, the energy gap and how the guard feels."""
 
-    def __init__(self, total: int, start: int) -> None:
-        self.total, self.start = total, start
+    def __init__(self, progress: float, step: int) -> None:
+        self.first, self.step = progress, step
         self.began = self.spoke = time.monotonic()
         self.bar: Progress | None = None
         if sys.stderr.isatty():
-            columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
+            columns = (BarColumn(), TaskProgressColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
             self.bar = Progress(*columns, console=Console(stderr=True))
-            self.task = self.bar.add_task("", total=total, completed=start)
+            self.task = self.bar.add_task("", total=1.0)
+            self.bar.update(self.task, completed=progress)
 
     def __enter__(self) -> Display:
         if self.bar:
@@ -33,17 +34,17 @@ class Display:
         if self.bar:
             self.bar.stop()
 
-    def update(self, step: int, metrics: dict[str, float], guard: str) -> None:
+    def update(self, step: int, progress: float, metrics: dict[str, float], guard: str) -> None:
         now = time.monotonic()
-        speed = (step - self.start) / max(now - self.began, 1e-9)
+        elapsed = max(now - self.began, 1e-9)
         gap = metrics.get("gap", float("nan"))
-        text = f"{speed:.1f} steps/s  gap {gap:+.3f}  guard {guard}"
+        text = f"step {step}  {(step - self.step) / elapsed:.1f} steps/s  gap {gap:+.3f}  guard {guard}"
         if self.bar:
-            self.bar.update(self.task, completed=step, description=text)
-        elif now - self.spoke >= LINE_EVERY or step >= self.total:
+            self.bar.update(self.task, completed=progress, description=text)
+        elif now - self.spoke >= LINE_EVERY or progress >= 1:
             self.spoke = now
-            left = (self.total - step) / max(speed, 1e-9)
-            print(f"step {step}/{self.total}  {text}  {left:.0f} s left", file=sys.stderr, flush=True)
+            left = elapsed * (1 - progress) / max(progress - self.first, 1e-9)
+            print(f"{progress:4.0%}  {text}  {left:.0f} s left", file=sys.stderr, flush=True)
 
     def say(self, line: str) -> None:
         if self.bar:

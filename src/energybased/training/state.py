@@ -78,7 +78,9 @@ class TrainState:
         groups = {g: {k: v.clone() for k, v in snapshot[g].items()} for g in GROUPS}
         for name, weights in _split(groups["model"]).items():
             self.parts[name].load_state_dict(weights)
-        self.averages = _split(groups["ema"])
+        for name, weights in _split(groups["ema"]).items():
+            for key, value in weights.items():
+                self.averages[name][key].copy_(value)
         moments = _split(groups["optimizer"])
         for name, optimizer in self.optimizers.items():
             _load_optimizer(optimizer, moments.get(name, {}))
