@@ -60,7 +60,7 @@ def train(fault: str, guard: str, seed: int, steps: int, data):
         old = phase.objective
         phase = Phase(Poisoned(old.kernel, old.steps, old.buffer, old.energy_l2, at=steps // 2), steps)
     name = f"runs/guard/{fault.replace(' ', '-')}-{guard}-{seed}"
-    run = Run.create(name, {"identity": ""}, overwrite=True)
+    run = Run.create(name, {}, overwrite=True)
     loop = Loop({"energy": energy}, [phase], x, recipe, run)
     state = loop.fit()
     run.release()

@@ -44,8 +44,11 @@ def test_sample(run, capsys):
     assert x.shape == (5, 1, 8, 8) and x.min() >= 0 and x.max() <= 1
 
 
-def test_own_data_of_any_shape(folder):
+def test_own_data_of_any_shape(folder, capsys):
     np.save("table.npy", np.random.default_rng(0).normal(size=(60, 5)).astype(np.float32))
+    assert main(["train", "digits", "--data", "table.npy", "--name", "t", *QUICK]) == 2
+    assert "outside [0, 1]" in capsys.readouterr().err and not (folder / "runs").exists()
+    np.save("table.npy", np.random.default_rng(0).uniform(size=(60, 5)).astype(np.float32))
     assert main(["train", "digits", "--data", "table.npy", "--name", "t", *QUICK]) == 0
     assert main(["sample", "runs/t", "--out", "x.npz"]) == 0 and np.load("x.npz")["x"].shape == (64, 5)
     assert main(["report", "runs/t"]) == 0

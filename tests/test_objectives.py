@@ -86,8 +86,9 @@ def test_the_kl_term_reaches_the_weights_only_through_the_transition():
             return self.w * super().forward(x)
 
     energy, x = Quadratic(), torch.rand(5, 4, generator=generator())
-    objective = ContrastiveDivergence(Langevin(0.1, 0.0), kl=1.0)
-    (grad,) = torch.autograd.grad(objective.kl_term(energy, x, generator(1)), energy.w)
+    objective = ContrastiveDivergence(Langevin(0.1, 0.0), steps=1, kl=1.0)
+    end = objective.chain_end(energy, energy, x, generator(1)).x
+    (grad,) = torch.autograd.grad(objective.kl_term(energy, end), energy.w)
     expected = -0.1 * 0.7 * (1 - 0.1 * 0.7) * x.square().sum(1).mean()
     torch.testing.assert_close(grad, expected)
 

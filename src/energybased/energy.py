@@ -218,23 +218,23 @@ class Given(Composite):
     def parts(self) -> list[Tensor]:
         return [self.get_buffer(f"y{i}") for i in range(self.count)]
 
-    def rowwise(self, change: Callable[[Tensor], Tensor]) -> Energy:
-        return Given(self.terms[0], *[part if part.ndim == 0 else change(part) for part in self.parts()])
+    def rowwise(self, energy: Energy, change: Callable[[Tensor], Tensor]) -> Energy:
+        return Given(energy, *[part if part.ndim == 0 else change(part) for part in self.parts()])
 
     def select(self, rows: Rows) -> Energy:
-        return self.rowwise(lambda part: part[rows])
+        return self.rowwise(self.terms[0].select(rows), lambda part: part[rows])
 
     def expand(self, n: int) -> Energy:
-        return self.rowwise(lambda part: part.repeat_interleave(n, dim=0))
+        return self.rowwise(self.terms[0].expand(n), lambda part: part.repeat_interleave(n, dim=0))
 
     def forward(self, x: Tensor, y: Condition | None = None) -> Tensor:
         require(y is None, "the energy is already bound to a condition")
-        parts = [part.expand(len(x)) if part.ndim == 0 else part for part in self.parts()]
+        parts = [part.to(x.device).expand(len(x)) if part.ndim == 0 else part for part in self.parts()]
         for part in parts:
-            require(
-                len(part) == len(x),
-                f"the energy is bound to a condition of {len(part)} rows, but x has {len(x)}; use select or expand",
-            )
+            if len(part) != len(x):
+                raise UserError(
+                    f"the energy is bound to a condition of {len(part)} rows, but x has {len(x)}; use select or expand"
+                )
         return self.terms[0](x, parts[0] if self.count == 1 else tuple(parts))
 
 
@@ -270,10 +270,8 @@ class Pinned(Composite):
         return self.terms[0].hold(torch.where(self.free, x, self.x))
 
     def forward(self, x: Tensor, y: Condition | None = None) -> Tensor:
-        require(
-            x.shape == self.x.shape,
-            f"the energy is pinned at x of shape {tuple(self.x.shape)}, got {tuple(x.shape)}",
-        )
+        if x.shape != self.x.shape:
+            raise UserError(f"the energy is pinned at x of shape {tuple(self.x.shape)}, got {tuple(x.shape)}")
         return self.values(torch.where(self.free, x, self.x), y)[0]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -14,7 +15,7 @@ from energybased.energies import as_energy
 from energybased.energy import Energy
 from energybased.errors import require
 from energybased.objectives.objective import Batch, Parts, Result, State, Vital, scalar
-from energybased.sampling import Kernel, Streams, advance, evaluating
+from energybased.sampling import Kernel, Samples, Streams, advance, evaluating
 from energybased.sampling.replay import ReplayBuffer
 
 EDGE = 1 / 255  # a pixel this near its bound counts as saturated
@@ -34,7 +35,7 @@ class ContrastiveDivergence:
         energy_l2: weight of the penalty on squared energies (the paper's alpha).
         form: "difference" as above; "softplus" takes softplus(E+ - E-) pairwise; "logsumexp" weighs the
             negatives by softmax(-E-) over the batch. Both are options of the paper's code.
-        kl: weight of the KL term (appendix A.1): E of the last transition's end, back-propagated through that
+        kl: weight of the KL term (appendix A.1): E of the chains' ends, back-propagated through their last
             transition with E itself held fixed.
         start: where chains begin: uniform in [0, 1], or standard normal.
         dropout: run the chains in train mode, as the paper's unconditional CIFAR-10 model.
@@ -72,7 +73,7 @@ class ContrastiveDivergence:
         return self.buffer.init(lambda n: self.fresh(n, data, rng), rng)
 
     def refresh(self, state: State, rng: Generator) -> State:
-        like = self.buffer.contents(state, rng)
+        like = torch.empty((0, *state["x"].shape[1:]))
         self.buffer.refresh(state, 0.2, lambda n: self.fresh(n, like, rng), rng)
         return state
 
@@ -82,28 +83,23 @@ class ContrastiveDivergence:
         # The buffer stays on the processor, with the generator that training is seeded by.
         start, slots = self.buffer.draw(state, len(batch.x), lambda n: self.fresh(n, batch.x, rng), rng)
         start = start.to(batch.x.device)
-        streams = Streams.of(rng, start)
-        if self.dropout:
-            chain = advance(chained, start, self.kernel, self.steps, streams)
-        else:
-            with evaluating(energy):
-                chain = advance(chained, start, self.kernel, self.steps, streams)
-        negatives = chain.x
+        end = self.chain_end(energy, chained, start, rng)
+        negatives = end.x.detach()
         self.buffer.write(state, slots, negatives.cpu())
 
         data_energy, negative_energy = energy(batch.x, batch.y), energy(negatives, batch.y)
         loss = self.contrast(data_energy, negative_energy)
         loss = loss + self.energy_l2 * (data_energy.square().mean() + negative_energy.square().mean())
         if self.kl:
-            loss = loss + self.kl * self.kl_term(chained, negatives, streams)
+            loss = loss + self.kl * self.kl_term(chained, end.x)
         gap = data_energy.mean() - negative_energy.mean()
         metrics = {
             "loss": loss,
             "gap": gap,
             "energy_data": data_energy.mean(),
             "energy_negatives": negative_energy.mean(),
-            "chain_gradient": chain.info.gradient.mean(),
-            "chain_movement": chain.info.movement.mean(),
+            "chain_gradient": end.info.gradient.mean(),
+            "chain_movement": end.info.movement.mean(),
             "separation": (data_energy[:, None] < negative_energy).float().mean(),
             "saturation": self.saturation(negatives) - self.saturation(batch.x),
         }
@@ -116,11 +112,22 @@ class ContrastiveDivergence:
             return data.mean() - (torch.softmax(-negatives, 0).detach() * negatives).sum()
         return data.mean() - negatives.mean()
 
-    def kl_term(self, energy: Energy, x: Tensor, streams: Streams) -> Tensor:
-        """E at the end of one more, differentiable transition, with gradients through the transition only."""
-        end = self.kernel.step(energy, self.kernel.init(energy, x), streams)[0].x
+    def chain_end(self, energy: Energy, chained: Energy, start: Tensor, rng: Generator) -> Samples:
+        """The negatives; differentiable through the last transition if the KL term needs it."""
+        streams, early = Streams.of(rng, start), self.steps - bool(self.kl)
+        with nullcontext() if self.dropout else evaluating(energy):
+            chain = advance(chained, start, self.kernel, early, streams)
+            if not self.kl:
+                return chain
+            state, info = self.kernel.step(chained, self.kernel.init(chained, chain.x), streams)
+            seen = chain.info._replace(gradient=info.gradient.detach()) if early == 0 else chain.info
+            return Samples(state.x, None, seen)
+
+    def kl_term(self, energy: Energy, end: Tensor) -> Tensor:
+        """E at the ends of the chains with the weights held fixed: gradients flow through the transition only."""
         fixed = {name: value.detach() for name, value in energy.named_parameters()}
-        values: Tensor = functional_call(energy, fixed, (end,))
+        with evaluating(energy):
+            values: Tensor = functional_call(energy, fixed, (end,))
         return values.mean()
 
     def saturation(self, x: Tensor) -> Tensor:

@@ -17,11 +17,11 @@ def digits(**changes: Any) -> EnergyRecipe:
         data="digits",
         data_noise=0.18,
         batch_size=256,
-        steps=2500,
+        steps=1800,
         hidden=(256, 256),
         sampler=Sampler(Underdamped(0.18, 0.7), steps=5, length=100),
         buffer=ReplayBuffer(capacity=2048, restart=0.01),
-        optimizer=Adam(lr=4e-3, clip_norm=5.0, schedule="cosine"),
+        optimizer=Adam(lr=8e-3, clip_norm=5.0, schedule="cosine"),
         ema=0.998,
     )
     return replace(recipe, **changes)

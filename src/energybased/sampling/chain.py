@@ -29,7 +29,8 @@ class Samples(NamedTuple):
 def frozen(module: nn.Module) -> Iterator[None]:
     """Inside, no parameter takes a gradient and nothing that a forward pass would update is updated.
 
-    Parametrised weights (spectral norm) are computed once, in eval mode, so that no power iteration runs.
+    Parametrised weights (spectral norm) are computed once, in eval mode, so that no power iteration runs. What a
+    module of another kind updates in train mode (batch norm) is its own affair.
     """
     wanted = [p for p in module.parameters() if p.requires_grad]
     moving = [m for m in module.modules() if isinstance(m, parametrize.ParametrizationList) and m.training]
@@ -90,21 +91,22 @@ def sample(
     start: Tensor,
     kernel: Kernel,
     steps: int,
-    generator: Generator | None = None,
+    generator: Generator | Streams | None = None,
     keep_every: int | None = None,
     progress: bool = False,
 ) -> Samples:
     """Runs one chain from each row of `start` for `steps` transitions of `kernel`.
 
     The energy is in eval mode; memory does not grow with `steps` unless a trace is asked for. A chain's random
-    stream depends on the generator and on the chain's row only, not on how many chains run beside it.
+    stream depends on the generator and on the chain's row only, not on how many chains run beside it: to run a
+    part of a batch, give `Streams.of(generator, start).select(rows)`.
 
     Args:
         energy: over x of shape `(batch, *event)`.
         start: `(batch, *event)`, where the chains begin.
         kernel: `Langevin`, `MALA`, `HMC`, or anything with their `init` and `step`.
         steps: transitions a chain.
-        generator: seeds the chains; the global generator of torch if not given.
+        generator: seeds the chains, or their `Streams`; the global generator of torch if not given.
         keep_every: keep every so-many-th state in the trace.
         progress: show a progress bar.
 

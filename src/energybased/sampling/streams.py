@@ -13,6 +13,9 @@ from collections.abc import Callable
 import torch
 from torch import Generator, Tensor
 
+from energybased.energy import Rows
+from energybased.errors import require
+
 BLOCK_ENTRIES = 2**13  # numbers drawn ahead at once: small batches pay per operation, not per number
 GOLDEN, FIRST, SECOND = -0x61C8864680B583EB, -0x40A7B892E31B1A47, -0x6B2FB644ECCEEE15  # 64-bit, as signed
 
@@ -24,15 +27,16 @@ def _mix(z: Tensor) -> Tensor:
     return z ^ (z >> 31 & (1 << 33) - 1)
 
 
-def _normals(bits: Tensor, dtype: torch.dtype) -> Tensor:
-    """Box-Muller: two normals from the two halves of each 64-bit number, along the last axis."""
-    radius = ((bits >> 32 & 0xFFFFFFFF).to(dtype) + 0.5).mul_(2.0**-32).log_().mul_(-2.0).sqrt_()
-    angle = (bits & 0xFFFFFFFF).to(dtype).mul_(2 * math.pi * 2.0**-32)
+def _normals(bits: Tensor) -> Tensor:
+    """Box-Muller: two normals from the two halves of each 64-bit number, along the last axis, in float32."""
+    radius = (bits >> 32 & 0xFFFFFFFF).float().add_(0.5).mul_(2.0**-32).log_().mul_(-2.0).sqrt_()
+    angle = (bits & 0xFFFFFFFF).float().mul_(2 * math.pi * 2.0**-32)
     return torch.cat([radius * angle.cos(), radius * angle.sin()], dim=-1)
 
 
-def _uniforms(bits: Tensor, dtype: torch.dtype) -> Tensor:
-    return (bits >> 40 & 0xFFFFFF).to(dtype).add_(0.5).mul_(2.0**-24)
+def _uniforms(bits: Tensor) -> Tensor:
+    """In (0, 1): 23 bits, so that the half that is added survives float32."""
+    return (bits >> 41 & 0x7FFFFF).float().add_(0.5).mul_(2.0**-23)
 
 
 class Streams:
@@ -47,33 +51,40 @@ class Streams:
     def of(generator: Generator | Streams | None, x: Tensor) -> Streams:
         """Streams for the rows of x, seeded by one number drawn from the generator; streams as they are."""
         if isinstance(generator, Streams):
+            require(
+                len(generator.keys) == len(x), f"streams of {len(generator.keys)} chains were given for {len(x)} chains"
+            )
             return generator
         device = generator.device if generator is not None else "cpu"
         seed = torch.randint(2**62, (1,), generator=generator, device=device).to(x.device)
         return Streams(_mix(_mix(seed) + GOLDEN * torch.arange(1, len(x) + 1, device=x.device)))
 
+    def select(self, rows: Rows) -> Streams:
+        """The streams of these chains, from where they are now: what they draw is what they would have drawn."""
+        selected = Streams(self.keys[rows])
+        selected.positions = dict(self.positions)
+        return selected
+
     def normal(self, like: Tensor) -> Tensor:
         """Standard normals in the shape and type of `like`, `(batch, *event)`."""
         entries = like[0].numel()
-        flat = self._next("normal", (entries + 1) // 2, like.dtype, _normals)
-        return flat[:, :entries].reshape(like.shape)
+        flat = self._next("normal", (entries + 1) // 2, _normals)
+        return flat[:, :entries].reshape(like.shape).to(like.dtype)
 
     def uniform(self, like: Tensor) -> Tensor:
         """One uniform number in (0, 1) a chain, `(batch,)`, in the type of `like`."""
-        return self._next("uniform", 1, like.dtype, _uniforms)[:, 0]
+        return self._next("uniform", 1, _uniforms)[:, 0].to(like.dtype)
 
-    def _next(
-        self, kind: str, width: int, dtype: torch.dtype, shape: Callable[[Tensor, torch.dtype], Tensor]
-    ) -> Tensor:
-        block, position = self.blocks.get(kind), self.positions[kind]
+    def _next(self, kind: str, width: int, shape: Callable[[Tensor], Tensor]) -> Tensor:
+        position = self.positions[kind]
         ahead = max(1, BLOCK_ENTRIES // (len(self.keys) * width))
         offset = position % ahead
-        if block is None or offset == 0 or len(block) != ahead or block.dtype != dtype:
-            first = position - offset
-            steps = torch.arange(first + 1, first + ahead + 1, device=self.keys.device)
+        name = f"{kind} {width}"
+        if offset == 0 or name not in self.blocks:
+            steps = torch.arange(position - offset + 1, position - offset + ahead + 1, device=self.keys.device)
             tag = 0 if kind == "normal" else 1 << 62
             keys = _mix(self.keys + GOLDEN * (steps[:, None] + tag))
             entries = torch.arange(1, width + 1, device=self.keys.device)
-            block = self.blocks[kind] = shape(_mix(keys[:, :, None] + GOLDEN * entries), dtype)
+            self.blocks[name] = shape(_mix(keys[:, :, None] + GOLDEN * entries))
         self.positions[kind] = position + 1
-        return block[offset]
+        return self.blocks[name][offset]

@@ -58,38 +58,36 @@ class LoaderBatches:
 
     def __init__(self, loader: DataLoader[Any]) -> None:
         self.loader = loader
-        self._begin()
-
-    def _generator(self) -> torch.Generator:
-        return self.loader.generator if self.loader.generator is not None else torch.default_generator
-
-    def _begin(self) -> None:
-        generator = self._generator()
-        self.began, self.drawn = generator.get_state(), 0
-        self.epoch: Iterator[Any] = iter(self.loader)
+        self.private = loader.generator is not None
+        self.generator = loader.generator if loader.generator is not None else torch.default_generator
+        self.began, self.drawn = torch.empty(0, dtype=torch.uint8), 0
+        self.epoch: Iterator[Any] | None = None
 
     def next(self) -> Batch:
+        if self.epoch is None:
+            self.began, self.drawn, self.epoch = self.generator.get_state(), 0, iter(self.loader)
         try:
             item = next(self.epoch)
         except StopIteration:
             require(self.drawn > 0, "the data loader gives no batches")
-            self._begin()
+            self.epoch = None
             return self.next()
         self.drawn += 1
         return as_batch(item)
 
     def state(self) -> dict[str, Tensor]:
-        return {"began": self.began.clone(), "drawn": torch.tensor(self.drawn)}
+        state = {"began": self.began.clone(), "drawn": torch.tensor(self.drawn)}
+        return {**state, "private": self.generator.get_state()} if self.private else state
 
     def load(self, state: dict[str, Tensor]) -> None:
-        generator = self._generator()
-        now = generator.get_state()
-        generator.set_state(state["began"])
-        self._begin()
+        now = self.generator.get_state()
+        self.epoch = None
         for _ in range(int(state["drawn"])):
-            next(self.epoch)
-        self.drawn = int(state["drawn"])
-        generator.set_state(now)
+            if self.epoch is None:
+                self.generator.set_state(state["began"])
+            self.next()
+        self.began, self.drawn = state["began"], int(state["drawn"])
+        self.generator.set_state(state.get("private", now))
 
 
 def as_batch(item: Any) -> Batch:
@@ -110,6 +108,7 @@ def as_batches(data: Any, batch_size: int, seed: int) -> Batches:
     if isinstance(data, DataLoader):
         return LoaderBatches(data)
     if isinstance(data, Dataset):
+        require(hasattr(data, "__len__"), "an IterableDataset has no length: give a DataLoader of it")
         require(len(data) >= 1, "the data are empty")  # type: ignore[arg-type]
         return LoaderBatches(DataLoader(data, min(batch_size, len(data)), shuffle=True))  # type: ignore[arg-type]
     raise UserError(f"data are a tensor, a pair of tensors, a Dataset or a DataLoader; got {type(data).__name__}")

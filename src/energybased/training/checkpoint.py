@@ -30,6 +30,7 @@ def write_checkpoint(folder: Path, snapshot: Snapshot, ring: Ring, recipe: str) 
         recipe: identity of the recipe, checked on reading.
     """
     scratch = folder.with_name(f".{folder.name}.{os.getpid()}")
+    aside = folder.with_name(f".{folder.name}.old")
     shutil.rmtree(scratch, ignore_errors=True)
     try:
         scratch.mkdir(parents=True)
@@ -49,20 +50,23 @@ def write_checkpoint(folder: Path, snapshot: Snapshot, ring: Ring, recipe: str) 
             "ring": [{"step": held.step, "counters": held.snapshot["counters"]} for held in ring.held],
             "sha256": {file.name: sha256(file) for file in sorted(scratch.glob("*.safetensors"))},
         }
+        state["sha256"]["state.json"] = _digest(state)
         _write(scratch / "state.json", json.dumps(state, indent=1))
-        shutil.rmtree(folder, ignore_errors=True)
+        if folder.exists():  # set aside, not deleted, until the new one stands
+            os.replace(folder, aside)
         os.replace(scratch, folder)
     except OSError as error:
         raise UserError(f"cannot write the checkpoint {folder}: {error.strerror or error}") from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def read_state(folder: Path, recipe: str | None = None) -> dict[str, Any]:
     """`state.json`, after checking its version, its recipe, and that every file is as it was written."""
     try:
         state: dict[str, Any] = json.loads((folder / "state.json").read_text())
-        version, sums = state["format_version"], state["sha256"]
+        version, sums = state["format_version"], dict(state["sha256"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"the checkpoint {folder} has no readable state.json") from error
     require(
@@ -73,6 +77,8 @@ def read_state(folder: Path, recipe: str | None = None) -> dict[str, Any]:
         recipe is None or state["recipe"] == recipe,
         f"the checkpoint {folder} belongs to another recipe than the run's recipe.json",
     )
+    edited = f"{folder / 'state.json'} is not as it was written (cut short or edited)"
+    require(sums.pop("state.json", None) == _digest(state), edited)
     for name, expected in sums.items():
         file = folder / name
         require(file.is_file(), f"the checkpoint {folder} lacks {name}")
@@ -94,6 +100,12 @@ def read_checkpoint(folder: Path, recipe: str) -> tuple[Snapshot, Ring]:
                 groups[group][name] = value
         held.append(Held(entry["step"], {**groups, "counters": entry["counters"]}))
     return {**snapshot, "counters": state["counters"]}, Ring(held)
+
+
+def _digest(state: dict[str, Any]) -> str:
+    """A hash of `state.json` itself, less that hash."""
+    sums = {name: value for name, value in state["sha256"].items() if name != "state.json"}
+    return hashlib.sha256(json.dumps({**state, "sha256": sums}, sort_keys=True).encode()).hexdigest()
 
 
 def load_group(folder: Path, group: str) -> dict[str, Tensor]:

@@ -15,10 +15,11 @@ def ema_init(module: nn.Module) -> Weights:
 
 @torch.no_grad()
 def ema_update(average: Weights, module: nn.Module, decay: float, step: int) -> None:
-    """average <- d average + (1 - d) weights, with d = min(decay, (1 + step)/(10 + step)); what counts is copied."""
+    """average <- d average + (1 - d) weights, with d = min(decay, (1 + step)/(10 + step)); buffers are copied."""
     d = min(decay, (1 + step) / (10 + step))
+    learned = {name for name, _ in module.named_parameters()}
     for name, value in module.state_dict().items():
-        if value.is_floating_point():
+        if name in learned:
             average[name].lerp_(value, 1 - d)
         else:
             average[name].copy_(value)

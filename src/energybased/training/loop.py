@@ -73,10 +73,9 @@ class Loop:
         data: Any,
         settings: Settings,
         run: Run,
-        identity: str = "",
     ) -> None:
         require(len(phases) > 0, "a training needs at least one phase")
-        self.phases, self.settings, self.run, self.identity = phases, settings, run, identity
+        self.phases, self.settings, self.run, self.identity = phases, settings, run, run.recipe["identity"]
         from lightning_fabric import Fabric  # two seconds, which only a training has to wait for
 
         self.fabric = Fabric(accelerator="auto", devices=1)
@@ -104,12 +103,14 @@ class Loop:
             UserError: if the data hold a NaN or nothing can be written.
         """
         with _interruptible() as interrupt, Display(self.progress, self.state.counters.step) as display:
+            self.clock = time.monotonic()
             while not self.finished:
                 self._enter_phase()
                 self._step()
+                self._tick()
                 metrics = self._window()
-                if metrics is not None:
-                    self._judge(metrics, display)
+                if metrics is not None and not self._judge(metrics, display):
+                    metrics = None
                 self._leave_phase(metrics)
                 due = self.state.counters.step % self.settings.checkpoint_every == 0
                 if due or self.finished or interrupt.is_set():
@@ -145,8 +146,9 @@ class Loop:
 
     def _enter_phase(self) -> None:
         counters, state = self.state.counters, self.state
-        if counters.phase_step > 0:
+        if counters.entered:
             return
+        counters.entered = True
         if self.phase.begin is not None:
             self.phase.begin(state.parts)
         position = state.batches.state()
@@ -157,27 +159,35 @@ class Loop:
             self.ring.keep(counters.step, state.snapshot())
 
     def _step(self) -> None:
-        began, state, counters = time.monotonic(), self.state, self.state.counters
+        state, counters = self.state, self.state.counters
         batch = self._batch()
         result = self.phase.objective.step(state.parts, state.objective, batch, state.rng)
         state.objective = result.state
         spent = self.phase.spent(counters.phase_step, counters.phase_seconds)
         set_rate(state.optimizers.values(), counters.rate_scale * self.settings.optimizer.rate(spent))
         for name, loss in result.losses.items():
+            # Each part learns from its own loss alone, even where losses share a graph.
+            parameters = [p for group in state.optimizers[name].param_groups for p in group["params"]]
+            grads = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)
+            for parameter, grad in zip(parameters, grads, strict=True):
+                parameter.grad = grad
+        for name in result.losses:
             optimizer = state.optimizers[name]
-            optimizer.zero_grad()
-            self.fabric.backward(loss)
             self.settings.optimizer.clip(optimizer)
             optimizer.step()
-            ema_update(state.averages[name], state.parts[name], self.settings.ema, counters.phase_step)
+            ema_update(state.averages[name], state.parts[name], self.settings.ema, counters.step)
         for name, value in result.metrics.items():
             state.sums[name] = state.sums[name] + value if name in state.sums else value
-        elapsed = time.monotonic() - began
         counters.step += 1
         counters.phase_step += 1
         counters.window += 1
-        counters.seconds += elapsed
-        counters.phase_seconds += elapsed
+
+    def _tick(self) -> None:
+        """Counts all time since the last tick, that of checkpoints and of waiting for a device included."""
+        now = time.monotonic()
+        self.state.counters.seconds += now - self.clock
+        self.state.counters.phase_seconds += now - self.clock
+        self.clock = now
 
     def _window(self) -> dict[str, float] | None:
         """The averages over a window that has just ended; the only place where metrics are read."""
@@ -191,38 +201,45 @@ class Loop:
         self.run.append("metrics.jsonl", {**line, **metrics})
         return metrics
 
-    def _judge(self, metrics: dict[str, float], display: Display) -> None:
+    def _judge(self, metrics: dict[str, float], display: Display) -> bool:
+        """Shows the metrics to the guard; False if it went back or gave up."""
         state, counters = self.state, self.state.counters
         if self.settings.guard == "off":
             display.update(counters.step, self.progress, metrics, "off")
-            return
+            return True
         reason = guard.sickness(metrics, self.phase.objective.vitals, counters.phase_step)
-        if reason is None:
-            if self.ring.due(counters.step):
-                self.ring.keep(counters.step, state.snapshot())
-            feeling = "ok" if counters.rollbacks == 0 else f"{counters.rollbacks} rollbacks"
-            display.update(counters.step, self.progress, metrics, feeling)
-            return
-        step, rollbacks, scale, seconds = counters.step, counters.rollbacks, counters.rate_scale, counters.seconds
-        held = self.ring.back(step)
+        if reason is not None:
+            self._go_back(reason, display)
+            return False
+        if self.ring.due(counters.step):
+            self.ring.keep(counters.step, state.snapshot())
+        feeling = "ok" if counters.rollbacks == 0 else f"{counters.rollbacks} rollbacks"
+        display.update(counters.step, self.progress, metrics, feeling)
+        return True
+
+    def _go_back(self, reason: str, display: Display) -> None:
+        """Restores the newest snapshot that can be trusted; then goes on more slowly, or gives up."""
+        state, sick = self.state, self.state.counters
+        held = self.ring.back(sick.step)
         state.restore(held.snapshot)
         counters = state.counters
-        counters.rollbacks, counters.rate_scale, counters.seconds = rollbacks, scale, seconds
-        self.run.drop_checkpoints_after(held.step)
-        if rollbacks == guard.ROLLBACKS:
-            counters.stopped = f"{reason} at step {step}, after {rollbacks} rollbacks"
-            self._event("stop", reason=reason, at=step)
+        if counters.phase == sick.phase:
+            counters.phase_seconds = sick.phase_seconds
+        counters.rollbacks, counters.rate_scale, counters.seconds = sick.rollbacks, sick.rate_scale, sick.seconds
+        if counters.rollbacks == guard.ROLLBACKS:
+            counters.stopped = f"{reason} at step {sick.step}, after {counters.rollbacks} rollbacks"
+            self._event("stop", reason=reason, at=sick.step)
             display.say(f"guard: {counters.stopped}; stopped with the averaged weights of step {held.step}")
-            return
-        counters.rollbacks += 1
-        counters.rate_scale *= guard.SLOWDOWN
-        state.reseed(self.settings.seed + 7919 * counters.rollbacks)
-        state.objective = self.phase.objective.refresh(state.objective, state.rng)
+        else:
+            counters.rollbacks += 1
+            counters.rate_scale *= guard.SLOWDOWN
+            state.reseed(self.settings.seed + 7919 * counters.rollbacks)
+            state.objective = self.phase.objective.refresh(state.objective, state.rng)
+            self._event("rollback", reason=reason, at=sick.step, to=held.step, rate_scale=counters.rate_scale)
+            scale = f"learning rate x {counters.rate_scale:g}"
+            display.say(f"guard: {reason} at step {sick.step}; back to step {held.step}, {scale}")
         self._checkpoint()
-        self._event("rollback", reason=reason, at=step, to=held.step, rate_scale=counters.rate_scale)
-        display.say(
-            f"guard: {reason} at step {step}; back to step {held.step}, learning rate x {counters.rate_scale:g}"
-        )
+        self.run.drop_checkpoints_after(counters.step)
 
     def _leave_phase(self, metrics: dict[str, float] | None) -> None:
         counters, phase = self.state.counters, self.phase
@@ -231,6 +248,7 @@ class Loop:
         if over and counters.stopped is None:
             self._event("phase-end", index=counters.phase, steps=counters.phase_step)
             counters.phase, counters.phase_step, counters.phase_seconds = counters.phase + 1, 0, 0.0
+            counters.entered = False
             self.state.sums, counters.window = {}, 0
 
     def _checkpoint(self) -> None:

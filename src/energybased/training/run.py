@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import shutil
@@ -15,6 +16,15 @@ from energybased.training import checkpoint
 Json = dict[str, Any]
 
 
+FORMAT_VERSION = 1
+
+
+def identity(facts: Json) -> str:
+    """A hash of everything in `recipe.json` but the hash itself: what a checkpoint must agree with."""
+    chosen = {name: value for name, value in facts.items() if name != "identity"}
+    return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
+
+
 class Run:
     """The files of one run. Opening it for writing takes the operating system's lock, which dies with the process."""
 
@@ -23,8 +33,8 @@ class Run:
         self._lock: IO[str] | None = None
 
     @staticmethod
-    def create(path: Path | str, recipe: Json, overwrite: bool = False) -> Run:
-        """A new folder with its `recipe.json`, locked.
+    def create(path: Path | str, facts: Json, overwrite: bool = False) -> Run:
+        """A new folder, locked, with the facts in its `recipe.json`.
 
         Raises:
             UserError: if there is something at `path` already, or nothing can be written there.
@@ -43,7 +53,8 @@ class Run:
         try:
             (run.path / "checkpoints").mkdir(parents=True)
             run.lock()
-            run.write_json("recipe.json", recipe)
+            facts = {"format_version": FORMAT_VERSION, **facts}
+            run.write_json("recipe.json", {**facts, "identity": identity(facts)})
         except OSError as error:
             if not exists:
                 shutil.rmtree(run.path, ignore_errors=True)
@@ -76,7 +87,16 @@ class Run:
 
     @property
     def recipe(self) -> Json:
-        return self.read_json("recipe.json")
+        """What the run was begun with, after checking that it is as it was written."""
+        facts, file = self.read_json("recipe.json"), self.path / "recipe.json"
+        require(isinstance(facts, dict) and "identity" in facts, f"{file} does not describe a run")
+        version = facts.get("format_version")
+        require(
+            version == FORMAT_VERSION,
+            f"{file} has format_version {version}; this version of energybased reads {FORMAT_VERSION}",
+        )
+        require(facts["identity"] == identity(facts), f"{file} is not as it was written")
+        return facts
 
     def newest_checkpoint(self) -> Path:
         found = checkpoint.newest(self.path / "checkpoints")

@@ -28,6 +28,7 @@ class Counters:
     step: int = 0
     phase: int = 0
     phase_step: int = 0
+    entered: bool = False  # whether the phase's beginning is behind it
     phase_seconds: float = 0.0
     seconds: float = 0.0
     rate_scale: float = 1.0
@@ -133,12 +134,13 @@ def _load_optimizer(optimizer: torch.optim.Adam, tensors: Group) -> None:
 def _global_rng() -> Group:
     """The generators that a user's network or data may draw from."""
     _, keys, place, has_gauss, gauss = np.random.get_state(legacy=True)
-    version, words, _ = random.getstate()
+    version, words, spare = random.getstate()
     states = {
         "torch": torch.get_rng_state(),
         "numpy": torch.from_numpy(np.asarray(keys, dtype=np.int64)),
         "numpy_rest": torch.tensor([place, has_gauss, gauss], dtype=torch.float64),
         "python": torch.tensor([version, *words], dtype=torch.int64),
+        "python_rest": torch.tensor([spare is not None, spare or 0.0], dtype=torch.float64),
     }
     if torch.cuda.is_available():
         states["cuda"] = torch.cuda.get_rng_state()
@@ -150,6 +152,7 @@ def _set_global_rng(states: Group) -> None:
     place, has_gauss, gauss = states["numpy_rest"].tolist()
     np.random.set_state(("MT19937", states["numpy"].numpy().astype(np.uint32), int(place), int(has_gauss), gauss))
     version, *words = states["python"].tolist()
-    random.setstate((version, tuple(words), None))
+    has_spare, spare = states["python_rest"].tolist()
+    random.setstate((version, tuple(words), spare if has_spare else None))
     if "cuda" in states and torch.cuda.is_available():
         torch.cuda.set_rng_state(states["cuda"])
