@@ -9,13 +9,12 @@ from collections import defaultdict
 from rows import RESULTS, row, write
 
 from energybased.data import load_data
-from energybased.data.pictures import save_png
+from energybased.data.pictures import beside, save_png
 from energybased.evaluation.judge import train_judge
 from energybased.recipes import digits
-from energybased.recipes.measure import measure
-from energybased.recipes.model import load
-from energybased.recipes.train import train
-from energybased.report.page import contact_sheet
+from energybased.runs.measure import measure
+from energybased.runs.model import load
+from energybased.runs.train import train
 
 
 def main() -> None:
@@ -38,7 +37,7 @@ def main() -> None:
             protocols[r["what"]] = r["protocol"]
         if seed == options.seeds[0]:
             for what in ("fd_fresh", "fd_long"):
-                save_png(contact_sheet(measured.pictures[what][:64], data.test.x[:64]), RESULTS / f"{name}-{what}.png")
+                save_png(beside(measured.pictures[what][:64], data.test.x[:64]), RESULTS / f"{name}-{what}.png")
     command = f"python benchmarks/digits.py --steps {options.steps}"
     rows = [row(k, v, options.seeds, protocols[k], command, took[k] + trained) for k, v in found.items()]
     write(f"{name}.json", rows)

@@ -60,9 +60,9 @@ def train(fault: str, guard: str, seed: int, steps: int, data):
         old = phase.objective
         phase = Phase(Poisoned(old.kernel, old.steps, old.buffer, old.energy_l2, at=steps // 2), steps)
     name = f"runs/guard/{fault.replace(' ', '-')}-{guard}-{seed}"
+    loop = Loop({"energy": energy}, [phase], x, recipe)
     run = Run.create(name, {}, overwrite=True)
-    loop = Loop({"energy": energy}, [phase], x, recipe, run)
-    state = loop.fit()
+    state = loop.fit(run)
     run.release()
     energy.load_state_dict(state.averages["energy"])
     rollbacks = [line for line in run.lines("events.jsonl") if line["event"] == "rollback"]

@@ -28,12 +28,13 @@ def run(folder):
 
 def test_a_run_is_a_folder(run, capsys):
     assert {"recipe.json", "metrics.jsonl", "events.jsonl", "samples", "checkpoints"} <= {p.name for p in run.iterdir()}
-    assert sorted(p.name for p in (run / "checkpoints").iterdir()) == ["00000002", "00000004"]
+    assert sorted(p.name for p in (run / "checkpoints").iterdir()) == ["00000000", "00000002", "00000004"]
     names = {p.name for p in (run / "checkpoints" / "00000004").iterdir()}
     assert {"model", "ema", "optimizer", "state", "rng"} <= {name.removesuffix(".safetensors") for name in names}
     facts = json.loads((run / "recipe.json").read_text())
     assert facts["settings"]["steps"] == 4 and facts["engine"] == "eager" and facts["versions"]["torch"]
-    assert main(["train", "--resume", "runs/a"]) == 0
+    capsys.readouterr()
+    assert main(["train", "--resume", "runs/a"]) == 0 and "finished already" in capsys.readouterr().out
 
 
 def test_sample(run, capsys):
@@ -53,6 +54,15 @@ def test_own_data_of_any_shape(folder, capsys):
     assert main(["sample", "runs/t", "--out", "x.npz"]) == 0 and np.load("x.npz")["x"].shape == (64, 5)
     assert main(["report", "runs/t"]) == 0
     assert main(["doctor", "runs/t"]) in (0, 1)
+
+
+def test_report(run, capsys):
+    assert main(["report", "runs/a"]) == 0
+    page = (run / "report.html").read_text()
+    assert "ebm train digits --batch-size 8" in page and page.count("data:image/png") >= 3 and "<svg" in page
+    assert not re.search(r'(src|href)="http|@import|url\(http', page)  # nothing is fetched from elsewhere
+    rows = {row["what"] for row in json.loads((run / "results.json").read_text())}
+    assert {"fd_buffer", "fd_fresh", "fd_best_mixture", "fd_gaussian", "fd_floor"} <= rows
 
 
 def test_doctor(run, capsys):
@@ -85,6 +95,8 @@ def test_usage_names_every_verb(capsys):
         (["trian"], "did you mean 'train'"),
         (["train", "digit"], "did you mean 'digits'"),
         (["recipes", "digit"], "did you mean 'digits'"),
+        (["train", "digits", "--seed", "99999999999999999999999"], "seed must be in"),
+        (["train", "digits", "--name", "../x"], "no name for a run"),
         (["train", "digits", "--steps", "0"], "steps must be at least 1, got 0"),
         (["train", "digits", "--optimizer.lr", "-1"], "lr must be positive"),
         (["train", "digits", "--sampler.kernel.step-size", "0"], "step_size must be positive"),

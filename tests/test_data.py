@@ -19,6 +19,8 @@ def test_contract(name):
         assert split.x.min() >= 0 and split.x.max() <= 1
         assert split.y is None or split.y.shape == (len(split),)
     assert data.sha256() == load_data(name).sha256()
+    rows = [{row.numpy().tobytes() for row in split.x} for split in (data.train, data.validation, data.test)]
+    assert sum(map(len, rows)) == len(set.union(*rows))
 
 
 def test_digits():

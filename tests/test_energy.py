@@ -73,6 +73,19 @@ def test_composites_follow_their_rows_and_pass_conditions_on():
     assert both.bound and not half.bound
 
 
+def test_bindings_nest():
+    y, free = torch.arange(5.0), torch.tensor([True, False, True])
+    rows = [1, 3]
+    for energy in (
+        Shifted().pin(X, free).given(y),
+        Shifted().given(y).pin(X, free),
+        (Shifted().given(y) + Shifted()).given(-y),
+        (Shifted().given(y) | Shifted().given(-y)).pin(X, free),
+    ):
+        torch.testing.assert_close(energy.select(rows)(X[rows]), energy(X)[rows])
+        torch.testing.assert_close(energy.expand(2)(X.repeat_interleave(2, 0)), energy(X).repeat_interleave(2))
+
+
 def test_pin_holds_entries():
     free = torch.tensor([True, False, True])
     pinned = B.pin(X, free)

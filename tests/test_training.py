@@ -15,9 +15,11 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from energybased import ContrastiveDivergence, Langevin, ReplayBuffer, UserError, load, resume, train
 from energybased.energies import MLP
+from energybased.errors import Interrupted
 from energybased.objectives import Vital
 from energybased.recipes import digits
-from energybased.training import Adam, Interrupted, Loop, Phase, Run, Settings
+from energybased.training import Adam, Loop, Phase, Run, Settings, checkpoint
+from energybased.training.ema import ema_init, ema_update
 
 SMALL = {"batch_size": 16, "hidden": (8,), "buffer": ReplayBuffer(capacity=32)}
 FILES = ("model", "ema", "optimizer", "state", "rng", "ring")
@@ -79,6 +81,37 @@ def test_resume_after_kill_minus_nine(tmp_path):
     assert same(tensors(a, 60), tensors(b, 60))
 
 
+def test_a_run_on_own_parts_resumes(tmp_path):
+    def parts(steps):
+        torch.manual_seed(0)
+        x = torch.rand(40, 4, generator=torch.Generator().manual_seed(1))
+        settings = Settings(batch_size=8, checkpoint_every=10)
+        return {"energy": MLP(4, (8,)), "data": x, "objective": OBJECTIVE, "steps": steps, "settings": settings}
+
+    straight = train(**parts(25), out=tmp_path / "a")
+    broken = Run.open(copy_until(straight, 10, tmp_path / "b"))
+    with pytest.raises(UserError, match="parts of your own"):
+        resume(broken.path)
+    assert same(tensors(straight, 25), tensors(resume(broken.path, **parts(25)), 25))
+
+
+def test_wrong_parts_leave_no_run(tmp_path):
+    good = {"energy": MLP(4, (8,)), "data": torch.rand(40, 4), "objective": OBJECTIVE, "steps": 2}
+    for change in (
+        {"data": []},
+        {"data": torch.zeros(0, 4)},
+        {"data": torch.zeros(40, 4, dtype=torch.int64)},
+        {"data": torch.full((40, 4), torch.nan)},
+        {"data": {"x": 1}},
+        {"data": (torch.rand(40, 4), torch.zeros(3))},
+        {"energy": torch.nn.Flatten(0)},
+        {"energy": 3},
+    ):
+        with pytest.raises(UserError):
+            train(**{**good, **change}, out=tmp_path / "a")
+        assert not (tmp_path / "a").exists()
+
+
 def test_resuming_a_finished_run_says_so_and_changes_nothing(tmp_path):
     run = train(small(), out=tmp_path / "a")
     before = sorted(run.path.rglob("*"))
@@ -112,17 +145,31 @@ def test_it_takes_the_users_own_things(tmp_path, wrap):
         load(run.path)
 
 
+class Training:
+    """A loop with the run that it writes into."""
+
+    def __init__(self, loop, run):
+        self.loop, self.run = loop, run
+
+    def fit(self):
+        return self.loop.fit(self.run)
+
+    def resume(self, checkpoint):
+        self.loop.resume(self.run, checkpoint)
+
+
 @pytest.fixture
 def loop(tmp_path):
-    """Makes loops over a tiny energy, and lets go of their runs in the end."""
+    """Makes trainings of a tiny energy, and lets go of their runs in the end."""
     runs = []
 
     def make(phases, data=None, name="run", **settings):
         torch.manual_seed(0)
         part = {"energy": MLP(4, (8,))}
         data = torch.rand(64, 4, generator=torch.Generator().manual_seed(1)) if data is None else data
+        made = Loop(part, phases, data, Settings(batch_size=8, **settings))
         runs.append(Run.create(tmp_path / name, {}))
-        return Loop(part, phases, data, Settings(batch_size=8, **settings), runs[-1]), runs[-1]
+        return Training(made, runs[-1]), runs[-1]
 
     yield make
     for run in runs:
@@ -156,6 +203,48 @@ def test_loaders_resume_in_the_middle_of_an_epoch(loop):
     assert same(tensors(run, 20), tensors(copied, 20))
 
 
+def test_loaders_with_a_generator_of_their_own_resume(loop):
+    def make():
+        return DataLoader(
+            TensorDataset(torch.arange(200.0).view(50, 4) / 200),
+            batch_size=8,
+            shuffle=True,
+            generator=torch.Generator().manual_seed(5),
+        )
+
+    straight, run = loop([Phase(OBJECTIVE, 20)], make(), checkpoint_every=9)
+    straight.fit()
+    other, copied = loop([Phase(OBJECTIVE, 20)], make(), name="other", checkpoint_every=9)
+    other.resume(run.path / "checkpoints" / "00000009")
+    other.fit()
+    assert same(tensors(run, 20), tensors(copied, 20))
+
+
+def test_each_part_learns_from_its_own_loss_alone(loop, tmp_path):
+    class Both(ContrastiveDivergence):
+        """Two losses that share a graph, with opposite wishes for the first part."""
+
+        def step(self, parts, state, batch, rng):
+            result = super().step(parts, state, batch, rng)
+            a, b = parts["energy"].weight, parts["other"].weight
+            return result._replace(losses={"energy": (a * b).sum(), "other": -(a * b).sum() + b.sum()})
+
+    run = Run.create(tmp_path / "both", {})
+    parts = {name: torch.nn.Linear(4, 1, bias=False) for name in ("energy", "other")}
+
+    class Flat(torch.nn.Linear):
+        def forward(self, x):
+            return super().forward(x).squeeze(1)
+
+    parts["energy"] = Flat(4, 1, bias=False)
+    a, b = (parts[name].weight.detach().clone() for name in ("energy", "other"))
+    objective = Both(OBJECTIVE.kernel, 2, OBJECTIVE.buffer)
+    Loop(parts, [Phase(objective, 1)], torch.rand(64, 4), Settings(batch_size=8, optimizer=Adam(lr=0.1))).fit(run)
+    run.release()
+    torch.testing.assert_close(parts["energy"].weight, a - 0.1 * b.sign())  # Adam's first step is the sign
+    torch.testing.assert_close(parts["other"].weight, b - 0.1 * (1 - a).sign())
+
+
 def test_a_phase_ends_by_its_own_rule(loop):
     made, _ = loop([Phase(OBJECTIVE, 500, done=lambda metrics: True)])
     assert made.fit().counters.step == 20  # the first time that averaged metrics are read
@@ -186,6 +275,7 @@ def test_the_guard_goes_back_slows_down_and_recovers(loop):
     assert 1 <= len(back) <= 3 and state.counters.stopped is None and state.counters.step == 60
     assert back[0]["to"] < back[0]["at"] and "gap is" in back[0]["reason"]
     assert state.counters.rate_scale == pytest.approx(0.2 ** len(back))
+    assert [line["event"] for line in run.lines("events.jsonl")].count("phase") == 1
 
 
 def test_a_run_resumed_after_a_rollback_is_the_same(loop):
@@ -212,14 +302,16 @@ def test_the_guard_gives_up_after_three(loop):
 def test_guard_off_watches_nothing(loop):
     sick = Sick(OBJECTIVE.kernel, 2, OBJECTIVE.buffer)
     made, _run = loop([Phase(sick, 60)], optimizer=Adam(lr=0.05), guard="off")
-    assert made.fit().counters.rollbacks == 0 and not made.ring.held
+    assert made.fit().counters.rollbacks == 0 and not made.loop.ring.held
 
 
 def test_a_batch_with_nan_is_named(loop):
     data = torch.rand(64, 4)
     data[3, 1] = torch.nan
-    made, _ = loop([Phase(OBJECTIVE, 20)], data)
     with pytest.raises(UserError, match="not finite"):
+        loop([Phase(OBJECTIVE, 20)], data)
+    made, _ = loop([Phase(OBJECTIVE, 20)], DataLoader(TensorDataset(data), batch_size=8))
+    with pytest.raises(UserError, match="batch for step 1 has entries that are not finite"):
         made.fit()
 
 
@@ -246,7 +338,23 @@ def test_sigma_clip_is_the_papers():
     torch.testing.assert_close(weight.weight.grad, torch.tensor([[-(3 * 0.2 + 0.1)]]))
 
 
-@pytest.mark.parametrize("damage", ["cut", "edited", "missing", "newer", "recipe", "state"])
+def test_the_average_of_weights():
+    """Against the recursion by hand; buffers are copied, not averaged."""
+    module = torch.nn.BatchNorm1d(2)
+    average = ema_init(module)
+    expected = torch.ones(2)
+    for step, value in enumerate((3.0, 5.0, 7.0)):
+        with torch.no_grad():
+            module.weight.fill_(value)
+            module.running_mean.fill_(value)
+        ema_update(average, module, 0.5, step)
+        d = min(0.5, (1 + step) / (10 + step))
+        expected = d * expected + (1 - d) * value
+    torch.testing.assert_close(average["weight"], expected)
+    assert (average["running_mean"] == 7).all()
+
+
+@pytest.mark.parametrize("damage", ["counters", "cut", "edited", "missing", "newer", "recipe", "state"])
 def test_damaged_checkpoints_are_named(tmp_path, damage):
     run = train(small(), out=tmp_path / "a")
     folder = run.newest_checkpoint()
@@ -255,25 +363,31 @@ def test_damaged_checkpoints_are_named(tmp_path, damage):
         file.write_bytes(file.read_bytes()[:-10])
     elif damage == "edited":
         file.write_bytes(file.read_bytes()[:-1] + b"\x01")
+    elif damage == "counters":
+        facts = json.loads(state.read_text())
+        state.write_text(json.dumps({**facts, "counters": {**facts["counters"], "step": 1}}))
     elif damage == "missing":
         file.unlink()
     elif damage == "newer":
         state.write_text(json.dumps({**json.loads(state.read_text()), "format_version": 99}))
     elif damage == "recipe":
-        state.write_text(json.dumps({**json.loads(state.read_text()), "recipe": "another"}))
+        facts = {**json.loads(state.read_text()), "recipe": "another"}
+        facts["sha256"]["state.json"] = checkpoint._digest(facts)
+        state.write_text(json.dumps(facts))
     else:
         state.write_text("{")
-    words = {"newer": "format_version 99", "recipe": "another recipe", "state": "state.json"}.get(
-        damage, "ema.safetensors"
-    )
+    words = {
+        "newer": "format_version 99",
+        "recipe": "another recipe",
+        "state": "state.json",
+        "counters": "state.json",
+    }.get(damage, "ema.safetensors")
     for use in (load, resume):
         with pytest.raises(UserError, match=words):
             use(run.path)
 
 
 def test_no_space_leaves_nothing_half_written(loop, monkeypatch):
-    import energybased.training.checkpoint as checkpoint
-
     def full(*arguments):
         raise OSError(28, "No space left on device")
 

@@ -17,8 +17,8 @@ from energybased.energies import (
 from energybased.energy import Energy, mean, mixture
 from energybased.errors import UserError
 from energybased.objectives import ContrastiveDivergence
-from energybased.recipes.model import Model, load
-from energybased.recipes.train import resume, train
+from energybased.runs.model import Model, load
+from energybased.runs.train import resume, train
 from energybased.sampling import HMC, MALA, Langevin, ReplayBuffer, Underdamped, adapt, sample
 
 __version__ = version("energybased")

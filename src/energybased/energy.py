@@ -48,11 +48,12 @@ class Energy(nn.Module):
         results stay differentiable in x and in the parameters.
         """
         graph = torch.is_grad_enabled()
-        with torch.enable_grad():
-            leaf = x if graph and x.requires_grad else x.detach().requires_grad_()
+        with torch.inference_mode(False), torch.enable_grad():
+            fixed = x.clone() if x.is_inference() else x.detach()
+            leaf = x if graph and x.requires_grad else fixed.requires_grad_()
             values = self(leaf, y)
             (grad,) = torch.autograd.grad(values.sum(), leaf, create_graph=graph)
-        return (values if graph else values.detach()), grad
+        return (values if graph else values.detach()), self.still(grad)
 
     # What belongs to the rows of a batch. An unbound energy belongs to none.
 
@@ -72,6 +73,10 @@ class Energy(nn.Module):
     def hold(self, x: Tensor) -> Tensor:
         """x with the entries that a `pin` holds put back in place; x itself elsewhere."""
         return x
+
+    def still(self, grad: Tensor) -> Tensor:
+        """A gradient with zeros at the entries that a `pin` holds, whatever other terms pull at them."""
+        return grad
 
     # The algebra.
 
@@ -133,6 +138,8 @@ class Composite(Energy):
         raise NotImplementedError
 
     def values(self, x: Tensor, y: Condition | None) -> list[Tensor]:
+        if y is not None and self.bound:
+            raise UserError("the energy is already bound to a condition")
         return [term(x) if term.bound else term(x, y) for term in self.terms]
 
     @property
@@ -149,6 +156,11 @@ class Composite(Energy):
         for term in self.terms:
             x = term.hold(x)
         return x
+
+    def still(self, grad: Tensor) -> Tensor:
+        for term in self.terms:
+            grad = term.still(grad)
+        return grad
 
 
 class Combination(Composite):
@@ -268,6 +280,9 @@ class Pinned(Composite):
 
     def hold(self, x: Tensor) -> Tensor:
         return self.terms[0].hold(torch.where(self.free, x, self.x))
+
+    def still(self, grad: Tensor) -> Tensor:
+        return self.terms[0].still(grad * self.free)
 
     def forward(self, x: Tensor, y: Condition | None = None) -> Tensor:
         if x.shape != self.x.shape:

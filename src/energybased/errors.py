@@ -13,6 +13,10 @@ class UserError(Exception):
     """
 
 
+class Interrupted(Exception):
+    """Ctrl-C came; a checkpoint is written, and the message says how to go on."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """The part of a sentence that offers what was probably meant.
 

@@ -6,11 +6,11 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from energybased.errors import UserError, nearest
+from energybased.errors import Interrupted, UserError, nearest
 
 VERBS = {
     "demo": "the first run: real digits, two minutes, a page to look at",
-    "recipes": "what there is; one recipe with its expected result",
+    "recipes": "what there is; one recipe with what to expect",
     "train": "a new run, or --resume an old one",
     "sample": "pictures from a run, with the way of its chains",
     "report": "a run as one HTML file",
@@ -38,6 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"ebm: {error}", file=sys.stderr)
         return 2
+    except Interrupted as interrupted:
+        print(f"ebm: {interrupted}", file=sys.stderr)
+        return 130
     except KeyboardInterrupt:
         print("ebm: interrupted", file=sys.stderr)
         return 130

@@ -16,7 +16,7 @@ import tyro
 from energybased.data import DATASETS
 from energybased.errors import UserError
 from energybased.objectives import ContrastiveDivergence, Vital
-from energybased.recipes.model import load
+from energybased.runs.model import load
 from energybased.training.run import Run
 
 PACKAGES = ("energybased", "torch", "numpy", "scikit-learn", "lightning-fabric", "safetensors", "tyro", "rich")
@@ -80,7 +80,8 @@ def patient(path: Path) -> Iterator[Finding]:
     if metrics:
         latest = metrics[-1]
         for vital in ContrastiveDivergence.vitals:
-            yield read(vital, float(latest[vital.name]), int(latest["step"]))
+            if vital.name in latest:
+                yield read(vital, float(latest[vital.name]), int(latest.get("step", 0)))
     rollbacks = sum(event["event"] == "rollback" for event in events)
     yield Finding(True, "rollbacks", str(rollbacks))
     stops = [event["reason"] for event in events if event["event"] == "stop"]

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import tyro
 
 from energybased.recipes import RECIPES, find_recipe
-from energybased.recipes.settings import to_json
+from energybased.runs.settings import to_json
 
 
 def recipes(name: tyro.conf.Positional[str] = "", /) -> int:

@@ -9,9 +9,9 @@ import tyro
 
 from energybased.data import load_data
 from energybased.evaluation.judge import train_judge
-from energybased.recipes.measure import measure
-from energybased.recipes.model import load
 from energybased.report.page import report as page
+from energybased.runs.measure import measure
+from energybased.runs.model import load
 from energybased.training.run import Run
 
 

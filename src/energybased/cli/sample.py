@@ -11,8 +11,8 @@ import tyro
 
 from energybased.data.pictures import grid, save_png
 from energybased.errors import UserError, require
-from energybased.recipes.measure import film
-from energybased.recipes.model import load
+from energybased.runs.film import film
+from energybased.runs.model import load
 
 
 def sample(
@@ -33,6 +33,7 @@ def sample(
         out: a .png or .npz file; samples.png beside the run if not given.
     """
     require(n >= 1, f"n must be at least 1, got {n}")
+    require(0 <= seed < 2**62, f"seed must be in 0 ... 2^62, got {seed}")
     require(steps is None or steps >= 1, f"steps must be at least 1, got {steps}")
     out = (path if path.is_dir() else path.parent) / "samples.png" if out is None else out
     require(out.suffix in (".png", ".npz"), f"{out} must end in .png or .npz")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +9,10 @@ from typing import Annotated
 
 import tyro
 
+from energybased.errors import require
 from energybased.recipes import RECIPES, EnergyRecipe, find_recipe
-from energybased.recipes.train import resume, train
-from energybased.training import Interrupted
+from energybased.runs.train import is_finished, resume, train
+from energybased.training import Run
 
 
 @dataclass(frozen=True)
@@ -44,22 +44,29 @@ def run(arguments: Sequence[str]) -> int:
         print("usage: ebm train RECIPE [--name NAME --steps N ...]\n       ebm train --resume runs/NAME\n")
         print(f"recipes: {', '.join(RECIPES)}; ebm train RECIPE --help lists the settings")
         return 0
-    try:
-        if any(argument.split("=")[0] == "--resume" for argument in arguments):
-            old = tyro.cli(OldRun, args=arguments, prog="ebm train")
-            finished = resume(old.resume)
-        else:
-            recipe = find_recipe(arguments[0])
-            new = tyro.cli(
-                NewRun,
-                args=arguments[1:],
-                prog=f"ebm train {arguments[0]}",
-                default=NewRun(arguments[0], recipe),
-                config=(tyro.conf.AvoidSubcommands, tyro.conf.SuppressFixed),
-            )
-            finished = train(new.recipe, out=Path("runs") / new.name)
-    except Interrupted as interrupted:
-        print(f"ebm: {interrupted}", file=sys.stderr)
-        return 130
-    print(f"{finished.path}: trained; ebm sample {finished.path}, ebm report {finished.path}")
+    if any(argument.split("=")[0] == "--resume" for argument in arguments):
+        path = tyro.cli(OldRun, args=arguments, prog="ebm train").resume
+        if is_finished(path):
+            print(f"{path}: finished already, nothing is left to do")
+            return 0
+        return tell(resume(path))
+    recipe = find_recipe(arguments[0])
+    new = tyro.cli(
+        NewRun,
+        args=arguments[1:],
+        prog=f"ebm train {arguments[0]}",
+        default=NewRun(arguments[0], recipe),
+        config=(tyro.conf.AvoidSubcommands, tyro.conf.SuppressFixed),
+    )
+    require(new.name not in ("", ".", "..") and Path(new.name).name == new.name, f"{new.name!r} is no name for a run")
+    return tell(train(new.recipe, out=Path("runs") / new.name))
+
+
+def tell(run: Run) -> int:
+    """Says how training ended; 1 if the guard gave up."""
+    stops = [line["reason"] for line in run.lines("events.jsonl") if line["event"] == "stop"]
+    if stops:
+        print(f"{run.path}: stopped by the guard, {stops[-1]}; ebm doctor {run.path} says what to change")
+        return 1
+    print(f"{run.path}: trained; ebm sample {run.path}, ebm report {run.path}")
     return 0

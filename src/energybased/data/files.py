@@ -47,13 +47,15 @@ def _arrays(path: Path) -> dict[str, NDArray[np.generic]]:
     try:
         with path.open("rb") as stream:
             loaded = np.load(stream, allow_pickle=False)
-            return {name: loaded[name] for name in loaded.files} if path.suffix == ".npz" else {"x": loaded}
+            arrays = {"x": loaded} if isinstance(loaded, np.ndarray) else {name: loaded[name] for name in loaded.files}
     except (ValueError, OSError, EOFError, AttributeError, zipfile.BadZipFile) as error:
         raise UserError(f"{path} cannot be read: it is cut short or not a NumPy file") from error
+    return arrays
 
 
 def _scaled(path: Path, array: NDArray[np.generic]) -> Tensor:
-    require(array.ndim >= 2, f"{path} must hold x of shape (n, *event), got {array.shape}")
+    shaped = array.ndim >= 2 and min(array.shape[1:]) > 0
+    require(shaped, f"{path} must hold x of shape (n, *event), got {array.shape}")
     if array.dtype == np.uint8:
         return torch.from_numpy(array.astype(np.float32) / 255)
     require(

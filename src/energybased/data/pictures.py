@@ -28,6 +28,12 @@ def grid(x: Tensor, columns: int | None = None, gap: int = 1) -> Tensor:
     return sheet.reshape(channels, rows * (height + gap), columns * (width + gap))[:, :-gap, :-gap]
 
 
+def beside(left: Tensor, right: Tensor) -> Tensor:
+    """Two grids of pictures `(n, channels, height, width)` side by side, as one picture."""
+    a, b = grid(left), grid(right)
+    return torch.cat([a, a.new_ones(a.shape[0], a.shape[1], 4), b], dim=2)
+
+
 def to_image(picture: Tensor) -> Image.Image:
     """An image of `(1 or 3, height, width)` in [0, 1], enlarged by a whole factor so that pixels stay sharp."""
     pixels = (picture.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()

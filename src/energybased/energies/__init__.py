@@ -1,13 +1,32 @@
-"""Concrete energies. `ANALYTIC` and `NEURAL` list them for the contract tests."""
+"""Concrete energies, and how to make an example of each: `ANALYTIC` in the plane, `NEURAL` over 8x8 pictures.
 
+The contract tests run over both lists.
+"""
+
+from collections.abc import Callable
+
+import torch
+
+from energybased import networks
 from energybased.energies.analytic import Analytic
 from energybased.energies.gaussian import Gaussian, GaussianMixture, StandardNormal
 from energybased.energies.network import MLP, Convolutional, Network, as_energy
 from energybased.energies.planar import Banana, Ring
 from energybased.energies.tilted import Tilted
+from energybased.energy import Energy
 
-ANALYTIC = (StandardNormal, Gaussian, GaussianMixture, Ring, Banana)
-NEURAL = (MLP, Convolutional)
+ANALYTIC: tuple[Callable[[], Analytic], ...] = (
+    lambda: StandardNormal(2),
+    lambda: Gaussian(torch.tensor([1.0, -1.0]), torch.tensor([[1.0, 0.6], [0.6, 0.8]])),
+    lambda: GaussianMixture(torch.tensor([[-2.0, 0.0], [2.0, 1.0]]), 0.7, torch.tensor([1.0, 3.0])),
+    lambda: Ring(2.0, 0.3),
+    lambda: Banana(1.2, 0.4),
+)
+NEURAL: tuple[Callable[[int], Energy], ...] = (
+    lambda classes: MLP(64, (16,), classes),
+    lambda classes: Convolutional(1, 8, classes),
+    lambda classes: Tilted(torch.zeros(64), torch.eye(64), networks.MLP(64, (16,), classes)),
+)
 
 __all__ = [
     "ANALYTIC",

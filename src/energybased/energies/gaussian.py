@@ -57,6 +57,7 @@ class Gaussian(Analytic):
             f"a mean of {self.dim} entries needs a covariance of shape ({self.dim}, {self.dim}), "
             f"got {tuple(covariance.shape)}",
         )
+        require(torch.allclose(covariance, covariance.T), "the covariance of a Gaussian must be symmetric")
         try:
             scale = torch.linalg.cholesky(covariance)
         except RuntimeError:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Union
 
 import torch
 from torch import Tensor
@@ -16,7 +15,7 @@ from energybased.energies import Tilted
 from energybased.energy import Energy
 from energybased.errors import UserError, require
 from energybased.objectives import ContrastiveDivergence
-from energybased.sampling import HMC, MALA, Langevin, ReplayBuffer, Underdamped
+from energybased.sampling import AnyKernel, ReplayBuffer, Underdamped
 from energybased.training import Phase, Settings
 
 
@@ -30,7 +29,7 @@ class Sampler:
         length: transitions of a fresh chain when the trained model is sampled.
     """
 
-    kernel: Union[Underdamped, Langevin, MALA, HMC] = Underdamped(0.3)
+    kernel: AnyKernel = Underdamped(0.3)
     steps: int = 20
     length: int = 500
 
@@ -71,6 +70,10 @@ class EnergyRecipe(Settings):
         require(self.minutes is None or self.minutes > 0, f"minutes must be positive, got {self.minutes}")
         require(len(self.hidden) > 0 and min(self.hidden) >= 1, f"hidden must be widths of layers, got {self.hidden}")
         require(self.energy_l2 >= 0, f"energy_l2 must not be negative, got {self.energy_l2}")
+        require(
+            not self.buffer.images or getattr(self.sampler.kernel, "bounds", None) == (0.0, 1.0),
+            "buffer.images keeps pixels of [0, 1] alone: it needs a kernel with bounds (0, 1)",
+        )
         require(
             self.batch_size <= self.buffer.capacity,
             f"batch_size {self.batch_size} is larger than buffer.capacity {self.buffer.capacity}",

@@ -9,15 +9,16 @@ from dataclasses import dataclass, field
 from string import Template
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from energybased.data import DataSet
 from energybased.data.pictures import grid, png_uri
 from energybased.evaluation.detection import strange_inputs
-from energybased.recipes.measure import film
-from energybased.recipes.model import Model
+from energybased.recipes import find_recipe
 from energybased.report.charts import curves, histograms
+from energybased.runs.film import film
+from energybased.runs.model import Model
+from energybased.runs.settings import differences
 from energybased.training.run import Run
 
 PAGE = Template("""<!doctype html>
@@ -112,10 +113,15 @@ def report(
     page.add("Training", *_training(run))
     page.add(
         "How to repeat it",
-        f"<pre>{html.escape(command or 'ebm train ' + facts['recipe'])}</pre>",
+        f"<pre>{html.escape(command or _command(model))}</pre>",
         f"<details><summary>every setting</summary><pre>{html.escape(json.dumps(facts, indent=1))}</pre></details>",
     )
     return page.render()
+
+
+def _command(model: Model) -> str:
+    recipe = model.recipe
+    return " ".join(["ebm train", recipe.recipe, *differences(recipe, find_recipe(recipe.recipe))])
 
 
 def _samples(model: Model, data: DataSet) -> list[str]:
@@ -187,15 +193,3 @@ def _training(run: Run) -> list[str]:
         curves(curve("chain_gradient"), "gradient norm in the chains", marks),
         *told,
     ]
-
-
-def captions(counts: dict[str, tuple[Tensor, float]]) -> dict[str, Tensor]:
-    """Composed samples by caption, with the share of them that the judge places where they belong."""
-    return {f"{name}: {share:.0%} as they should be, says the judge": x for name, (x, share) in counts.items()}
-
-
-def contact_sheet(samples: Tensor, data: Tensor) -> Tensor:
-    """Samples beside data, as the one picture of a README."""
-    left, right = grid(samples), grid(data)
-    gap = torch.ones(left.shape[0], left.shape[1], 4)
-    return torch.cat([left, gap, right], dim=2)

@@ -1,4 +1,9 @@
-"""Kernels, chains and the replay buffer. `KERNELS` lists the kernels for the contract tests."""
+"""Kernels, chains and the replay buffer.
+
+A new kernel is a file, an example in `KERNELS`, which the contract tests run over, and a name in `AnyKernel`.
+"""
+
+from typing import Union
 
 from energybased.sampling.adaptation import adapt
 from energybased.sampling.chain import Samples, advance, evaluating, frozen, sample
@@ -11,12 +16,14 @@ from energybased.sampling.replay import ReplayBuffer
 from energybased.sampling.streams import Streams
 from energybased.sampling.underdamped import Underdamped
 
-KERNELS = (Langevin, Underdamped, MALA, HMC)
+KERNELS: tuple[Kernel, ...] = (Langevin.overdamped(0.3), Underdamped(0.3, 0.8), MALA(0.8), HMC(0.4, 5))
+AnyKernel = Union[Langevin, Underdamped, MALA, HMC]  # what the settings of a recipe can hold
 
 __all__ = [
     "HMC",
     "KERNELS",
     "MALA",
+    "AnyKernel",
     "ChainInfo",
     "Info",
     "Kernel",

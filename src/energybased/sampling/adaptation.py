@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from torch import Generator, Tensor
 
 from energybased.energy import Energy
 from energybased.errors import require
 from energybased.sampling.chain import advance, evaluating
-from energybased.sampling.hmc import HMC
-from energybased.sampling.mala import MALA
+from energybased.sampling.kernel import Kernel
 from energybased.sampling.streams import Streams
 
-Adaptable = TypeVar("Adaptable", MALA, HMC)
+
+class Accepting(Kernel, Protocol):
+    """A kernel that accepts or rejects, and knows at which rate it does best."""
+
+    step_size: float
+    optimal_acceptance: ClassVar[float]
+
+
+Adaptable = TypeVar("Adaptable", bound=Accepting)
 
 WINDOW = 5  # transitions between two changes of the step
-OPTIMAL = {MALA: 0.574, HMC: 0.651}  # asymptotically optimal (Roberts & Rosenthal 1998; Beskos et al. 2013)
 
 
 def adapt(
@@ -37,8 +43,10 @@ def adapt(
     Returns:
         The kernel with its new step size, and the chains `(batch, *event)` where the adaptation left them.
     """
-    require(isinstance(kernel, (MALA, HMC)), f"{type(kernel).__name__} accepts everything: there is no rate to tune")
-    target = OPTIMAL[type(kernel)] if target is None else target
+    require(
+        hasattr(kernel, "optimal_acceptance"), f"{type(kernel).__name__} accepts everything: there is no rate to tune"
+    )
+    target = kernel.optimal_acceptance if target is None else target
     require(0 < target < 1, f"target must be between 0 and 1, got {target}")
     require(steps >= 2 * WINDOW, f"adaptation needs at least {2 * WINDOW} steps, got {steps}")
     log_step, kept = math.log(kernel.step_size), []
@@ -49,7 +57,12 @@ def adapt(
             x, rate = samples.x, float(samples.info.acceptance.mean())
             require(math.isfinite(rate), "the energy is not finite where the chains are")
             log_step += 4.0 * (rate - target) / (i + 1) ** 0.6
-            kernel = replace(kernel, step_size=math.exp(log_step))
+            kernel = with_step(kernel, log_step)
             kept.append(log_step)
     later = kept[len(kept) // 2 :]
-    return replace(kernel, step_size=math.exp(sum(later) / len(later))), x
+    return with_step(kernel, sum(later) / len(later)), x
+
+
+def with_step(kernel: Any, log_step: float) -> Any:
+    """The kernel, a frozen dataclass, with another step size."""
+    return replace(kernel, step_size=math.exp(log_step))

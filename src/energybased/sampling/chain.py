@@ -16,6 +16,8 @@ from energybased.sampling.diagnostics import ChainInfo, Diagnostics
 from energybased.sampling.kernel import Kernel, State
 from energybased.sampling.streams import Streams
 
+MOVING = (parametrize.ParametrizationList, nn.modules.batchnorm._BatchNorm)  # what a forward pass in train mode changes
+
 
 class Samples(NamedTuple):
     """What `sample` returns."""
@@ -29,11 +31,11 @@ class Samples(NamedTuple):
 def frozen(module: nn.Module) -> Iterator[None]:
     """Inside, no parameter takes a gradient and nothing that a forward pass would update is updated.
 
-    Parametrised weights (spectral norm) are computed once, in eval mode, so that no power iteration runs. What a
-    module of another kind updates in train mode (batch norm) is its own affair.
+    Parametrised weights (spectral norm) are computed once, in eval mode, so that no power iteration runs; batch
+    norms are in eval mode as well.
     """
     wanted = [p for p in module.parameters() if p.requires_grad]
-    moving = [m for m in module.modules() if isinstance(m, parametrize.ParametrizationList) and m.training]
+    moving = [m for m in module.modules() if isinstance(m, MOVING) and m.training]
     for parameter in wanted:
         parameter.requires_grad_(False)
     for parametrization in moving:
@@ -119,6 +121,7 @@ def sample(
     >>> sample(StandardNormal(2), torch.zeros(4, 2), Langevin.overdamped(0.5), steps=100, generator=g).x.shape
     torch.Size([4, 2])
     """
+    require(isinstance(energy, Energy), f"{type(energy).__name__} is not an energy: wrap it, Network(module)")
     require(start.ndim >= 2 and len(start) > 0, f"start must have shape (batch, *event), got {tuple(start.shape)}")
     require(start.is_floating_point(), f"start must be of a floating-point type, got {start.dtype}")
     require(bool(start.isfinite().all()), "start has entries that are not finite")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Generator, Tensor
 
 from energybased.energy import Energy
 from energybased.errors import require
-from energybased.sampling.kernel import Bounds, Info, State, check_bounds, check_positive, norms
+from energybased.sampling.kernel import Bounds, Info, State, check_bounds, check_inside, check_positive, norms
 from energybased.sampling.mala import accept, choose
 from energybased.sampling.streams import Streams
 
@@ -32,6 +33,8 @@ class HMC:
         bounds: (low, high), at which trajectories are reflected.
     """
 
+    optimal_acceptance: ClassVar[float] = 0.651  # Beskos et al. 2013
+
     step_size: float
     leapfrog_steps: int
     bounds: Bounds | None = None
@@ -43,6 +46,7 @@ class HMC:
 
     def init(self, energy: Energy, x: Tensor) -> State:
         x = energy.hold(x)
+        check_inside(x, self.bounds)
         return State(x, *energy.value_and_grad(x))
 
     def step(self, energy: Energy, state: State, generator: Generator | Streams | None) -> tuple[State, Info]:
@@ -61,5 +65,5 @@ class HMC:
             new_value, grad = energy.value_and_grad(x)
             momentum = momentum - 0.5 * self.step_size * grad
         log_ratio = value - new_value + start - momentum.square().flatten(1).sum(1) / 2
-        moved, probability = accept(log_ratio, streams)
+        moved, probability = accept(log_ratio, state, x, streams)
         return choose(moved, State(x, new_value, grad), state), Info(probability, norms(grad))

@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 from torch import Generator, Tensor
 
 from energybased.energy import Energy
-from energybased.errors import require
+from energybased.errors import UserError, require
 from energybased.sampling.streams import Streams
 
 Bounds = tuple[float, float]
@@ -49,6 +49,12 @@ def norms(grad: Tensor) -> Tensor:
 def check_positive(**settings: float) -> None:
     for name, value in settings.items():
         require(value > 0 and value < float("inf"), f"{name} must be positive and finite, got {value}")
+
+
+def check_inside(x: Tensor, bounds: Bounds | None) -> None:
+    """Exact kernels cannot start where the density is zero."""
+    if bounds is not None and bool(((x < bounds[0]) | (x > bounds[1])).any()):
+        raise UserError(f"chains cannot start outside the bounds {bounds}")
 
 
 def check_bounds(bounds: Bounds | None) -> None:

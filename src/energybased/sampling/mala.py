@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Generator, Tensor
 
 from energybased.energy import Energy
-from energybased.sampling.kernel import Bounds, Info, State, check_bounds, check_positive, norms
+from energybased.sampling.kernel import Bounds, Info, State, check_bounds, check_inside, check_positive, norms
 from energybased.sampling.streams import Streams
 
 
-def accept(log_ratio: Tensor, streams: Streams) -> tuple[Tensor, Tensor]:
+def accept(log_ratio: Tensor, old: State, proposal: Tensor, streams: Streams) -> tuple[Tensor, Tensor]:
     """Metropolis' coin: which chains move, and the probabilities, both `(batch,)`.
 
-    A NaN is accepted, not rejected, so that a broken energy shows in the samples instead of freezing them.
+    A proposal that left the finite numbers, from where energy and gradient were finite, has diverged and is
+    rejected. Any other NaN is accepted, so that a broken energy shows in the samples instead of freezing them.
     """
-    probability = log_ratio.clamp(max=0).exp()
+    assert old.value is not None and old.grad is not None
+    sound = old.value.isfinite() & old.grad.isfinite().flatten(1).all(1)
+    diverged = sound & ~proposal.isfinite().flatten(1).all(1)
+    probability = log_ratio.masked_fill(diverged, -torch.inf).clamp(max=0).exp()
     return ~(streams.uniform(log_ratio) >= probability), probability
 
 
@@ -47,6 +52,8 @@ class MALA:
         bounds: (low, high), outside which the density is zero.
     """
 
+    optimal_acceptance: ClassVar[float] = 0.574  # Roberts & Rosenthal 1998
+
     step_size: float
     bounds: Bounds | None = None
 
@@ -56,6 +63,7 @@ class MALA:
 
     def init(self, energy: Energy, x: Tensor) -> State:
         x = energy.hold(x)
+        check_inside(x, self.bounds)
         return State(x, *energy.value_and_grad(x))
 
     def step(self, energy: Energy, state: State, generator: Generator | Streams | None) -> tuple[State, Info]:
@@ -72,5 +80,5 @@ class MALA:
         log_ratio = value - new.value + log_q(x, proposal, new.grad) - log_q(proposal, x, grad)
         if self.bounds is not None:
             log_ratio = log_ratio.masked_fill(outside(proposal, self.bounds), -torch.inf)
-        moved, probability = accept(log_ratio, streams)
+        moved, probability = accept(log_ratio, state, proposal, streams)
         return choose(moved, new, state), Info(probability, norms(new.grad))

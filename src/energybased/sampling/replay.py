@@ -25,7 +25,8 @@ class ReplayBuffer:
             replacement and overwrites the oldest, as Du & Mordatch 2019.
         restart: probability that a visited chain starts anew.
         max_visits: a chain starts anew after so many visits; ages are spread at the beginning.
-        images: store pixels of [0, 1] as one byte, read back with the lost fraction drawn uniformly.
+        images: store pixels of [0, 1] as one byte, read back with the lost fraction drawn uniformly; 256 levels, so
+            that storing moves no average (the paper's code takes 255, which darkens a chain at every visit).
         augment: changes drawn chains, `(x, generator) -> x`.
     """
 
@@ -93,7 +94,7 @@ class ReplayBuffer:
         return self._unpack(state["x"][: int(state["filled"])], generator)
 
     def _pack(self, x: Tensor) -> Tensor:
-        return (255 * x.clamp(0, 1)).floor().to(torch.uint8) if self.images else x
+        return (256 * x).floor().clamp(0, 255).to(torch.uint8) if self.images else x
 
     def _unpack(self, x: Tensor, generator: Generator) -> Tensor:
         if not self.images:

@@ -66,8 +66,8 @@ def read_state(folder: Path, recipe: str | None = None) -> dict[str, Any]:
     """`state.json`, after checking its version, its recipe, and that every file is as it was written."""
     try:
         state: dict[str, Any] = json.loads((folder / "state.json").read_text())
-        version, sums = state["format_version"], dict(state["sha256"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        version, sums, written = state["format_version"], dict(state["sha256"]), _digest(state)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"the checkpoint {folder} has no readable state.json") from error
     require(
         version == FORMAT_VERSION,
@@ -78,7 +78,7 @@ def read_state(folder: Path, recipe: str | None = None) -> dict[str, Any]:
         f"the checkpoint {folder} belongs to another recipe than the run's recipe.json",
     )
     edited = f"{folder / 'state.json'} is not as it was written (cut short or edited)"
-    require(sums.pop("state.json", None) == _digest(state), edited)
+    require(sums.pop("state.json", None) == written, edited)
     for name, expected in sums.items():
         file = folder / name
         require(file.is_file(), f"the checkpoint {folder} lacks {name}")

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from energybased.errors import UserError, require
+from energybased.errors import Interrupted, UserError, require
 from energybased.objectives import Batch
 from energybased.training import guard
 from energybased.training.batches import as_batches
@@ -52,6 +52,7 @@ class Settings:
     guard: Literal["on", "off"] = "on"
 
     def __post_init__(self) -> None:
+        require(0 <= self.seed < 2**62, f"seed must be in 0 ... 2^62, got {self.seed}")
         require(self.batch_size >= 1, f"batch_size must be at least 1, got {self.batch_size}")
         require(self.data_noise >= 0, f"data_noise must not be negative, got {self.data_noise}")
         require(0 <= self.ema < 1, f"ema must be in [0, 1), got {self.ema}")
@@ -59,12 +60,8 @@ class Settings:
         require(self.guard in ("on", "off"), f"guard is 'on' or 'off', got {self.guard!r}")
 
 
-class Interrupted(Exception):
-    """Ctrl-C came; a checkpoint is written, and the message says how to go on."""
-
-
 class Loop:
-    """One training: parts, phases, data and settings, writing into a run."""
+    """One training: parts, phases, data and settings. What it does goes into a run."""
 
     def __init__(
         self,
@@ -72,40 +69,44 @@ class Loop:
         phases: Sequence[Phase],
         data: Any,
         settings: Settings,
-        run: Run,
     ) -> None:
         require(len(phases) > 0, "a training needs at least one phase")
-        self.phases, self.settings, self.run, self.identity = phases, settings, run, run.recipe["identity"]
+        self.phases, self.settings = phases, settings
         from lightning_fabric import Fabric  # two seconds, which only a training has to wait for
 
-        self.fabric = Fabric(accelerator="auto", devices=1)
+        self.fabric = Fabric(accelerator="cuda" if torch.cuda.is_available() else "cpu", devices=1)
         seed_all(settings.seed)
         moved = {name: self.fabric.to_device(part).train() for name, part in parts.items()}
         batches = as_batches(data, settings.batch_size, settings.seed)
         self.state = TrainState.begin(moved, settings.optimizer, batches, settings.seed)
         self.ring = guard.Ring()
 
-    def resume(self, checkpoint: Path) -> None:
-        """Goes on from a checkpoint as if there had been no stop."""
-        snapshot, self.ring = read_checkpoint(checkpoint, self.identity)
+    def resume(self, run: Run, checkpoint: Path | None = None) -> None:
+        """Goes to a checkpoint, the run's newest if not given, as if there had been no stop."""
+        checkpoint = run.newest_checkpoint() if checkpoint is None else checkpoint
+        snapshot, self.ring = read_checkpoint(checkpoint, run.recipe["identity"])
         self.state.restore(snapshot)
-        self.run.forget_after(self.state.counters.seconds)
+        run.forget_after(self.state.counters.seconds)
+        run.clean()
 
     @property
     def finished(self) -> bool:
         return self.state.counters.phase >= len(self.phases) or self.state.counters.stopped is not None
 
-    def fit(self, at_checkpoint: Callable[[TrainState], None] = lambda state: None) -> TrainState:
-        """Trains to the end of the last phase, or until the guard gives up.
+    def fit(self, run: Run, at_checkpoint: Callable[[TrainState], None] = lambda state: None) -> TrainState:
+        """Trains to the end of the last phase, or until the guard gives up, writing into a run that is locked.
 
         Raises:
             Interrupted: after Ctrl-C, with a checkpoint written.
             UserError: if the data hold a NaN or nothing can be written.
         """
+        self.run, self.identity = run, run.recipe["identity"]
         with _interruptible() as interrupt, Display(self.progress, self.state.counters.step) as display:
             self.clock = time.monotonic()
             while not self.finished:
                 self._enter_phase()
+                if self.state.counters.step == 0:
+                    self._checkpoint()  # so that there is something to resume, however soon a run is killed
                 self._step()
                 self._tick()
                 metrics = self._window()
@@ -117,8 +118,9 @@ class Loop:
                     self._checkpoint()
                     at_checkpoint(self.state)
                 if interrupt.is_set() and not self.finished:
+                    step = self.state.counters.step
                     raise Interrupted(
-                        f"stopped at step {self.state.counters.step}; go on with --resume {self.run.path}"
+                        f"stopped at step {step} with a checkpoint; ebm train --resume {run.path} goes on"
                     )
         return self.state
 
@@ -137,11 +139,13 @@ class Loop:
 
     def _batch(self) -> Batch:
         batch = self.state.batches.next()
+        require(batch.x.is_floating_point(), f"data must be of a floating-point type, got {batch.x.dtype}")
         if not bool(batch.x.isfinite().all()):
             raise UserError(f"the batch for step {self.state.counters.step + 1} has entries that are not finite")
         x = batch.x
         if self.settings.data_noise:
-            x = x + self.settings.data_noise * torch.randn(x.shape, generator=self.state.rng, dtype=x.dtype)
+            noise = torch.randn(x.shape, generator=self.state.rng, dtype=x.dtype)
+            x = x + self.settings.data_noise * noise.to(x.device)
         return Batch(self.fabric.to_device(x), None if batch.y is None else self.fabric.to_device(batch.y))
 
     def _enter_phase(self) -> None:
@@ -176,7 +180,9 @@ class Loop:
             self.settings.optimizer.clip(optimizer)
             optimizer.step()
             ema_update(state.averages[name], state.parts[name], self.settings.ema, counters.step)
-        for name, value in result.metrics.items():
+        weights = [p for part in state.parts.values() for p in part.parameters()]
+        norm = torch.nn.utils.get_total_norm(weights).detach()
+        for name, value in {**result.metrics, "weight_norm": norm}.items():
             state.sums[name] = state.sums[name] + value if name in state.sums else value
         counters.step += 1
         counters.phase_step += 1

@@ -40,25 +40,27 @@ class Run:
             UserError: if there is something at `path` already, or nothing can be written there.
         """
         run = Run(path)
-        exists = run.path.exists()
-        require(
-            not exists or overwrite,
-            f"{run.path} exists already: choose another name, or go on with it by --resume {run.path}",
-        )
-        if exists:
+        if overwrite and run.path.exists():
             require((run.path / "recipe.json").is_file(), f"{run.path} exists and is not a run")
             run.lock()
             run.release()
             shutil.rmtree(run.path)
         try:
-            (run.path / "checkpoints").mkdir(parents=True)
+            run.path.mkdir(parents=True)
+        except FileExistsError:
+            advice = f"choose another name, or go on with it by ebm train --resume {run.path}"
+            raise UserError(f"{run.path} exists already: {advice}") from None
+        except OSError as error:
+            raise UserError(f"cannot write the run {run.path}: {error.strerror}") from error
+        try:
+            (run.path / "checkpoints").mkdir()
             run.lock()
             facts = {"format_version": FORMAT_VERSION, **facts}
             run.write_json("recipe.json", {**facts, "identity": identity(facts)})
-        except OSError as error:
-            if not exists:
-                shutil.rmtree(run.path, ignore_errors=True)
-            raise UserError(f"cannot write the run {run.path}: {error.strerror}") from error
+        except (OSError, UserError) as error:
+            run.release()
+            shutil.rmtree(run.path, ignore_errors=True)
+            raise UserError(f"cannot write the run {run.path}: {error}") from error
         return run
 
     @staticmethod
@@ -79,6 +81,11 @@ class Run:
             raise UserError(f"{self.path} is in use by another process") from None
         except OSError as error:
             raise UserError(f"cannot lock the run {self.path}: {error.strerror}") from error
+
+    def clean(self) -> None:
+        """Removes what a killed process left behind; for a run that is locked."""
+        for scratch in (self.path / "checkpoints").glob(".*"):
+            shutil.rmtree(scratch, ignore_errors=True)
 
     def release(self) -> None:
         if self._lock is not None:
@@ -108,7 +115,8 @@ class Run:
         """Removes the checkpoints of a way that training went back from."""
         for folder in (self.path / "checkpoints").glob("[0-9]*"):
             if int(folder.name) > step:
-                shutil.rmtree(folder)
+                doomed = folder.rename(folder.with_name(f".{folder.name}.old"))  # half of one must not look whole
+                shutil.rmtree(doomed)
 
     def read_json(self, name: str) -> Json:
         try:
@@ -144,11 +152,13 @@ class Run:
         if not file.is_file():
             return []
         parsed = []
-        for line in file.read_text().splitlines():
+        for line in file.read_text(errors="replace").splitlines():
             try:
-                parsed.append(json.loads(line))
+                value = json.loads(line)
             except ValueError:
                 break
+            require(isinstance(value, dict) and "seconds" in value, f"{file} holds a line that is not a log's")
+            parsed.append(value)
         return parsed
 
     def forget_after(self, seconds: float) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -16,9 +16,8 @@ from torch import Tensor, nn
 from energybased.energies import as_energy
 from energybased.energy import Energy
 from energybased.errors import UserError, require
-from energybased.objectives import ContrastiveDivergence
 from energybased.recipes.recipe import EnergyRecipe
-from energybased.recipes.settings import from_json, to_json
+from energybased.runs.settings import from_json, to_json
 from energybased.sampling import Samples, sample
 from energybased.tasks.denoise import denoise
 from energybased.training.checkpoint import load_group, read_state
@@ -81,7 +80,7 @@ def load(path: Path | str, energy: nn.Module | None = None) -> Model:
 
     Args:
         path: a run's folder, or a file that `Model.export` wrote.
-        energy: the network itself, for a run that was trained on one of the user's own.
+        energy: the network, for a run that was trained on one of the user's own; it is copied.
     """
     path = Path(path)
     if path.is_file():
@@ -104,8 +103,11 @@ def _from_file(path: Path) -> Model:
     except (OSError, SafetensorError) as error:
         raise UserError(f"{path} is not a model: {error}") from error
     require(header.get("format") == FORMAT, f"{path} is not a model that this version of energybased exported")
-    recipe = from_json(EnergyRecipe, json.loads(header["recipe"]))
-    return _model(recipe, tuple(json.loads(header["event"])), weights, str(path), None)
+    try:
+        recipe, event = from_json(EnergyRecipe, json.loads(header["recipe"])), tuple(json.loads(header["event"]))
+    except (KeyError, ValueError, TypeError) as error:
+        raise UserError(f"the settings in {path} cannot be read: {error}") from error
+    return _model(recipe, event, weights, str(path), None)
 
 
 def _model(
@@ -116,7 +118,7 @@ def _model(
     network: nn.Module | None,
 ) -> Model:
     if network is not None:
-        energy = as_energy(network)
+        energy = as_energy(copy.deepcopy(network)).cpu()
     elif recipe is not None:
         energy = recipe.blank(event)
     else:
@@ -131,11 +133,9 @@ def _model(
 def buffer_samples(run: Run, recipe: EnergyRecipe, n: int, seed: int = 0) -> Tensor:
     """n of the chains that rest in the newest checkpoint's replay buffer, as they are, `(n, *event)`."""
     prefix = "objective/"
-    state: dict[str, Any] = load_group(run.newest_checkpoint(), "state")
+    state = load_group(run.newest_checkpoint(), "state")
     state = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
     rng = torch.Generator().manual_seed(seed)
-    objective = ContrastiveDivergence(recipe.sampler.kernel, buffer=recipe.buffer)
-    chains = objective.buffer.contents(state, rng)
-    chains = chains[torch.randperm(len(chains), generator=rng)]
+    chains = recipe.buffer.contents(state, rng)
     require(len(chains) >= n, f"the buffer holds {len(chains)} chains, fewer than {n}")
-    return chains[:n]
+    return chains[torch.randperm(len(chains), generator=rng)[:n]]

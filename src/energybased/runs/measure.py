@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from energybased.data import DataSet
 from energybased.evaluation.detection import auroc, strange_inputs
 from energybased.evaluation.judge import Judge
 from energybased.evaluation.mixtures import PixelMixture, best_mixture, fit_mixture
-from energybased.recipes.model import Model, buffer_samples
+from energybased.runs.model import Model, buffer_samples
 from energybased.training.run import Run
 
 SAMPLES = 1000
@@ -88,17 +86,3 @@ def _row(what: str, value: float, protocol: str, seconds: float, seed: int) -> d
         "seconds": round(seconds, 2),
         "seeds": [seed],
     }
-
-
-def film(model: Model, chains: int = 8, frames: int = 12, seed: int = 0) -> Tensor:
-    """The way of a few chains from noise, `(chains, frames, *event)`, at steps that grow by one factor.
-
-    The last frame shows the chain's end once more, with its noise taken off.
-    """
-    length = model.recipe.sampler.length
-    start = model.start(chains, seed)
-    trace = model.chains(start, seed=seed, keep_every=1).trace
-    assert trace is not None
-    path = torch.cat([start[None], trace])
-    at = torch.logspace(0, math.log10(length + 1.0), frames - 1).round().long() - 1
-    return torch.cat([path[at], model.finish(path[-1])[None]]).transpose(0, 1).clamp(0, 1)

@@ -42,3 +42,22 @@ def _read(hint: Any, value: Any) -> Any:
                 return from_json(option, value)  # type: ignore[arg-type]
         raise UserError(f"no settings are called {value.get('kind')!r} here")
     return tuple(value) if isinstance(value, list) else value
+
+
+def differences(settings: Any, default: Any, prefix: str = "") -> list[str]:
+    """The options of the command line that turn the default settings into these.
+
+    >>> from energybased.recipes import digits
+    >>> differences(digits(steps=5), digits())
+    ['--steps 5']
+    """
+    options = []
+    for f in dataclasses.fields(settings):
+        mine, other = getattr(settings, f.name), getattr(default, f.name)
+        name = prefix + f.name.replace("_", "-")
+        if dataclasses.is_dataclass(mine) and type(mine) is type(other):
+            options += differences(mine, other, name + ".")
+        elif mine != other:
+            value = " ".join(map(str, mine)) if isinstance(mine, tuple) else str(mine)
+            options.append(f"--{name} {value}")
+    return options

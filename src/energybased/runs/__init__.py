@@ -1,0 +1,1 @@
+"""From a recipe to a run and back: training, loading, measuring."""

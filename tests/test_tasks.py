@@ -1,0 +1,28 @@
+"""What people do with a model, against theory."""
+
+import torch
+
+from energybased import Gaussian
+from energybased.recipes import RECIPES, digits
+from energybased.runs.settings import differences, from_json, to_json
+from energybased.tasks.denoise import denoise
+
+
+def test_denoising_is_exact_for_a_gaussian(rng):
+    """For data N(m, C) and noise s, E[clean | noisy] = m + C (C + s^2 I)^-1 (noisy - m)."""
+    m, c, s = torch.tensor([1.0, -1.0]), torch.tensor([[1.0, 0.5], [0.5, 2.0]]), 0.7
+    noisy = torch.randn(6, 2, generator=rng)
+    smoothed = Gaussian(m, c + s**2 * torch.eye(2))
+    expected = m + (noisy - m) @ torch.linalg.inv(c + s**2 * torch.eye(2)) @ c
+    torch.testing.assert_close(denoise(smoothed, noisy, s), expected)
+    assert denoise(smoothed, noisy, 0.0) is noisy
+
+
+def test_every_recipe_goes_through_json():
+    for build in RECIPES.values():
+        recipe = build()
+        assert from_json(type(recipe), to_json(recipe)) == recipe and differences(recipe, build()) == []
+
+
+def test_settings_say_how_they_differ():
+    assert differences(digits(seed=2, hidden=(8, 9)), digits()) == ["--seed 2", "--hidden 8 9"]
