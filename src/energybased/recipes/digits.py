@@ -19,8 +19,8 @@ def digits(**changes: Any) -> EnergyRecipe:
         batch_size=256,
         steps=1800,
         hidden=(256, 256),
-        sampler=Sampler(Underdamped(0.18, 0.7), steps=5, length=100),
-        buffer=ReplayBuffer(capacity=2048, restart=0.01),
+        sampler=Sampler(Underdamped(0.18, 0.7), steps=5, length=200),
+        buffer=ReplayBuffer(capacity=2048, restart=0.002),
         optimizer=Adam(lr=8e-3, clip_norm=5.0, schedule="cosine"),
         ema=0.998,
     )
