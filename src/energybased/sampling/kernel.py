@@ -41,6 +41,14 @@ class Kernel(Protocol):
     def step(self, energy: Energy, state: State, generator: Generator | Streams | None) -> tuple[State, Info]: ...
 
 
+def valued(energy: Energy, x: Tensor, bounds: Bounds | None = None) -> State:
+    """Where chains begin, with energy and gradient there; exact kernels cannot begin where the density is zero."""
+    x = energy.hold(x)
+    if bounds is not None and bool(((x < bounds[0]) | (x > bounds[1])).any()):
+        raise UserError(f"chains cannot start outside the bounds {bounds}")
+    return State(x, *energy.value_and_grad(x))
+
+
 def norms(grad: Tensor) -> Tensor:
     """Euclidean norm of each row, `(batch,)`."""
     return grad.flatten(1).norm(dim=1)
@@ -49,12 +57,6 @@ def norms(grad: Tensor) -> Tensor:
 def check_positive(**settings: float) -> None:
     for name, value in settings.items():
         require(value > 0 and value < float("inf"), f"{name} must be positive and finite, got {value}")
-
-
-def check_inside(x: Tensor, bounds: Bounds | None) -> None:
-    """Exact kernels cannot start where the density is zero."""
-    if bounds is not None and bool(((x < bounds[0]) | (x > bounds[1])).any()):
-        raise UserError(f"chains cannot start outside the bounds {bounds}")
 
 
 def check_bounds(bounds: Bounds | None) -> None:

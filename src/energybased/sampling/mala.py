@@ -9,7 +9,7 @@ import torch
 from torch import Generator, Tensor
 
 from energybased.energy import Energy
-from energybased.sampling.kernel import Bounds, Info, State, check_bounds, check_inside, check_positive, norms
+from energybased.sampling.kernel import Bounds, Info, State, check_bounds, check_positive, norms, valued
 from energybased.sampling.streams import Streams
 
 
@@ -62,9 +62,7 @@ class MALA:
         check_bounds(self.bounds)
 
     def init(self, energy: Energy, x: Tensor) -> State:
-        x = energy.hold(x)
-        check_inside(x, self.bounds)
-        return State(x, *energy.value_and_grad(x))
+        return valued(energy, x, self.bounds)
 
     def step(self, energy: Energy, state: State, generator: Generator | Streams | None) -> tuple[State, Info]:
         x, value, grad, _ = state

@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 
 from energybased.energy import Energy
 from energybased.errors import require
-from energybased.sampling.kernel import Info, State, check_positive, norms
+from energybased.sampling.kernel import Info, State, check_positive, norms, valued
 from energybased.sampling.streams import Streams
 
 
@@ -35,8 +35,7 @@ class Underdamped:
         require(0 <= self.persistence < 1, f"persistence must be in [0, 1), got {self.persistence}")
 
     def init(self, energy: Energy, x: Tensor) -> State:
-        x = energy.hold(x)
-        return State(x, *energy.value_and_grad(x))
+        return valued(energy, x)
 
     def step(self, energy: Energy, state: State, generator: Generator | Streams | None) -> tuple[State, Info]:
         x, value, grad, momentum = state
