@@ -1,4 +1,4 @@
-"""Three faults, with the guard on and off: `python benchmarks/guard.py` writes results/guard.json."""
+"""Faults, with the guard on and off: `python benchmarks/guard.py` writes results/guard.json."""
 
 from __future__ import annotations
 
@@ -42,15 +42,17 @@ class Poisoned(ContrastiveDivergence):
 
 
 calls: list[int] = []
-FAULTS = ("none", "learning rate x 100", "squared-ReLU energy", "buffer poisoned once")
+FAULTS = ("none", "learning rate x 100", "squared-ReLU energy", "squared-ReLU activations", "buffer poisoned once")
 
 
 def train(fault: str, guard: str, seed: int, steps: int, data):
     recipe = digits(seed=seed, steps=steps, guard=guard)
     x = data.train.x
     energy = recipe.energy(x)
+    torch.manual_seed(seed)
     if fault == "squared-ReLU energy":
-        torch.manual_seed(seed)
+        energy = Tilted.fit(x, recipe.data_noise, nn.Sequential(MLP(64, recipe.hidden), SquaredReLU()))
+    if fault == "squared-ReLU activations":
         energy = Tilted.fit(x, recipe.data_noise, MLP(64, recipe.hidden, activation=SquaredReLU))
     if fault == "learning rate x 100":
         recipe = replace(recipe, optimizer=replace(recipe.optimizer, lr=100 * recipe.optimizer.lr))
