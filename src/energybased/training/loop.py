@@ -217,6 +217,7 @@ class Loop:
         if reason is not None:
             self._go_back(reason, display)
             return False
+        counters.rate_scale = min(counters.rate_scale * guard.REGROWTH, counters.rate_ceiling)
         if self.ring.due(counters.step):
             self.ring.keep(counters.step, state.snapshot())
         feeling = "ok" if counters.rollbacks == 0 else f"{counters.rollbacks} rollbacks"
@@ -238,6 +239,7 @@ class Loop:
             display.say(f"guard: {counters.stopped}; stopped with the averaged weights of step {held.step}")
         else:
             counters.rollbacks += 1
+            counters.rate_ceiling = 0.5 * counters.rate_scale
             counters.rate_scale *= guard.SLOWDOWN
             state.reseed(self.settings.seed + 7919 * counters.rollbacks)
             state.objective = self.phase.objective.refresh(state.objective, state.rng)

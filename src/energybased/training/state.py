@@ -32,6 +32,7 @@ class Counters:
     phase_seconds: float = 0.0
     seconds: float = 0.0
     rate_scale: float = 1.0
+    rate_ceiling: float = 1.0  # what the scale may grow back to
     rollbacks: int = 0
     window: int = 0  # steps in the metrics' running sums
     stopped: str | None = None  # why the guard ended the training
