@@ -23,9 +23,10 @@ def line(what: str, reach: str, stretch: str, measured: str, met: str) -> str:
 
 
 def verdict(value: float, reach: float, stretch: float | None = None) -> str:
-    if stretch is not None and value <= stretch:
-        return "stretch"
-    return "yes" if value <= reach else "**missed**"
+    """Both bounds are named where they disagree: the stretch is not always the narrower."""
+    if value > reach:
+        return "**missed**" if stretch is None or value > stretch else "**missed**; the stretch is met"
+    return "yes, and the stretch" if stretch is not None and value <= stretch else "yes"
 
 
 def table() -> str:
@@ -59,6 +60,7 @@ def table() -> str:
             number(long),
             verdict(long["value"], 3 * mixture, fresh["value"]),
         ),
+        line("twice as many updates: buffer; fresh; long", "", "", longer(), ""),
         line("one Gaussian; best mixture; floor", "", "", baselines(d), ""),
         line(
             "energies tell flipped digits, AUROC", "mixture " + number(d["auroc_flipped_mixture"], 3), "", auroc(d), ""
@@ -73,6 +75,11 @@ def table() -> str:
     lines.append(line("memory of a chain, 1,000 to 100,000 steps", "flat", "", f"+ {growth['value']:.1f} MiB", ""))
     lines.append(line("resume after kill -9", "same to the bit", "", "`tests/test_training.py`, every tensor", "yes"))
     return "\n".join(lines)
+
+
+def longer() -> str:
+    d = rows("digits-3600.json")
+    return "; ".join(number(d[name]) for name in ("fd_buffer", "fd_fresh", "fd_long"))
 
 
 def baselines(d: dict) -> str:
