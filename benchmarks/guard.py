@@ -42,7 +42,7 @@ class Poisoned(ContrastiveDivergence):
 
 
 calls: list[int] = []
-FAULTS = ("none", "learning rate x 100", "squared-ReLU energy", "squared-ReLU activations", "buffer poisoned once")
+FAULTS = ("none", "learning rate x 100", "squared-ReLU energy", "buffer poisoned once")
 
 
 def train(fault: str, guard: str, seed: int, steps: int, data):
@@ -52,8 +52,6 @@ def train(fault: str, guard: str, seed: int, steps: int, data):
     torch.manual_seed(seed)
     if fault == "squared-ReLU energy":
         energy = Tilted.fit(x, recipe.data_noise, nn.Sequential(MLP(64, recipe.hidden), SquaredReLU()))
-    if fault == "squared-ReLU activations":
-        energy = Tilted.fit(x, recipe.data_noise, MLP(64, recipe.hidden, activation=SquaredReLU))
     if fault == "learning rate x 100":
         recipe = replace(recipe, optimizer=replace(recipe.optimizer, lr=100 * recipe.optimizer.lr))
     (phase,) = recipe.phases()

@@ -239,8 +239,9 @@ class Loop:
             display.say(f"guard: {counters.stopped}; stopped with the averaged weights of step {held.step}")
         else:
             counters.rollbacks += 1
-            counters.rate_ceiling = 0.5 * counters.rate_scale
-            counters.rate_scale *= guard.SLOWDOWN
+            tripped, counters.rate_scale = counters.rate_scale, counters.rate_scale * guard.SLOWDOWN
+            last = counters.rollbacks == guard.ROLLBACKS  # the last chance is not gambled with
+            counters.rate_ceiling = counters.rate_scale if last else 0.5 * tripped
             state.reseed(self.settings.seed + 7919 * counters.rollbacks)
             state.objective = self.phase.objective.refresh(state.objective, state.rng)
             self._event("rollback", reason=reason, at=sick.step, to=held.step, rate_scale=counters.rate_scale)
