@@ -12,9 +12,7 @@ SNAPSHOT_EVERY = 100  # steps between two snapshots
 RING = 3  # snapshots kept
 CONFIRM = 100  # a snapshot is trusted once training stayed healthy for so many steps after it
 SLOWDOWN = 0.2  # factor on the learning rate at each rollback
-REGROWTH = (
-    1.1  # factor on the learning rate at each healthy window after the first rollbacks, up to half of what tripped
-)
+REGROWTH = 1.1  # factor at each healthy window after a rollback but the last, up to half of what tripped
 ROLLBACKS = 3  # after so many, the next trip ends the training
 
 
