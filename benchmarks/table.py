@@ -63,6 +63,13 @@ def table() -> str:
         line("twice as many updates: buffer; fresh; long", "", "", longer(), ""),
         line("one Gaussian; best mixture; floor", "", "", baselines(d), ""),
         line(
+            "the demo, two threads and so another judge: buffer; fresh",
+            f"< {demo['fd_best_mixture']['value']:.1f}, best mixture",
+            f"floor {demo['fd_floor']['value']:.1f}",
+            f"{number(demo['fd_buffer'])}; {number(demo['fd_fresh'])}",
+            f"{on_demo(demo, 'fd_buffer')}; {on_demo(demo, 'fd_fresh')}",
+        ),
+        line(
             "energies tell flipped digits, AUROC", "mixture " + number(d["auroc_flipped_mixture"], 3), "", auroc(d), ""
         ),
     ]
@@ -75,6 +82,10 @@ def table() -> str:
     lines.append(line("memory of a chain, 1,000 to 100,000 steps", "flat", "", f"+ {growth['value']:.1f} MiB", ""))
     lines.append(line("resume after kill -9", "same to the bit", "", "`tests/test_training.py`, every tensor", "yes"))
     return "\n".join(lines)
+
+
+def on_demo(demo: dict, what: str) -> str:
+    return verdict(demo[what]["value"], demo["fd_best_mixture"]["value"])
 
 
 def longer() -> str:
