@@ -69,9 +69,7 @@ def table() -> str:
             f"{number(demo['fd_buffer'])}; {number(demo['fd_fresh'])}",
             f"{on_demo(demo, 'fd_buffer')}; {on_demo(demo, 'fd_fresh')}",
         ),
-        line(
-            "energies tell flipped digits, AUROC", "mixture " + number(d["auroc_flipped_mixture"], 3), "", auroc(d), ""
-        ),
+        line("energies tell flipped digits, AUROC", f"mixture {auroc(d, 'mixture')}", "", auroc(d, "energy"), ""),
     ]
     for what, r in g.items():
         fault, guard = what.rsplit(", ", 1)
