@@ -56,8 +56,18 @@ class Judge(nn.Module):
 def train_judge(data: DataSet) -> Judge:
     """The judge of a labelled set of pictures, always of seed 0, so that distances compare across runs.
 
-    It is trained on the training split alone, with a little noise on the pixels.
+    It is trained on the training split alone, with a little noise on the pixels, and on one thread: sums over more
+    would change its last bits, and with them every distance.
     """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return _train(data)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _train(data: DataSet) -> Judge:
     x, y = data.train.x, data.train.y
     if y is None:
         raise UserError(f"a judge needs labels, and {data.name} has none")
