@@ -63,7 +63,7 @@ def table() -> str:
         line("twice as many updates: buffer; fresh; long", "", "", longer(), ""),
         line("one Gaussian; best mixture; floor", "", "", baselines(d), ""),
         line(
-            "the demo, two threads and so another judge: buffer; fresh",
+            "the demo, the same recipe on two threads: buffer; fresh",
             f"< {demo['fd_best_mixture']['value']:.1f}, best mixture",
             f"floor {demo['fd_floor']['value']:.1f}",
             f"{number(demo['fd_buffer'])}; {number(demo['fd_fresh'])}",
