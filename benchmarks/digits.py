@@ -9,7 +9,7 @@ from collections import defaultdict
 from rows import RESULTS, row, write
 
 from energybased.data import load_data
-from energybased.data.pictures import beside, save_png
+from energybased.data.pictures import beside, save_png, sheet
 from energybased.evaluation.judge import train_judge
 from energybased.recipes import digits
 from energybased.runs.measure import measure
@@ -30,14 +30,16 @@ def main() -> None:
         began = time.monotonic()
         run = train(digits(seed=seed, steps=options.steps), out=f"runs/{name}-{seed}", overwrite=True)
         trained += time.monotonic() - began
-        measured = measure(load(run.path), run, data, judge, seed, long=True)
+        model = load(run.path)
+        measured = measure(model, run, data, judge, seed, long=True)
         for r in measured.rows:
             found[r["what"]].append(r["value"])
             took[r["what"]] += r["seconds"]
             protocols[r["what"]] = r["protocol"]
         if seed == options.seeds[0]:
             for what in ("fd_fresh", "fd_long"):
-                save_png(beside(measured.pictures[what][:64], data.test.x[:64]), RESULTS / f"{name}-{what}.png")
+                drawn = sheet(measured.pictures[what][:80], model.classes)
+                save_png(beside(drawn, sheet(data.test.x[:80], model.classes)), RESULTS / f"{name}-{what}.png")
     command = f"python benchmarks/digits.py --steps {options.steps}"
     rows = [row(k, v, options.seeds, protocols[k], command, took[k] + trained) for k, v in found.items()]
     write(f"{name}.json", rows)

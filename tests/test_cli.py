@@ -102,7 +102,7 @@ def test_usage_names_every_verb(capsys):
         (["train", "digits", "--sampler.kernel.step-size", "0"], "step_size must be positive"),
         (["train", "digits", "--buffer.restart", "2"], "restart must be a probability"),
         (["train", "digits", "--batch-size", "5000"], "larger than buffer.capacity"),
-        (["train", "digits", "--only", "11"], "no examples of the classes"),
+        (["train", "digits", "--classes", "3"], "digits has 10 classes, the recipe takes 3"),
         (["train", "digits", "--data", "nothing.npz"], "no data at nothing.npz"),
         (["train", "digits", "--data", "digist"], "did you mean 'digits'"),
         (["train", "--resume", "runs/none"], "no run at runs/none"),

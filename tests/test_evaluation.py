@@ -10,7 +10,7 @@ from energybased.data import load_data
 from energybased.evaluation.detection import STRANGE, auroc, strange_inputs
 from energybased.evaluation.frechet import frechet_distance
 from energybased.evaluation.judge import train_judge
-from energybased.evaluation.mixtures import best_mixture, fit_mixture
+from energybased.evaluation.mixtures import best_mixture, fit_class_mixture, fit_mixture
 
 
 def test_frechet_of_samples_from_gaussians(rng):
@@ -59,5 +59,23 @@ def test_mixtures():
     data = load_data("digits")
     one = fit_mixture(data.train.x, 1, seed=0)
     assert one.sample(10).shape == (10, 1, 8, 8) and one.energy(data.test.x).shape == (500,)
-    best = best_mixture(data.train.x, (1, 3), lambda x: float((x.mean() - 0.3).abs()), 200, seed=0)
-    assert best.components in (1, 3)
+    assert data.train.y is not None
+    by_class = fit_class_mixture(data.train.x, data.train.y, 1, seed=0)
+    likelihood = [-m.energy(data.test.x).mean() for m in (one, by_class)]
+    assert by_class.components == 10 and likelihood[1] > likelihood[0]
+    assert best_mixture([one, by_class], lambda x: float((x.mean() - data.train.x.mean()).abs()), 200) in (
+        one,
+        by_class,
+    )
+
+
+def test_a_class_mixture_is_the_mixture_of_its_classes():
+    """Its density against the sum over classes of share x density."""
+    data = load_data("digits")
+    x, y = data.train.x, data.train.y
+    assert y is not None
+    joined = fit_class_mixture(x, y, 2, seed=0)
+    parts = torch.stack(
+        [(y == c).double().mean().log() - fit_mixture(x[y == c], 2, 0).energy(data.test.x) for c in range(10)]
+    )
+    torch.testing.assert_close(joined.energy(data.test.x), -parts.logsumexp(0))

@@ -37,6 +37,23 @@ def test_fifo_overwrites_the_oldest_and_draws_with_replacement(rng):
     assert slots.tolist() == [1, 2, 3] and set(x.unique().tolist()) <= {1.0, 2.0}
 
 
+def test_a_buffer_by_class_keeps_each_chain_to_its_class(rng):
+    buffer = ReplayBuffer(capacity=10, restart=0.0, by_class=True)
+    state = buffer.init(fresh, rng, classes=3)
+    assert len(state["x"]) == 9  # an equal part each
+    for y in ([0, 0, 1, 2, 1, 0], [2, 2, 2, 0], [1, 1, 1, 0]):
+        y = torch.tensor(y)
+        x, slots = buffer.draw(state, len(y), fresh, rng, y)
+        assert (slots % 3 == y).all() and len(slots.unique()) == len(slots)
+        assert ((x[:, 0] == 0.5) | (x[:, 0] == y)).all()  # what lay there had the same class
+        buffer.write(state, slots, y.float()[:, None].expand(-1, 2))
+    assert state["visits"].tolist() == [2, 2, 2, 2, 2, 1, 1, 1, 1]  # in turn within each class
+    with pytest.raises(UserError, match="a class"):
+        buffer.draw(state, 4, fresh, rng, torch.zeros(4, dtype=torch.int64))
+    with pytest.raises(UserError, match="no classes"):
+        buffer.draw(state, 4, fresh, rng)
+
+
 def test_restart_by_probability(rng):
     """Within five standard errors of the probability."""
     buffer = ReplayBuffer(capacity=20_000, restart=0.05)

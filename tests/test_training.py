@@ -21,7 +21,7 @@ from energybased.recipes import digits
 from energybased.training import Adam, Loop, Phase, Run, Settings, checkpoint
 from energybased.training.ema import ema_init, ema_update
 
-SMALL = {"batch_size": 16, "hidden": (8,), "buffer": ReplayBuffer(capacity=32)}
+SMALL = {"batch_size": 16, "hidden": (8,), "buffer": ReplayBuffer(capacity=160, by_class=True)}
 FILES = ("model", "ema", "optimizer", "state", "rng", "ring")
 
 

@@ -12,7 +12,7 @@ import tyro
 
 from energybased.cli.table import show
 from energybased.data import load_data
-from energybased.data.pictures import beside, save_png
+from energybased.data.pictures import beside, save_png, sheet
 from energybased.evaluation.judge import train_judge
 from energybased.recipes import digits
 from energybased.report.page import report as page
@@ -39,10 +39,11 @@ def demo(seed: int = 0) -> int:
     judge = train_judge(data)
     measured = measure(model, run, data, judge, seed)
     print(f"composing the energies of {PAIR[0]} and of {PAIR[1]}")
-    composed = compose(PAIR, run.path, seed, judge)
+    composed = compose(model, PAIR, seed, judge)
     page_text = page(run, model, data, measured.rows, composed, command=f"ebm demo --seed {seed}")
     run.write_text("report.html", page_text)
-    save_png(beside(measured.pictures["fd_fresh"][:64], data.test.x[:64]), run.path / "samples.png")
+    samples = sheet(measured.pictures["fd_fresh"][:80], model.classes)
+    save_png(beside(samples, sheet(data.test.x[:80], model.classes)), run.path / "samples.png")
     seconds = time.monotonic() - began
     hardware = f"{platform.machine()}, {torch.get_num_threads()} threads"
     for row in measured.rows:

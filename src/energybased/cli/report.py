@@ -25,7 +25,7 @@ def report(path: tyro.conf.Positional[Path], /, long: bool = False) -> int:
     model, opened = load(path), Run.open(path)
     data = load_data(model.recipe.data)
     rows = []
-    if data.is_image and data.train.y is not None and not model.recipe.only:
+    if data.is_image and data.train.y is not None:
         measured = measure(model, opened, data, train_judge(data), model.recipe.seed, long)
         rows = measured.rows
         opened.write_json("results.json", rows)

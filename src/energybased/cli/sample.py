@@ -9,7 +9,7 @@ from typing import Annotated
 import numpy as np
 import tyro
 
-from energybased.data.pictures import grid, save_png
+from energybased.data.pictures import grid, save_png, sheet
 from energybased.errors import UserError, require
 from energybased.runs.film import film
 from energybased.runs.model import load
@@ -22,8 +22,11 @@ def sample(
     steps: int | None = None,
     seed: int = 0,
     out: Path | None = None,
+    label: int | None = None,
 ) -> int:
     """Draws samples by fresh chains; pictures come with a film strip of a few chains beside them.
+
+    A conditional model draws its classes in turn: a grid has a class a row, and is filled to whole columns.
 
     Args:
         path: a run, or an exported model.
@@ -31,6 +34,7 @@ def sample(
         steps: transitions of each chain; the recipe's length if not given.
         seed: of the chains.
         out: a .png or .npz file; samples.png beside the run if not given.
+        label: draw this class alone, of a conditional model.
     """
     require(n >= 1, f"n must be at least 1, got {n}")
     require(0 <= seed < 2**62, f"seed must be in 0 ... 2^62, got {seed}")
@@ -38,16 +42,20 @@ def sample(
     out = (path if path.is_dir() else path.parent) / "samples.png" if out is None else out
     require(out.suffix in (".png", ".npz"), f"{out} must end in .png or .npz")
     model = load(path)
+    model = model if label is None else model.given(label)
+    if out.suffix == ".png" and model.classes:
+        n = -(-n // model.classes) * model.classes
     x = model.sample(n, steps, seed)
     if out.suffix == ".npz":
+        arrays = {"x": x.numpy()} | ({"y": np.arange(n) % model.classes} if model.classes else {})
         try:
-            np.savez_compressed(out, x=x.numpy())
+            np.savez_compressed(out, **arrays)  # type: ignore[arg-type]
         except OSError as error:
             raise UserError(f"cannot write {out}: {error.strerror}") from error
         print(out)
         return 0
     require(x.ndim == 4 and x.shape[1] in (1, 3), f"samples of shape {tuple(x.shape[1:])} are no pictures: write .npz")
-    save_png(grid(x), out)
+    save_png(sheet(x, model.classes), out)
     strip = film(model, seed=seed)
     film_file = out.with_name(f"{out.stem}-film.png")
     save_png(grid(strip.flatten(0, 1), columns=strip.shape[1]), film_file)

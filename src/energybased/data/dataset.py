@@ -37,6 +37,11 @@ class DataSet:
         return tuple(self.train.x.shape[1:])
 
     @property
+    def classes(self) -> int:
+        """Number of classes, 0 without labels."""
+        return 0 if self.train.y is None else int(self.train.y.max()) + 1
+
+    @property
     def is_image(self) -> bool:
         return len(self.event) == 3
 

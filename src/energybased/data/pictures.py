@@ -28,9 +28,17 @@ def grid(x: Tensor, columns: int | None = None, gap: int = 1) -> Tensor:
     return sheet.reshape(channels, rows * (height + gap), columns * (width + gap))[:, :-gap, :-gap]
 
 
-def beside(left: Tensor, right: Tensor) -> Tensor:
-    """Two grids of pictures `(n, channels, height, width)` side by side, as one picture."""
-    a, b = grid(left), grid(right)
+def sheet(x: Tensor, classes: int) -> Tensor:
+    """A grid with a class a row, of pictures whose classes come in turn; a square one if there are no classes."""
+    if classes == 0 or len(x) < classes:
+        return grid(x)
+    columns = len(x) // classes
+    rows = x[: columns * classes].unflatten(0, (columns, classes)).transpose(0, 1)
+    return grid(rows.flatten(0, 1), columns)
+
+
+def beside(a: Tensor, b: Tensor) -> Tensor:
+    """Two pictures of one height side by side, as one."""
     return torch.cat([a, a.new_ones(a.shape[0], a.shape[1], 4), b], dim=2)
 
 

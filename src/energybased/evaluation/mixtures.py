@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -36,9 +37,20 @@ def fit_mixture(x: Tensor, components: int, seed: int) -> PixelMixture:
     return PixelMixture(components, tuple(x.shape[1:]), model.fit(x.flatten(1).double().numpy()))
 
 
-def best_mixture(
-    x: Tensor, components: Sequence[int], distance: Callable[[Tensor], float], n: int, seed: int
-) -> PixelMixture:
+def fit_class_mixture(x: Tensor, y: Tensor, components: int, seed: int) -> PixelMixture:
+    """A mixture for each class, and the mixture of these by how often the classes come."""
+    from sklearn.mixture import GaussianMixture
+
+    classes, counts = y.unique(return_counts=True)
+    fitted = [fit_mixture(x[y == c], components, seed).model for c in classes]
+    joined = GaussianMixture(components * len(classes), random_state=seed)
+    shares = counts.double().numpy() / len(y)
+    joined.weights_ = np.concatenate([share * m.weights_ for share, m in zip(shares, fitted, strict=True)])
+    for name in ("means_", "covariances_", "precisions_cholesky_"):
+        setattr(joined, name, np.concatenate([getattr(m, name) for m in fitted]))
+    return PixelMixture(components * len(classes), tuple(x.shape[1:]), joined)
+
+
+def best_mixture(candidates: Sequence[PixelMixture], distance: Callable[[Tensor], float], n: int) -> PixelMixture:
     """The mixture whose n samples have the least distance, to be measured on the validation split."""
-    mixtures = [fit_mixture(x, k, seed) for k in components]
-    return min(mixtures, key=lambda mixture: distance(mixture.sample(n)))
+    return min(candidates, key=lambda mixture: distance(mixture.sample(n)))

@@ -26,7 +26,8 @@ class ContrastiveDivergence:
     """Du & Mordatch 2019, algorithm 1: L = mean E(x+) - mean E(x-) + energy_l2 (mean E(x+)^2 + mean E(x-)^2).
 
     x+ are data and x- the ends of chains of `steps` transitions of `kernel`, begun in the replay buffer. With
-    conditions, replayed chains go on under the conditions of the current batch.
+    conditions, replayed chains go on under the conditions of the current batch, or, where the buffer is one by
+    class, under the class they began with.
 
     Args:
         kernel: the transition of the chains.
@@ -39,6 +40,7 @@ class ContrastiveDivergence:
             transition with E itself held fixed.
         start: where chains begin: uniform in [0, 1], or standard normal.
         dropout: run the chains in train mode, as the paper's unconditional CIFAR-10 model.
+        classes: how many classes the conditions name; read by a buffer by class alone.
     """
 
     vitals: ClassVar[tuple[Vital, ...]] = (
@@ -56,6 +58,7 @@ class ContrastiveDivergence:
     kl: float = 0.0
     start: Literal["uniform", "normal"] = "uniform"
     dropout: bool = False
+    classes: int = 0
 
     def __post_init__(self) -> None:
         require(self.steps >= 1, f"steps must be at least 1, got {self.steps}")
@@ -70,7 +73,7 @@ class ContrastiveDivergence:
         return draw((n, *like.shape[1:]), generator=rng, dtype=like.dtype)
 
     def init(self, parts: Parts, data: Tensor, rng: Generator) -> State:
-        return self.buffer.init(lambda n: self.fresh(n, data, rng), rng)
+        return self.buffer.init(lambda n: self.fresh(n, data, rng), rng, self.classes)
 
     def refresh(self, state: State, rng: Generator) -> State:
         like = torch.empty((0, *state["x"].shape[1:]))
@@ -81,7 +84,7 @@ class ContrastiveDivergence:
         energy = as_energy(parts["energy"])
         chained = energy if batch.y is None else energy.given(batch.y)
         # The buffer stays on the processor, with the generator that training is seeded by.
-        start, slots = self.buffer.draw(state, len(batch.x), lambda n: self.fresh(n, batch.x, rng), rng)
+        start, slots = self.buffer.draw(state, len(batch.x), lambda n: self.fresh(n, batch.x, rng), rng, batch.y)
         start = start.to(batch.x.device)
         end = self.chain_end(energy, chained, start, rng)
         negatives = end.x.detach()

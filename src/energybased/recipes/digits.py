@@ -26,7 +26,8 @@ def digits(**changes: Any) -> EnergyRecipe:
         steps=1800,
         hidden=(256, 256),
         sampler=Sampler(Underdamped(0.18, 0.7), steps=5, length=200),
-        buffer=ReplayBuffer(capacity=2048, restart=0.002),
+        classes=None,
+        buffer=ReplayBuffer(capacity=2560, restart=0.002, by_class=True),
         optimizer=Adam(lr=8e-3, clip_norm=5.0, schedule="cosine"),
         ema=0.998,
     )

@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor
 
 from energybased.data import DataSet
-from energybased.data.pictures import grid, png_uri
+from energybased.data.pictures import grid, png_uri, sheet
 from energybased.evaluation.detection import strange_inputs
 from energybased.recipes import find_recipe
 from energybased.report.charts import curves, histograms
@@ -126,8 +126,10 @@ def _command(model: Model) -> str:
 
 def _samples(model: Model, data: DataSet) -> list[str]:
     length = model.recipe.sampler.length
-    drawn = f"drawn by the model: fresh chains of {length} steps from noise, not picked"
-    figures = [picture(grid(model.sample(64)), drawn), picture(grid(data.test.x[:64]), "held-out data")]
+    apart = ", a class a row" if model.classes else ""
+    drawn = f"drawn by the model: fresh chains of {length} steps from noise, not picked{apart}"
+    figures = [picture(sheet(model.sample(80), model.classes), drawn)]
+    figures.append(picture(sheet(data.test.x[:80], model.classes), "held-out data"))
     return ['<div class="pair">', *figures, "</div>"]
 
 

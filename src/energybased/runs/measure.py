@@ -12,12 +12,13 @@ from torch import Tensor
 from energybased.data import DataSet
 from energybased.evaluation.detection import auroc, strange_inputs
 from energybased.evaluation.judge import Judge
-from energybased.evaluation.mixtures import PixelMixture, best_mixture, fit_mixture
+from energybased.evaluation.mixtures import PixelMixture, best_mixture, fit_class_mixture, fit_mixture
 from energybased.runs.model import Model, buffer_samples
 from energybased.training.run import Run
 
 SAMPLES = 1000
 COMPONENTS = (10, 30, 60)
+A_CLASS = (1, 2, 4)
 LONG = 10  # times the recipe's length
 
 
@@ -32,8 +33,8 @@ class Measured:
 def measure(model: Model, run: Run, data: DataSet, judge: Judge, seed: int, long: bool = False) -> Measured:
     """Every row of the digits' table, for one run.
 
-    The mixture is the one of `COMPONENTS` whose samples are nearest to the validation split; nothing else is
-    chosen. Distances are to the test split.
+    The mixture is the one of `COMPONENTS`, and for a conditional model of `A_CLASS` components a class, whose samples
+    are nearest to the validation split; nothing else is chosen. Distances are to the test split.
 
     Args:
         long: also run chains ten times as long as the recipe's.
@@ -54,8 +55,13 @@ def measure(model: Model, run: Run, data: DataSet, judge: Judge, seed: int, long
     if long:
         steps = LONG * length
         distance("fd_long", f"fresh chains of {steps} steps", lambda: model.sample(SAMPLES, steps, seed))
-    mixture = best_mixture(data.train.x, COMPONENTS, lambda x: judge.distance(x, data.validation.x), SAMPLES, seed)
-    found = f"mixture of {mixture.components} Gaussians, the best of {COMPONENTS} on the validation split"
+    x, y = data.train.x, data.train.y
+    mixtures = [fit_mixture(x, k, seed) for k in COMPONENTS]
+    if model.classes and y is not None:  # what has seen the labels is compared with what has seen them too
+        mixtures += [fit_class_mixture(x, y, k, seed) for k in A_CLASS]
+    mixture = best_mixture(mixtures, lambda x: judge.distance(x, data.validation.x), SAMPLES)
+    tried = ", ".join(str(m.components) for m in mixtures)
+    found = f"mixture of {mixture.components} Gaussians, the best of {tried} on the validation split"
     distance("fd_best_mixture", found, lambda: mixture.sample(SAMPLES))
     distance("fd_gaussian", "one Gaussian", lambda: fit_mixture(data.train.x, 1, seed).sample(SAMPLES))
     distance("fd_floor", "training examples", lambda: data.train.x[:SAMPLES])

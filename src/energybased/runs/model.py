@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from energybased.energies import as_energy
-from energybased.energy import Energy
+from energybased.energy import Energy, mixture
 from energybased.errors import UserError, require
 from energybased.recipes.recipe import EnergyRecipe
 from energybased.runs.settings import from_json, to_json
@@ -28,7 +28,10 @@ FORMAT = "energybased-model-1"
 
 @dataclass(frozen=True)
 class Model:
-    """The averaged weights of a run, in eval mode, with the settings they were trained under."""
+    """The averaged weights of a run, in eval mode, with the settings they were trained under.
+
+    A conditional model takes its classes in turn, row i the class i modulo classes; `given` binds it to others.
+    """
 
     energy: Energy
     own: EnergyRecipe | None
@@ -41,6 +44,29 @@ class Model:
             raise UserError("this run has no recipe to sample by: use sample(model.energy, start, kernel, steps)")
         return self.own
 
+    @property
+    def classes(self) -> int:
+        """Number of classes that the energy still waits for; 0 if it is unconditional or bound."""
+        return 0 if self.own is None or self.energy.bound else self.own.classes or 0
+
+    def given(self, y: Tensor | int) -> Model:
+        """The model of one class, or of one class a row `(n,)`."""
+        require(self.classes > 0, "the model is not conditional, or bound already")
+        low, high = int(torch.as_tensor(y).min()), int(torch.as_tensor(y).max())
+        require(low >= 0 and high < self.classes, f"the model knows the classes 0 ... {self.classes - 1}")
+        return replace(self, energy=self.energy.given(y))
+
+    def turns(self, n: int) -> Energy:
+        """The energy of n rows, bound to the classes in turn if it waits for any."""
+        return self.energy.given(torch.arange(n) % self.classes) if self.classes else self.energy
+
+    @property
+    def marginal(self) -> Energy:
+        """-log sum_y exp(-E(x, y)); the energy itself where there is no class to sum over."""
+        if self.classes == 0:
+            return self.energy
+        return mixture([self.energy.given(y) for y in range(self.classes)])
+
     def start(self, n: int, seed: int = 0) -> Tensor:
         """n fresh starts of chains, `(n, *event)`: uniform noise in [0, 1]."""
         return torch.rand((n, *self.event), generator=torch.Generator().manual_seed(seed))
@@ -49,7 +75,7 @@ class Model:
         """Runs the recipe's kernel from `start`, by default for the recipe's length."""
         steps = self.recipe.sampler.length if steps is None else steps
         generator = torch.Generator().manual_seed(seed)
-        return sample(self.energy, start, self.recipe.sampler.kernel, steps, generator, keep_every)
+        return sample(self.turns(len(start)), start, self.recipe.sampler.kernel, steps, generator, keep_every)
 
     def sample(self, n: int, steps: int | None = None, seed: int = 0) -> Tensor:
         """n pictures `(n, *event)` in [0, 1], the ends of fresh chains."""
@@ -58,12 +84,12 @@ class Model:
 
     def finish(self, x: Tensor) -> Tensor:
         """Chains live among data with noise; this takes the noise off, and keeps pixels in [0, 1]."""
-        return denoise(self.energy, x, self.recipe.data_noise).clamp(0, 1)
+        return denoise(self.turns(len(x)), x, self.recipe.data_noise).clamp(0, 1)
 
     @torch.no_grad()
     def score(self, x: Tensor) -> Tensor:
-        """Energies `(n,)`; high means strange."""
-        values: Tensor = self.energy(x)
+        """Marginal energies `(n,)`; high means strange."""
+        values: Tensor = self.marginal(x)
         return values
 
     def export(self, file: Path | str) -> None:
@@ -131,11 +157,16 @@ def _model(
 
 
 def buffer_samples(run: Run, recipe: EnergyRecipe, n: int, seed: int = 0) -> Tensor:
-    """n of the chains that rest in the newest checkpoint's replay buffer, as they are, `(n, *event)`."""
+    """n of the chains that rest in the newest checkpoint's replay buffer, as they are, `(n, *event)`.
+
+    Those of a conditional model come with the classes in turn, if the buffer keeps chains by class.
+    """
     prefix = "objective/"
     state = load_group(run.newest_checkpoint(), "state")
     state = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
     rng = torch.Generator().manual_seed(seed)
     chains = recipe.buffer.contents(state, rng)
     require(len(chains) >= n, f"the buffer holds {len(chains)} chains, fewer than {n}")
-    return chains[torch.randperm(len(chains), generator=rng)[:n]]
+    lanes = len(state["pointer"])
+    rows = torch.randperm(len(chains) // lanes, generator=rng)[: -(-n // lanes)]
+    return chains.unflatten(0, (-1, lanes))[rows].flatten(0, 1)[:n]

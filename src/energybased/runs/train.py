@@ -109,12 +109,14 @@ def is_finished(path: Path | str) -> bool:
 def _of_recipe(recipe: EnergyRecipe) -> tuple[Loop, dict[str, Any]]:
     """A recipe's loop, and what its run has to say of it."""
     dataset = load_data(recipe.data)
+    recipe = recipe.fitted(dataset)
     examples = recipe.examples(dataset)
+    x = examples[0]
     require(
-        float(examples.min()) >= 0 and float(examples.max()) <= 1,
+        float(x.min()) >= 0 and float(x.max()) <= 1,
         f"{recipe.data} holds values outside [0, 1], and the recipe is one for pixels: scale them",
     )
-    loop = Loop({"energy": recipe.energy(examples)}, recipe.phases(), examples, recipe)
+    loop = Loop({"energy": recipe.energy(x)}, recipe.phases(), examples, recipe)
     return loop, _facts(to_json(recipe), recipe.recipe, dataset.event, dataset.sha256())
 
 

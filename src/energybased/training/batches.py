@@ -102,11 +102,11 @@ def as_batch(item: Any) -> Batch:
 
 
 def as_batches(data: Any, batch_size: int, seed: int) -> Batches:
-    """Batches of a tensor, a pair of tensors (x, y), a `Dataset` or a `DataLoader`."""
+    """Batches of a tensor, tensors (x,) or (x, y), a `Dataset` or a `DataLoader`."""
     if isinstance(data, Tensor):
         return TensorBatches(data, None, batch_size, seed)
-    if isinstance(data, (tuple, list)) and len(data) == 2 and all(isinstance(part, Tensor) for part in data):
-        return TensorBatches(data[0], data[1], batch_size, seed)
+    if isinstance(data, (tuple, list)) and len(data) in (1, 2) and all(isinstance(part, Tensor) for part in data):
+        return TensorBatches(data[0], data[1] if len(data) == 2 else None, batch_size, seed)
     if isinstance(data, DataLoader):
         return LoaderBatches(data)
     if isinstance(data, Dataset):

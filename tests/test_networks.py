@@ -1,0 +1,80 @@
+"""The networks over images: the paper's sizes, spectral norms, conditions."""
+
+import pytest
+import torch
+from torch import nn
+
+from energybased.networks import Residual, Stage
+from energybased.networks.spectral import SpectralNorm, normalised
+from energybased.sampling.chain import frozen
+
+
+def weights(network):
+    return sum(p.numel() for name, p in network.named_parameters() if "weight" in name)
+
+
+def stages(*widths):
+    """Three times a width halves the image at its first stage, as the paper's."""
+    return [Stage(width, halve=i == 0) for width, count in widths for i in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("build", "millions"),
+    [
+        (lambda: Residual((3, 32, 32), 128, stages((128, 2), (256, 2), (256, 2)), classes=10), 5.3),
+        (lambda: Residual((3, 32, 32), 128, stages((128, 3), (256, 3), (512, 3)), dropout=0.5), 18.6),
+    ],
+)
+def test_the_papers_numbers_of_weights(build, millions):
+    assert round(weights(build()) / 1e6, 1) == millions
+
+
+def test_spectral_norm_converges_to_the_largest_singular_value(rng):
+    layer = nn.Conv2d(3, 8, 3, bias=False)
+    largest = torch.linalg.matrix_norm(layer.weight.detach().flatten(1), 2)
+    raw = layer.weight.detach().clone()
+    normalised(layer)
+    for _ in range(200):
+        weight = layer.weight
+    torch.testing.assert_close(weight, raw / largest, rtol=1e-4, atol=1e-6)
+
+
+def test_a_capped_norm_leaves_small_weights_alone():
+    norm, small = SpectralNorm(4, capped=True).train(), 1e-3 * torch.eye(4)
+    torch.testing.assert_close(norm(small), small)
+    for _ in range(100):
+        large = norm(torch.diag(torch.tensor([5.0, 1.0, 0.5, 0.1])))
+    torch.testing.assert_close(torch.linalg.matrix_norm(large, 2), torch.tensor(1.0), rtol=1e-3, atol=0)
+
+
+def test_no_power_iteration_runs_inside_a_chain():
+    network = Residual((1, 8, 8), 4, [Stage(8, halve=True)]).train()
+    vectors = [b.clone() for name, b in network.named_buffers() if name.endswith("u")]
+    with torch.no_grad(), frozen(network):
+        network(torch.rand(2, 1, 8, 8))
+    assert all(torch.equal(a, b) for a, b in zip(vectors, network.buffers(), strict=True))
+    network(torch.rand(2, 1, 8, 8))
+    assert not all(torch.equal(a, b) for a, b in zip(vectors, network.buffers(), strict=True))
+
+
+def test_a_block_begins_as_its_skip():
+    network = Residual((1, 8, 8), 4, [Stage(4)]).eval()
+    x = torch.rand(2, 1, 8, 8)
+    h = network.activation(network.stem(x, None))
+    torch.testing.assert_close(network.stages[0](h, None), network.activation(h))
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_a_condition_changes_its_rows_alone(plain, rng):
+    network = Residual((3, 9, 9), 4, [Stage(6, True, plain), Stage(8, False, plain)], 3, "swish", dense=5).eval()
+    for p in network.parameters():
+        p.data += 0.1 * torch.randn(p.shape, generator=rng)
+    x, y = torch.rand(2, 3, 9, 9, generator=rng), torch.tensor([0, 2])
+    values = network(x, y)
+    other = network(x, torch.tensor([0, 1]))
+    assert values.shape == (2,) and values[0] == other[0] and values[1] != other[1]
+
+
+def test_without_spectral_norm_weights_are_plain():
+    network = Residual((1, 8, 8), 4, [Stage(8, True), Stage(8, plain=True)], dense=4, spectral=False)
+    assert not any("parametrizations" in name for name, _ in network.named_parameters())

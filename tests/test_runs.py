@@ -1,0 +1,58 @@
+"""From a recipe to a model and back: classes in turn, one class, and the sum over classes."""
+
+import pytest
+import torch
+
+from energybased import ReplayBuffer, UserError, load, train
+from energybased.recipes import digits
+from energybased.runs.model import buffer_samples
+from energybased.runs.train import resume
+from energybased.training.checkpoint import load_group
+
+SMALL = {"steps": 10, "batch_size": 16, "hidden": (8,), "buffer": ReplayBuffer(capacity=165, by_class=True)}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return train(digits(**SMALL), out=tmp_path_factory.mktemp("runs") / "a")
+
+
+def test_a_conditional_model_takes_its_classes_in_turn(run):
+    model, x = load(run.path), torch.rand(20, 1, 8, 8)
+    assert model.classes == 10 and model.recipe.classes == 10
+    assert torch.equal(model.turns(20)(x), model.energy(x, torch.arange(20) % 10))
+    three = model.given(3)
+    assert three.classes == 0 and torch.equal(three.score(x), model.energy(x, torch.full((20,), 3)))
+    y = torch.arange(20) // 2
+    assert torch.equal(model.given(y).chains(x, 5).x[3], model.given(int(y[3])).chains(x, 5).x[3])
+    expected = -torch.stack([-model.energy(x, torch.full((20,), c)) for c in range(10)]).logsumexp(0)
+    torch.testing.assert_close(model.score(x), expected)
+
+
+@pytest.mark.parametrize("y", [10, -1, torch.tensor([0, 10])])
+def test_a_class_that_is_not_there(run, y):
+    with pytest.raises(UserError, match=r"0 \.\.\. 9"):
+        load(run.path).given(y)
+
+
+def test_a_model_is_bound_once(run):
+    with pytest.raises(UserError, match="bound already"):
+        load(run.path).given(1).given(2)
+
+
+def test_chains_of_the_buffer_come_with_the_classes_in_turn(run):
+    x = load_group(run.newest_checkpoint(), "state")["objective/x"]
+    assert len(x) == 160  # an equal part of 165 for each class
+    drawn = buffer_samples(run, load(run.path).recipe, 23)
+    assert len(drawn) == 23
+    for i, picture in enumerate(drawn):
+        assert (x[i % 10 :: 10] == picture).flatten(1).all(1).any()
+
+
+def test_an_unconditional_digits_run(tmp_path):
+    run = train(digits(**{**SMALL, "classes": 0}), out=tmp_path / "a")
+    model, x = load(run.path), torch.rand(3, 1, 8, 8)
+    assert model.classes == 0 and torch.equal(model.score(x), model.energy(x))
+    assert resume(run.path).path == run.path
+    with pytest.raises(UserError, match="not conditional"):
+        model.given(3)
