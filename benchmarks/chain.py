@@ -46,7 +46,7 @@ def memory():
 
 def main() -> None:
     data = load_data("digits")
-    energy = digits().energy(data.train.x)
+    energy = digits(classes=0).energy(data)
     start = torch.rand((256, *data.event), generator=torch.Generator().manual_seed(0))
     rows = [memory()]
     kernels = {

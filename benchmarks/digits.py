@@ -39,7 +39,9 @@ def main() -> None:
         if seed == options.seeds[0]:
             for what in ("fd_fresh", "fd_long"):
                 drawn = sheet(measured.pictures[what][:80], model.classes)
-                save_png(beside(drawn, sheet(data.test.x[:80], model.classes)), RESULTS / f"{name}-{what}.png")
+                save_png(
+                    beside(drawn, sheet(data.test.pixels(slice(80)), model.classes)), RESULTS / f"{name}-{what}.png"
+                )
     command = f"python benchmarks/digits.py --steps {options.steps}"
     rows = [row(k, v, options.seeds, protocols[k], command, took[k] + trained) for k, v in found.items()]
     write(f"{name}.json", rows)

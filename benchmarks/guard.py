@@ -15,7 +15,6 @@ from torch import nn
 from energybased.data import load_data
 from energybased.energies import Tilted
 from energybased.evaluation.judge import train_judge
-from energybased.networks import MLP
 from energybased.objectives import ContrastiveDivergence
 from energybased.recipes import digits
 from energybased.sampling import sample
@@ -24,8 +23,12 @@ from energybased.training import Loop, Phase, Run
 
 
 class SquaredReLU(nn.Module):
-    def forward(self, x):
-        return x.relu().square()
+    def __init__(self, module):
+        super().__init__()
+        self.module = module
+
+    def forward(self, x, y):
+        return self.module(x, y).relu().square()
 
 
 @dataclass(frozen=True)
@@ -46,21 +49,22 @@ FAULTS = ("none", "learning rate x 100", "squared-ReLU energy", "buffer poisoned
 
 
 def train(fault: str, guard: str, seed: int, steps: int, data):
-    recipe = digits(seed=seed, steps=steps, guard=guard)
-    x = data.train.x
-    energy = recipe.energy(x)
+    recipe = digits(seed=seed, steps=steps, guard=guard).fitted(data)
+    energy = recipe.energy(data)
     torch.manual_seed(seed)
     if fault == "squared-ReLU energy":
-        energy = Tilted.fit(x, recipe.data_noise, nn.Sequential(MLP(64, recipe.hidden), SquaredReLU()))
+        network = SquaredReLU(recipe.network.build(data.event, recipe.classes))
+        energy = Tilted.fit(data.train.pixels(), recipe.data_noise, network)
     if fault == "learning rate x 100":
         recipe = replace(recipe, optimizer=replace(recipe.optimizer, lr=100 * recipe.optimizer.lr))
     (phase,) = recipe.phases()
     if fault == "buffer poisoned once":
         calls.clear()
         old = phase.objective
-        phase = Phase(Poisoned(old.kernel, old.steps, old.buffer, old.energy_l2, at=steps // 2), steps)
+        poisoned = Poisoned(old.kernel, old.steps, old.buffer, old.energy_l2, classes=old.classes, at=steps // 2)
+        phase = Phase(poisoned, steps)
     name = f"runs/guard/{fault.replace(' ', '-')}-{guard}-{seed}"
-    loop = Loop({"energy": energy}, [phase], x, recipe)
+    loop = Loop({"energy": energy}, [phase], recipe.examples(data), recipe)
     run = Run.create(name, {}, overwrite=True)
     state = loop.fit(run)
     run.release()
@@ -72,14 +76,14 @@ def train(fault: str, guard: str, seed: int, steps: int, data):
 def distance(recipe, energy, data, judge, seed):
     """FD of fresh chains; infinite if they do not end in finite numbers."""
     rng = torch.Generator().manual_seed(seed)
-    start = torch.rand((1000, *data.event), generator=rng)
+    start, energy = torch.rand((1000, *data.event), generator=rng), energy.given(torch.arange(1000) % recipe.classes)
     try:
         x = sample(energy, start, recipe.sampler.kernel, recipe.sampler.length, rng).x
     except Exception as error:  # a lost energy is a result here
         print(f"    {error}")
         return math.inf
     x = denoise(energy, x, recipe.data_noise).clamp(0, 1)
-    return judge.distance(x, data.test.x) if bool(x.isfinite().all()) else math.inf
+    return judge.distance(x, data.test.pixels()) if bool(x.isfinite().all()) else math.inf
 
 
 def one(job: tuple[str, str, int, int]):

@@ -11,7 +11,18 @@ import pytest
 
 from energybased.cli import VERBS, main
 
-QUICK = ["--steps", "4", "--hidden", "8", "--batch-size", "8", "--sampler.length", "5", "--checkpoint-every", "2"]
+QUICK = [
+    "--steps",
+    "4",
+    "--network.hidden",
+    "8",
+    "--batch-size",
+    "8",
+    "--sampler.length",
+    "5",
+    "--checkpoint-every",
+    "2",
+]
 
 
 @pytest.fixture
@@ -68,7 +79,7 @@ def test_report(run, capsys):
 def test_doctor(run, capsys):
     assert main(["doctor"]) == 0
     out = capsys.readouterr().out
-    for word in ("torch", "threads", "compiler", "disk", "data digits"):
+    for word in ("torch", "threads", "compiler", "disk", "data in"):
         assert word in out
     assert main(["doctor", "runs/a"]) == 0
     assert "separation" in capsys.readouterr().out

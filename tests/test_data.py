@@ -1,26 +1,174 @@
 """Data sets, a user's own files, and what is wrong with some of them."""
 
+import gzip
+import hashlib
+import io
+import pickle
+import shutil
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import ClassVar
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from energybased import UserError
-from energybased.data import DATASETS, load_data
+from energybased.data import DATASETS, dequantised, load_data
+from energybased.data.batches import read_batches
+from energybased.data.idx import read_idx
 from energybased.data.pictures import grid, png_uri, save_png
+from energybased.data.source import download
+from formats import idx, write_all
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("root")
+    write_all(folder)
+    return str(folder)
+
+
+@pytest.fixture(autouse=True)
+def lonely(tmp_path_factory, monkeypatch):
+    """No cache, no data of this machine, no network."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+    monkeypatch.delenv("EBM_DATA", raising=False)
+
+    def nobody(url, timeout):
+        raise urllib.error.URLError("no network in tests")
+
+    monkeypatch.setattr(urllib.request, "urlopen", nobody)
 
 
 @pytest.mark.parametrize("name", DATASETS)
-def test_contract(name):
-    """Splits of one shape, in float32, pixels in [0, 1], disjoint, the same every time."""
-    data = load_data(name)
-    for split in (data.train, data.validation, data.test):
-        assert split.x.shape[1:] == data.event and split.x.dtype == torch.float32 and len(split) > 0
-        assert split.x.min() >= 0 and split.x.max() <= 1
-        assert split.y is None or split.y.shape == (len(split),)
-    assert data.sha256() == load_data(name).sha256()
+def test_contract(name, root):
+    """Splits of one shape, pixels in [0, 1], disjoint, the same every time."""
+    data = load_data(name, root)
+    for split in (data.train, data.test):
+        x = split.pixels()
+        assert x.shape[1:] == data.event and data.is_image and x.dtype == torch.float32 and len(split) > 0
+        assert x.min() >= 0 and x.max() <= 1 and x.max() > 0.5
+        assert split.y is None or (split.y.shape == (len(split),) and split.y.min() >= 0)
+    assert data.train.y is None or data.train.y.min() == 0
+    assert data.sha256() == load_data(name, root).sha256()
     rows = [{row.numpy().tobytes() for row in split.x} for split in (data.train, data.validation, data.test)]
-    assert sum(map(len, rows)) == len(set.union(*rows))
+    assert sum(map(len, rows)) == len(set.union(*rows)) == sum(map(len, (data.train, data.validation, data.test)))
+
+
+@pytest.mark.parametrize("name", [name for name in DATASETS if name != "digits"])
+def test_what_is_not_there_is_one_sentence(name, tmp_path):
+    """It names a file and where to put it; at once, as nothing answers."""
+    with pytest.raises(UserError, match=rf"is not here .*put it at {tmp_path}.*--data-root or EBM_DATA"):
+        load_data(name, str(tmp_path))
+
+
+def test_the_environment_names_the_root(root, monkeypatch):
+    monkeypatch.setenv("EBM_DATA", root)
+    assert len(load_data("mnist").test) == 20
+
+
+def test_labels_as_they_are_published(root):
+    svhn, imagenet = load_data("svhn", root), load_data("imagenet32", root)
+    assert svhn.test.y.tolist() == [(i % 10 + 1) % 10 for i in range(20)]  # a zero is stored as 10
+    assert sorted(imagenet.test.y.tolist()) == [0, 1, 2, 3]  # stored as 1 ... 4
+    assert load_data("dsprites", root).classes == 3 and load_data("imagenet128", root).classes == 2
+
+
+def test_a_batch_is_red_before_green_before_blue(tmp_path):
+    data = np.concatenate([np.full((2, 1024), value, dtype=np.uint8) for value in (1, 2, 3)], 1)
+    (tmp_path / "b").write_bytes(pickle.dumps({"data": data, "labels": [0, 1]}, protocol=2))
+    assert (read_batches(tmp_path, "", ["b"], "labels").x[0].flatten(1) == torch.tensor([[1], [2], [3]])).all()
+
+
+class Evil:
+    def __reduce__(self):
+        return (print, ("this must not run",))
+
+
+@pytest.mark.parametrize(
+    ("raw", "words"),
+    [
+        (pickle.dumps({"data": Evil()}), "print, which a file of arrays has no use for: refused"),
+        (pickle.dumps({"data": 1})[:-3], "cut short or not a batch file"),
+        (pickle.dumps({"labels": [1]}), "holds no 'data'"),
+        (pickle.dumps({"data": np.zeros((2, 5), np.uint8), "labels": [0, 1]}), "does not hold 32x32 images"),
+        (pickle.dumps({"data": np.zeros((2, 3072), np.uint8), "labels": [0]}), "2 images, but 1 labels"),
+        (pickle.dumps({"data": np.zeros((2, 3072), np.uint8), "fine_labels": [0, 1]}), "of another data set"),
+        (b"not a pickle", "cut short or not a batch file"),
+    ],
+)
+def test_batch_files_that_are_not_what_their_name_says(tmp_path, capsys, raw, words):
+    (tmp_path / "test_batch").write_bytes(raw)
+    with pytest.raises(UserError, match=words):
+        read_batches(tmp_path, "", ["test_batch"], "labels")
+    assert "must not run" not in capsys.readouterr().out
+
+
+def test_archives_that_are_cut_short(root, tmp_path):
+    whole = Path(root, "cifar-100-python.tar.gz").read_bytes()
+    (tmp_path / "cifar-100-python.tar.gz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(UserError, match="cut short, or not the archive"):
+        load_data("cifar100", str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("raw", "words"),
+    [
+        (idx(np.zeros((3, 2, 2), np.uint8))[:-1], r"promises 3 x 2 x 2 = 12 bytes, but 11 follow"),
+        (idx(np.zeros((3, 2, 2), np.uint8)) + b"more", r"= 12 bytes, but 16 follow"),
+        (b"\0\0\x08\x03" + b"\xff" * 12, "promises 4294967295 x 4294967295"),
+        (b"\0\0\x08\x03\0\0", "header of .* is cut short"),
+        (b"\0\0\x0d\x01\0\0\0\0", "not an IDX file of bytes"),
+        (b"", "not an IDX file"),
+    ],
+)
+def test_idx_headers_that_lie(tmp_path, raw, words):
+    (tmp_path / "x").write_bytes(raw)
+    with pytest.raises(UserError, match=words):
+        read_idx(tmp_path / "x")
+    (tmp_path / "x.gz").write_bytes(gzip.compress(raw))
+    with pytest.raises(UserError, match=words):
+        read_idx(tmp_path / "x.gz")
+    (tmp_path / "x.gz").write_bytes(gzip.compress(raw + bytes(100))[:-12])
+    with pytest.raises(UserError, match="cut short or not a gzip"):
+        read_idx(tmp_path / "x.gz")
+
+
+def test_images_and_labels_that_differ_in_number(root, tmp_path):
+    shutil.copytree(Path(root, "MNIST"), tmp_path / "MNIST")
+    (tmp_path / "MNIST/raw/t10k-labels-idx1-ubyte").write_bytes(idx(np.zeros(19, np.uint8)))
+    with pytest.raises(UserError, match=r"20 images in t10k-images.*19 labels"):
+        load_data("mnist", str(tmp_path))
+
+
+class Answer(io.BytesIO):
+    headers: ClassVar = {}
+
+
+@pytest.mark.parametrize("fault", ["none", "short", "sum"])
+def test_downloads_are_whole_or_not_there(tmp_path, monkeypatch, fault):
+    raw, target = b"x" * 3000, tmp_path / "there" / "file"
+    answer = Answer(raw[:-1] if fault == "short" else raw)
+    answer.headers = {"Content-Length": "3000"}
+    monkeypatch.setattr(urllib.request, "urlopen", lambda url, timeout: answer)
+    md5 = hashlib.md5(b"y" if fault == "sum" else raw).hexdigest()
+    if fault == "none":
+        download("http://there/file", target, md5)
+        assert target.read_bytes() == raw
+    else:
+        with pytest.raises(UserError, match="cut short: 2999 of 3000" if fault == "short" else "checksum differs"):
+            download("http://there/file", target, md5)
+        assert list(target.parent.iterdir()) == []
+
+
+def test_bytes_are_dequantised_within_their_level(rng):
+    x = torch.arange(256, dtype=torch.uint8).repeat(50)
+    drawn = dequantised(x, rng) * 256 - x
+    assert drawn.min() >= -1e-4 and drawn.max() <= 1 + 1e-4
+    assert abs(drawn.mean() - 0.5) < 5 / (12 * len(x)) ** 0.5  # five standard errors
 
 
 def test_digits():
@@ -34,7 +182,7 @@ def test_own_arrays(tmp_path):
     np.savez(tmp_path / "a.npz", x=x, y=np.arange(50) % 3)
     data = load_data(str(tmp_path / "a.npz"))
     assert (len(data.train), len(data.validation), len(data.test)) == (40, 5, 5)
-    assert data.train.x.max() <= 1 and data.train.y.dtype == torch.int64
+    assert data.train.pixels().max() <= 1 and data.train.y.dtype == torch.int64
     np.save(tmp_path / "b.npy", x.astype(np.float64) * 10)
     assert load_data(str(tmp_path / "b.npy")).train.x.max() > 1  # numbers stay as they are
 
@@ -43,7 +191,27 @@ def test_a_folder_of_pictures(tmp_path):
     for i in range(12):
         Image.new("RGB", (6, 5), (i, 0, 255)).save(tmp_path / f"{i:02d}.png")
     data = load_data(str(tmp_path))
-    assert data.event == (3, 5, 6) and data.train.x[:, 2].eq(1).all()
+    assert data.event == (3, 5, 6) and data.train.pixels()[:, 2].eq(1).all() and data.notes == ()
+
+
+def test_pictures_of_several_sizes_and_modes(tmp_path):
+    for i in range(12):
+        Image.new("RGB" if i % 2 else "L", (8 + i, 20), 7 * i if i % 2 == 0 else (7 * i, 0, 0)).save(
+            tmp_path / f"{i:02d}.png"
+        )
+    data = load_data(str(tmp_path))
+    assert data.event == (3, 8, 8) and data.classes == 0
+    assert any("12 sizes were scaled and cut to 8 x 8" in note for note in data.notes)
+    assert any("6 grey pictures" in note for note in data.notes)
+    assert load_data(str(tmp_path), size=16).event == (3, 16, 16)
+
+
+def test_subfolders_are_classes(tmp_path):
+    for i in range(12):
+        (tmp_path / "ab"[i % 2]).mkdir(exist_ok=True)
+        Image.new("L", (4, 4), i).save(tmp_path / "ab"[i % 2] / f"{i:02d}.png")
+    data = load_data(str(tmp_path))
+    assert data.classes == 2 and (data.train.y == data.train.x[:, 0, 0, 0] % 2).all()
 
 
 def write(folder, kind):
@@ -98,12 +266,11 @@ def test_bad_folders_and_names(tmp_path):
         load_data(str(tmp_path))
     for i in range(11):
         Image.new("L", (4, 4)).save(tmp_path / f"{i:02d}.png")
-    Image.new("L", (5, 4)).save(tmp_path / "odd.png")
-    with pytest.raises(UserError, match=r"odd\.png"):
-        load_data(str(tmp_path))
     (tmp_path / "odd.png").write_bytes(b"\x89PNG broken")
     with pytest.raises(UserError, match=r"odd\.png is not a readable picture"):
         load_data(str(tmp_path))
+    data = load_data(str(tmp_path), skip_broken=True)
+    assert len(data.train) + 2 == 11 and "left out 1 broken" in data.notes[0]
     with pytest.raises(UserError, match="did you mean 'digits'"):
         load_data("digit")
     with pytest.raises(UserError, match=r"no data at .*gone\.npz"):

@@ -73,8 +73,3 @@ def test_a_condition_changes_its_rows_alone(plain, rng):
     values = network(x, y)
     other = network(x, torch.tensor([0, 1]))
     assert values.shape == (2,) and values[0] == other[0] and values[1] != other[1]
-
-
-def test_without_spectral_norm_weights_are_plain():
-    network = Residual((1, 8, 8), 4, [Stage(8, True), Stage(8, plain=True)], dense=4, spectral=False)
-    assert not any("parametrizations" in name for name, _ in network.named_parameters())

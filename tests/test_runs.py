@@ -4,12 +4,12 @@ import pytest
 import torch
 
 from energybased import ReplayBuffer, UserError, load, train
-from energybased.recipes import digits
+from energybased.recipes import Dense, digits
 from energybased.runs.model import buffer_samples
 from energybased.runs.train import resume
 from energybased.training.checkpoint import load_group
 
-SMALL = {"steps": 10, "batch_size": 16, "hidden": (8,), "buffer": ReplayBuffer(capacity=165, by_class=True)}
+SMALL = {"steps": 10, "batch_size": 16, "network": Dense((8,)), "buffer": ReplayBuffer(capacity=165, by_class=True)}
 
 
 @pytest.fixture(scope="module")

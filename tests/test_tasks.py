@@ -3,7 +3,7 @@
 import torch
 
 from energybased import Gaussian
-from energybased.recipes import RECIPES, digits
+from energybased.recipes import RECIPES, Dense, digits
 from energybased.runs.settings import differences, from_json, to_json
 from energybased.tasks.denoise import denoise
 
@@ -25,4 +25,4 @@ def test_every_recipe_goes_through_json():
 
 
 def test_settings_say_how_they_differ():
-    assert differences(digits(seed=2, hidden=(8, 9)), digits()) == ["--seed 2", "--hidden 8 9"]
+    assert differences(digits(seed=2, network=Dense((8, 9))), digits()) == ["--seed 2", "--network.hidden 8 9"]

@@ -17,11 +17,11 @@ from energybased import ContrastiveDivergence, Langevin, ReplayBuffer, UserError
 from energybased.energies import MLP
 from energybased.errors import Interrupted
 from energybased.objectives import Vital
-from energybased.recipes import digits
+from energybased.recipes import Dense, digits
 from energybased.training import Adam, Loop, Phase, Run, Settings, checkpoint
 from energybased.training.ema import ema_init, ema_update
 
-SMALL = {"batch_size": 16, "hidden": (8,), "buffer": ReplayBuffer(capacity=160, by_class=True)}
+SMALL = {"batch_size": 16, "network": Dense((8,)), "buffer": ReplayBuffer(capacity=160, by_class=True)}
 FILES = ("model", "ema", "optimizer", "state", "rng", "ring")
 
 
@@ -63,7 +63,7 @@ def test_resume_is_exact_to_the_bit(tmp_path):
 
 def test_resume_after_kill_minus_nine(tmp_path):
     command = [sys.executable, "-m", "energybased", "train", "digits", "--steps", "60", "--seed", "3"]
-    command += ["--checkpoint-every", "10", "--hidden", "8", "--batch-size", "16"]
+    command += ["--checkpoint-every", "10", "--network.hidden", "8", "--batch-size", "16"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     straight, killed = [*command, "--name", "a"], [*command, "--name", "b"]
     subprocess.run(straight, cwd=tmp_path, env=environment, check=True, capture_output=True)

@@ -43,7 +43,7 @@ def demo(seed: int = 0) -> int:
     page_text = page(run, model, data, measured.rows, composed, command=f"ebm demo --seed {seed}")
     run.write_text("report.html", page_text)
     samples = sheet(measured.pictures["fd_fresh"][:80], model.classes)
-    save_png(beside(samples, sheet(data.test.x[:80], model.classes)), run.path / "samples.png")
+    save_png(beside(samples, sheet(data.test.pixels(slice(80)), model.classes)), run.path / "samples.png")
     seconds = time.monotonic() - began
     hardware = f"{platform.machine()}, {torch.get_num_threads()} threads"
     for row in measured.rows:

@@ -13,8 +13,7 @@ from typing import NamedTuple
 import torch
 import tyro
 
-from energybased.data import DATASETS
-from energybased.errors import UserError
+from energybased.data.source import roots
 from energybased.objectives import ContrastiveDivergence, Vital
 from energybased.runs.model import load
 from energybased.training.run import Run
@@ -62,12 +61,9 @@ def machine() -> Iterator[Finding]:
     yield Finding(free >= ENOUGH_DISK, "free disk here", f"{free:.1f} GiB", f"{ENOUGH_DISK:g} GiB are wise")
     writable = os.access(Path.cwd(), os.W_OK)
     yield Finding(writable, "this folder", "writable" if writable else "not writable", "runs/ is written here")
-    for name, read in DATASETS.items():
-        try:
-            data = read()
-            yield Finding(True, f"data {name}", f"{len(data.train)} + {len(data.validation)} + {len(data.test)}")
-        except UserError as error:
-            yield Finding(False, f"data {name}", "missing", str(error))
+    for folder in roots(None):
+        there = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+        yield Finding(True, f"data in {folder}", ", ".join(there) or "nothing yet")
 
 
 def patient(path: Path) -> Iterator[Finding]:

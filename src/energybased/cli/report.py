@@ -7,7 +7,6 @@ from pathlib import Path
 
 import tyro
 
-from energybased.data import load_data
 from energybased.evaluation.judge import train_judge
 from energybased.report.page import report as page
 from energybased.runs.measure import measure
@@ -23,7 +22,7 @@ def report(path: tyro.conf.Positional[Path], /, long: bool = False) -> int:
         long: also measure chains ten times as long as the recipe's.
     """
     model, opened = load(path), Run.open(path)
-    data = load_data(model.recipe.data)
+    data = model.recipe.load_data()
     rows = []
     if data.is_image and data.train.y is not None:
         measured = measure(model, opened, data, train_judge(data), model.recipe.seed, long)

@@ -5,21 +5,48 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from energybased.data.dataset import DataSet, Split
+from energybased.data.celeba import celeba
+from energybased.data.cifar import cifar10, cifar100
+from energybased.data.dataset import DataSet, Split, dequantised
 from energybased.data.digits import digits
+from energybased.data.dsprites import dsprites
 from energybased.data.files import from_path
+from energybased.data.imagenet32 import imagenet32
+from energybased.data.imagenet128 import imagenet128
+from energybased.data.mnist import fashion_mnist, kmnist, mnist
+from energybased.data.omniglot import omniglot
+from energybased.data.svhn import svhn
 from energybased.errors import UserError, nearest
 
-DATASETS: dict[str, Callable[[], DataSet]] = {"digits": digits}
+DATASETS: dict[str, Callable[[str | None], DataSet]] = {
+    "digits": digits,
+    "mnist": mnist,
+    "fashion-mnist": fashion_mnist,
+    "kmnist": kmnist,
+    "cifar10": cifar10,
+    "cifar100": cifar100,
+    "svhn": svhn,
+    "imagenet32": imagenet32,
+    "imagenet128": imagenet128,
+    "celeba": celeba,
+    "dsprites": dsprites,
+    "omniglot": omniglot,
+}
 
 
-def load_data(source: str) -> DataSet:
-    """The data set of this name, or what lies at this path."""
+def load_data(source: str, root: str | None = None, size: int | None = None, skip_broken: bool = False) -> DataSet:
+    """The data set of this name, or what lies at this path.
+
+    Args:
+        root: a folder in which the files of known data sets are looked for, before the cache.
+        size: scale and cut the pictures of a folder of one's own.
+        skip_broken: leave out pictures of one's own that cannot be read.
+    """
     if source in DATASETS:
-        return DATASETS[source]()
+        return DATASETS[source](root)
     if Path(source).suffix or Path(source).exists():
-        return from_path(source)
+        return from_path(source, size, skip_broken)
     raise UserError(f"there is no data set {source!r}: {nearest(source, DATASETS)}")
 
 
-__all__ = ["DATASETS", "DataSet", "Split", "from_path", "load_data"]
+__all__ = ["DATASETS", "DataSet", "Split", "dequantised", "from_path", "load_data"]

@@ -7,7 +7,7 @@ import torch
 from energybased.data.dataset import DataSet, shuffled_split
 
 
-def digits() -> DataSet:
+def digits(root: str | None = None) -> DataSet:
     """x `(n, 1, 8, 8)` with 17 grey levels in [0, 1]; 1,000 to train on, 297 to choose on, 500 held out."""
     from sklearn.datasets import load_digits
 

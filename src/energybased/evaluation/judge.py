@@ -68,7 +68,7 @@ def train_judge(data: DataSet) -> Judge:
 
 
 def _train(data: DataSet) -> Judge:
-    x, y = data.train.x, data.train.y
+    x, y = data.train.pixels(), data.train.y
     if y is None:
         raise UserError(f"a judge needs labels, and {data.name} has none")
     require(data.is_image, f"a judge looks at pictures, and {data.name} holds {data.event}")

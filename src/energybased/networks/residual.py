@@ -50,15 +50,12 @@ class Conv(nn.Module):
         before: bool = False,
         gain: bool = False,
         near_zero: bool = False,
-        spectral: bool = True,
     ) -> None:
         super().__init__()
         self.padding = (kernel - 1) // 2, kernel // 2  # as "same" of TensorFlow on even images
         self.conv = nn.Conv2d(channels, width, kernel, stride, bias=False)
-        if near_zero:
-            nn.init.normal_(self.conv.weight, std=NEAR_ZERO)
-        if spectral:
-            normalised(self.conv, capped=near_zero)
+        nn.init.normal_(self.conv.weight, std=NEAR_ZERO if near_zero else 1.0)
+        normalised(self.conv, capped=near_zero)
         rows = max(classes, 1)
         self.before = nn.Parameter(torch.zeros(rows, channels)) if before else None
         self.gain = nn.Parameter(torch.ones(rows, width)) if gain else None
@@ -83,14 +80,12 @@ class Conv(nn.Module):
 class Block(nn.Module):
     """act(pool(skip(x) + conv2(act(dropout(conv1(x)))))), as the paper's code."""
 
-    def __init__(
-        self, channels: int, stage: Stage, classes: int, act: nn.Module, dropout: float, spectral: bool
-    ) -> None:
+    def __init__(self, channels: int, stage: Stage, classes: int, act: nn.Module, dropout: float) -> None:
         super().__init__()
         width = stage.width
-        self.first = Conv(channels, width, classes=classes, before=True, spectral=spectral)
-        self.second = Conv(width, width, classes=classes, before=True, gain=True, near_zero=True, spectral=spectral)
-        self.skip = Conv(channels, width, spectral=spectral) if channels != width else None
+        self.first = Conv(channels, width, classes=classes, before=True)
+        self.second = Conv(width, width, classes=classes, before=True, gain=True, near_zero=True)
+        self.skip = Conv(channels, width) if channels != width else None
         self.dropout, self.activation, self.halve = nn.Dropout(dropout), act, stage.halve
 
     def forward(self, x: Tensor, y: Tensor | None) -> Tensor:
@@ -102,10 +97,10 @@ class Block(nn.Module):
 class Strided(nn.Module):
     """act(a 4x4 convolution), with bias before and gain after it as in a block."""
 
-    def __init__(self, channels: int, stage: Stage, classes: int, act: nn.Module, spectral: bool) -> None:
+    def __init__(self, channels: int, stage: Stage, classes: int, act: nn.Module) -> None:
         super().__init__()
         stride = 2 if stage.halve else 1
-        self.conv = Conv(channels, stage.width, 4, stride, classes, before=True, gain=True, spectral=spectral)
+        self.conv = Conv(channels, stage.width, 4, stride, classes, before=True, gain=True)
         self.activation = act
 
     def forward(self, x: Tensor, y: Tensor | None) -> Tensor:
@@ -127,40 +122,38 @@ class Residual(nn.Module):
         activation: "leaky" (slope 0.2) or "swish".
         dropout: inside every residual block, in train mode.
         dense: units of the layer before the last; 0 sums over space instead.
-        spectral: normalise, as the paper; without it the energy's slope is free, as temperature 1 needs.
     """
 
     def __init__(
         self,
-        event: tuple[int, int, int],
+        event: Sequence[int],
         stem: int,
         stages: Sequence[Stage],
         classes: int = 0,
         activation: Literal["leaky", "swish"] = "leaky",
         dropout: float = 0.0,
         dense: int = 0,
-        spectral: bool = True,
     ) -> None:
         super().__init__()
         require(len(event) == 3, f"a residual network reads pictures (channels, height, width), got {tuple(event)}")
         require(len(stages) > 0, "a residual network needs at least one stage")
         self.classes = classes
         self.activation: nn.Module = nn.LeakyReLU(SLOPE) if activation == "leaky" else nn.SiLU()
-        self.stem = Conv(event[0], stem, spectral=spectral)
+        self.stem = Conv(event[0], stem)
         channels, side = stem, (event[1], event[2])
         self.stages = nn.ModuleList()
         for stage in stages:
             self.stages.append(
-                Strided(channels, stage, classes, self.activation, spectral)
+                Strided(channels, stage, classes, self.activation)
                 if stage.plain
-                else Block(channels, stage, classes, self.activation, dropout, spectral)
+                else Block(channels, stage, classes, self.activation, dropout)
             )
             channels = stage.width
             if stage.halve:  # a strided convolution rounds up, a pool down
                 side = tuple((s + 1) // 2 if stage.plain else s // 2 for s in side)  # type: ignore[assignment]
         require(min(side) >= 1, f"{tuple(event)} is too small for the stages")
         self.dense = nn.Linear(channels * side[0] * side[1], dense) if dense else None
-        if self.dense is not None and spectral:
+        if self.dense is not None:
             normalised(self.dense)
         self.last = nn.Linear(dense or channels, 1)
         nn.init.xavier_normal_(self.last.weight)

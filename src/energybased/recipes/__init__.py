@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from energybased.errors import UserError, nearest
 from energybased.recipes.digits import digits
+from energybased.recipes.network import Dense, Images
 from energybased.recipes.recipe import EnergyRecipe, Sampler
 
 RECIPES: dict[str, Callable[..., EnergyRecipe]] = {"digits": digits}
@@ -18,4 +19,4 @@ def find_recipe(name: str) -> EnergyRecipe:
     return RECIPES[name]()
 
 
-__all__ = ["RECIPES", "EnergyRecipe", "Sampler", "digits", "find_recipe"]
+__all__ = ["RECIPES", "Dense", "EnergyRecipe", "Images", "Sampler", "digits", "find_recipe"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from energybased.recipes.network import Dense
 from energybased.recipes.recipe import EnergyRecipe, Sampler
 from energybased.sampling import ReplayBuffer, Underdamped
 from energybased.training import Adam
@@ -24,7 +25,7 @@ def digits(**changes: Any) -> EnergyRecipe:
         data_noise=0.18,
         batch_size=256,
         steps=1800,
-        hidden=(256, 256),
+        network=Dense((256, 256)),
         sampler=Sampler(Underdamped(0.18, 0.7), steps=5, length=200),
         classes=None,
         buffer=ReplayBuffer(capacity=2560, restart=0.002, by_class=True),

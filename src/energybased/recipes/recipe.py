@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from tyro.conf import Suppress
 
 from energybased import networks
-from energybased.data import DataSet
-from energybased.energies import Tilted
+from energybased.data import DataSet, load_data
+from energybased.energies import Network, Tilted
 from energybased.energy import Energy
 from energybased.errors import require
 from energybased.objectives import ContrastiveDivergence
+from energybased.recipes.network import AnyNetwork, Dense
 from energybased.sampling import AnyKernel, ReplayBuffer, Underdamped
 from energybased.training import Phase, Settings
+
+ENOUGH = slice(20_000)  # examples that the base is fitted to
 
 
 @dataclass(frozen=True)
@@ -40,15 +44,21 @@ class Sampler:
 
 @dataclass(frozen=True)
 class EnergyRecipe(Settings):
-    """An energy over data: a Gaussian tilted by a multilayer perceptron, trained by contrastive divergence.
+    """An energy over data, trained by contrastive divergence.
 
     Args:
         recipe: its name.
         data: the name of a data set, or a path to your own: .npy, .npz or a folder of pictures.
+        data_root: where the files of a named data set are; EBM_DATA and the cache if not given.
+        size: scale and cut the pictures of your own folder to size x size.
+        skip_broken: leave out pictures of your own that cannot be read.
+        whole: train on the validation split as well; nothing is then chosen on it.
         classes: how many the energy is conditional on; 0 is an unconditional energy, None as many as the data have.
         steps: updates.
         minutes: wall time, instead of a number of updates.
-        hidden: widths of the network's hidden layers.
+        network: maps x to an energy.
+        base: what the network's energy is added to: a Gaussian fitted to the data with their noise, or nothing.
+        precision: in which the network computes; states, weights and the base are in float32.
         sampler: the chains.
         buffer: where the chains of training rest.
         energy_l2: weight of the penalty on squared energies.
@@ -56,10 +66,16 @@ class EnergyRecipe(Settings):
 
     recipe: Suppress[str] = "energy"
     data: str = "digits"
+    data_root: str | None = None
+    size: int | None = None
+    skip_broken: bool = False
+    whole: bool = False
     classes: int | None = 0
     steps: int = 1000
     minutes: float | None = None
-    hidden: tuple[int, ...] = (256, 256)
+    network: AnyNetwork = Dense()
+    base: Literal["gaussian", "none"] = "gaussian"
+    precision: Literal["float32", "bfloat16"] = "float32"
     sampler: Sampler = Sampler()
     buffer: ReplayBuffer = ReplayBuffer(capacity=1024)
     energy_l2: float = 0.0
@@ -68,8 +84,11 @@ class EnergyRecipe(Settings):
         super().__post_init__()
         require(self.steps >= 1, f"steps must be at least 1, got {self.steps}")
         require(self.minutes is None or self.minutes > 0, f"minutes must be positive, got {self.minutes}")
-        require(len(self.hidden) > 0 and min(self.hidden) >= 1, f"hidden must be widths of layers, got {self.hidden}")
+        require(self.size is None or self.size >= 4, f"size must be at least 4, got {self.size}")
+        require(self.base in ("gaussian", "none"), f"base is 'gaussian' or 'none', got {self.base!r}")
+        require(self.precision in ("float32", "bfloat16"), f"no such precision: {self.precision!r}")
         require(self.energy_l2 >= 0, f"energy_l2 must not be negative, got {self.energy_l2}")
+        require(not self.based or self.data_noise > 0, "a Gaussian base needs data_noise > 0")
         require(self.classes is None or self.classes >= 0, f"classes must not be negative, got {self.classes}")
         require(
             not self.buffer.images or getattr(self.sampler.kernel, "bounds", None) == (0.0, 1.0),
@@ -90,18 +109,24 @@ class EnergyRecipe(Settings):
         require(wanted == 0 or there <= wanted, f"{data.name} has {there} classes, the recipe takes {wanted}")
         return recipe
 
-    def energy(self, x: Tensor) -> Energy:
-        """The untrained energy, its base fitted to x `(n, *event)`."""
+    def energy(self, data: DataSet) -> Energy:
+        """The untrained energy, its base fitted to the first examples."""
         torch.manual_seed(self.seed)
-        return Tilted.fit(x, self.data_noise, self.network(x[0].numel()))
+        network = self._network(data.event)
+        return Tilted.fit(data.train.pixels(ENOUGH), self.data_noise, network) if self.based else Network(network)
 
     def blank(self, event: tuple[int, ...]) -> Energy:
         """An energy over `event` in which weights can be loaded."""
-        dim = math.prod(event)
-        return Tilted(torch.zeros(dim), torch.eye(dim), self.network(dim))
+        network, dim = self._network(event), math.prod(event)
+        return Tilted(torch.zeros(dim), torch.eye(dim), network) if self.based else Network(network)
 
-    def network(self, dim: int) -> nn.Module:
-        return networks.MLP(dim, self.hidden, self.classes or 0)
+    @property
+    def based(self) -> bool:
+        return self.base == "gaussian"
+
+    def _network(self, event: tuple[int, ...]) -> nn.Module:
+        network = self.network.build(event, self.classes or 0)
+        return networks.Half(network) if self.precision == "bfloat16" else network
 
     def phases(self) -> list[Phase]:
         objective = ContrastiveDivergence(
@@ -109,8 +134,12 @@ class EnergyRecipe(Settings):
         )
         return [Phase(objective, self.steps if self.minutes is None else None, self.minutes)]
 
+    def load_data(self) -> DataSet:
+        return load_data(self.data, self.data_root, self.size, self.skip_broken)
+
     def examples(self, data: DataSet) -> tuple[Tensor, ...]:
         """What is trained on: x `(n, *event)`, and the labels `(n,)` of a conditional energy."""
-        if self.classes and data.train.y is not None:
-            return data.train.x, data.train.y
-        return (data.train.x,)
+        splits = [data.train, data.validation] if self.whole else [data.train]
+        x = torch.cat([split.x for split in splits]) if self.whole else data.train.x
+        labels = [split.y for split in splits if split.y is not None]
+        return (x, torch.cat(labels)) if self.classes else (x,)

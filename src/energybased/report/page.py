@@ -129,7 +129,7 @@ def _samples(model: Model, data: DataSet) -> list[str]:
     apart = ", a class a row" if model.classes else ""
     drawn = f"drawn by the model: fresh chains of {length} steps from noise, not picked{apart}"
     figures = [picture(sheet(model.sample(80), model.classes), drawn)]
-    figures.append(picture(sheet(data.test.x[:80], model.classes), "held-out data"))
+    figures.append(picture(sheet(data.test.pixels(slice(80)), model.classes), "held-out data"))
     return ['<div class="pair">', *figures, "</div>"]
 
 
@@ -142,9 +142,9 @@ def _film(model: Model) -> list[str]:
 
 
 def _energies(model: Model, data: DataSet) -> list[str]:
-    groups = {"train": data.train.x, "held out": data.test.x}
+    groups = {"train": data.train.pixels(), "held out": data.test.pixels()}
     if data.is_image:
-        groups |= strange_inputs(data.test.x)
+        groups |= strange_inputs(data.test.pixels())
     return [
         histograms({name: model.score(x) for name, x in groups.items()}, "energy (low: likely)"),
         note("Training and held-out data should lie together. Values beyond the right edge are drawn at it."),

@@ -46,7 +46,7 @@ def measure(model: Model, run: Run, data: DataSet, judge: Judge, seed: int, long
     def distance(what: str, note: str, draw: Callable[[], Tensor]) -> None:
         began = time.monotonic()
         pictures[what] = draw()
-        value = judge.distance(pictures[what], data.test.x)
+        value = judge.distance(pictures[what], data.test.pixels())
         rows.append(_row(what, value, f"{protocol}: {note}", time.monotonic() - began, seed))
 
     length, n = model.recipe.sampler.length, min(SAMPLES, model.recipe.buffer.capacity)
@@ -55,16 +55,16 @@ def measure(model: Model, run: Run, data: DataSet, judge: Judge, seed: int, long
     if long:
         steps = LONG * length
         distance("fd_long", f"fresh chains of {steps} steps", lambda: model.sample(SAMPLES, steps, seed))
-    x, y = data.train.x, data.train.y
+    x, y = data.train.pixels(), data.train.y
     mixtures = [fit_mixture(x, k, seed) for k in COMPONENTS]
     if model.classes and y is not None:  # what has seen the labels is compared with what has seen them too
         mixtures += [fit_class_mixture(x, y, k, seed) for k in A_CLASS]
-    mixture = best_mixture(mixtures, lambda x: judge.distance(x, data.validation.x), SAMPLES)
+    mixture = best_mixture(mixtures, lambda x: judge.distance(x, data.validation.pixels()), SAMPLES)
     tried = ", ".join(str(m.components) for m in mixtures)
     found = f"mixture of {mixture.components} Gaussians, the best of {tried} on the validation split"
     distance("fd_best_mixture", found, lambda: mixture.sample(SAMPLES))
-    distance("fd_gaussian", "one Gaussian", lambda: fit_mixture(data.train.x, 1, seed).sample(SAMPLES))
-    distance("fd_floor", "training examples", lambda: data.train.x[:SAMPLES])
+    distance("fd_gaussian", "one Gaussian", lambda: fit_mixture(data.train.pixels(), 1, seed).sample(SAMPLES))
+    distance("fd_floor", "training examples", lambda: data.train.pixels(slice(SAMPLES)))
     rows += _strangeness(model, mixture, data, seed)
     return Measured(rows, pictures)
 
@@ -73,8 +73,8 @@ def _strangeness(model: Model, mixture: PixelMixture, data: DataSet, seed: int) 
     """How well energies tell the test split from strange inputs, ours and the mixture's."""
     rows = []
     for who, energy in (("energy", model.score), ("mixture", mixture.energy)):
-        ordinary = energy(data.test.x)
-        for kind, x in strange_inputs(data.test.x).items():
+        ordinary = energy(data.test.pixels())
+        for kind, x in strange_inputs(data.test.pixels()).items():
             began = time.monotonic()
             value = auroc(ordinary, energy(x))
             protocol = f"auroc({len(x)} test against {len(x)} {kind}, prevalence 0.50)"

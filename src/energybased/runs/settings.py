@@ -41,7 +41,10 @@ def _read(hint: Any, value: Any) -> Any:
             if dataclasses.is_dataclass(option) and option.__name__ == value.get("kind"):  # type: ignore[union-attr]
                 return from_json(option, value)  # type: ignore[arg-type]
         raise UserError(f"no settings are called {value.get('kind')!r} here")
-    return tuple(value) if isinstance(value, list) else value
+    if isinstance(value, list):
+        kinds = [typing.get_args(option)[0] for option in options if typing.get_origin(option) is tuple]
+        return tuple(_read(kinds[0], item) if kinds else item for item in value)
+    return value
 
 
 def differences(settings: Any, default: Any, prefix: str = "") -> list[str]:

@@ -12,7 +12,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from energybased.data import load_data
 from energybased.data.pictures import grid, save_png
 from energybased.energies import as_energy
 from energybased.errors import UserError, require
@@ -108,15 +107,15 @@ def is_finished(path: Path | str) -> bool:
 
 def _of_recipe(recipe: EnergyRecipe) -> tuple[Loop, dict[str, Any]]:
     """A recipe's loop, and what its run has to say of it."""
-    dataset = load_data(recipe.data)
+    dataset = recipe.load_data()
     recipe = recipe.fitted(dataset)
     examples = recipe.examples(dataset)
     x = examples[0]
     require(
-        float(x.min()) >= 0 and float(x.max()) <= 1,
+        x.dtype == torch.uint8 or (float(x.min()) >= 0 and float(x.max()) <= 1),
         f"{recipe.data} holds values outside [0, 1], and the recipe is one for pixels: scale them",
     )
-    loop = Loop({"energy": recipe.energy(x)}, recipe.phases(), examples, recipe)
+    loop = Loop({"energy": recipe.energy(dataset)}, recipe.phases(), examples, recipe)
     return loop, _facts(to_json(recipe), recipe.recipe, dataset.event, dataset.sha256())
 
 

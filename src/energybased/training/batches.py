@@ -28,8 +28,9 @@ class TensorBatches:
 
     def __init__(self, x: Tensor, y: Tensor | None, batch_size: int, seed: int) -> None:
         require(x.ndim >= 2 and x.numel() > 0, f"data must have shape (n, *event), got {tuple(x.shape)}")
-        require(x.is_floating_point(), f"data must be of a floating-point type, got {x.dtype}")
-        require(bool(x.isfinite().all()), "the data have entries that are not finite")
+        stored = x.dtype == torch.uint8
+        require(stored or x.is_floating_point(), f"data must be bytes or of a floating-point type, got {x.dtype}")
+        require(stored or bool(x.isfinite().all()), "the data have entries that are not finite")
         require(y is None or len(y) == len(x), f"{len(x)} examples came with {0 if y is None else len(y)} labels")
         self.x, self.y, self.seed = x, y, seed
         self.size = min(batch_size, len(x))

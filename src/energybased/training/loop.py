@@ -14,6 +14,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
+from energybased.data import dequantised
 from energybased.errors import Interrupted, UserError, require
 from energybased.objectives import Batch
 from energybased.training import guard
@@ -139,6 +140,8 @@ class Loop:
 
     def _batch(self) -> Batch:
         batch = self.state.batches.next()
+        if batch.x.dtype == torch.uint8:
+            batch = batch._replace(x=dequantised(batch.x, self.state.rng))
         require(batch.x.is_floating_point(), f"data must be of a floating-point type, got {batch.x.dtype}")
         if not bool(batch.x.isfinite().all()):
             raise UserError(f"the batch for step {self.state.counters.step + 1} has entries that are not finite")

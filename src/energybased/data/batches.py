@@ -1,0 +1,80 @@
+"""Batch files of CIFAR and of downsampled ImageNet: pickles, read by a reader that makes nothing but arrays."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import tarfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from energybased.data.dataset import Split
+from energybased.errors import UserError, require
+
+ALLOWED = {
+    ("numpy.core.multiarray", "_reconstruct"),
+    ("numpy._core.multiarray", "_reconstruct"),
+    ("numpy", "ndarray"),
+    ("numpy", "dtype"),
+    ("_codecs", "encode"),  # how Python 3 writes bytes in the old protocol
+}
+
+
+class ArrayUnpickler(pickle.Unpickler):
+    """Reads numbers, strings, lists, dictionaries and NumPy arrays; refuses everything else."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in ALLOWED:
+            raise UserError(f"it asks for {module}.{name}, which a file of arrays has no use for: refused")
+        return super().find_class(module, name)
+
+
+def read_batch(raw: bytes, name: str) -> dict[str, Any]:
+    """The dictionary in a batch file."""
+    try:
+        batch = ArrayUnpickler(io.BytesIO(raw), encoding="latin1").load()
+    except UserError as error:
+        raise UserError(f"{name}: {error}") from error
+    except Exception as error:  # a damaged pickle can raise anything
+        raise UserError(f"{name} is cut short or not a batch file") from error
+    require(isinstance(batch, dict) and "data" in batch, f"{name} is not a batch file: it holds no 'data'")
+    return dict(batch)
+
+
+def read_batches(place: Path, folder: str, names: Sequence[str], labels: str, side: int = 32) -> Split:
+    """The examples of several batch files, in a folder or in the archive that it came in.
+
+    Args:
+        place: the archive (.tar.gz), or the folder of the files.
+        folder: the folder's name inside the archive.
+        labels: the name of the labels in a batch.
+        side: of the images, stored as `(n, 3 * side * side)`, red before green before blue.
+    """
+    xs, ys = [], []
+    for name, raw in _files(place, folder, names):
+        batch = read_batch(raw, name)
+        x = batch["data"]
+        fits = isinstance(x, np.ndarray) and x.dtype == np.uint8 and x.ndim == 2 and x.shape[1] == 3 * side * side
+        require(fits, f"{name} does not hold {side}x{side} images in colour")
+        require(labels in batch, f"{name} has no {labels!r}: it is a batch of another data set")
+        require(len(batch[labels]) == len(x), f"{name} has {len(x)} images, but {len(batch[labels])} labels")
+        xs.append(torch.from_numpy(x.reshape(-1, 3, side, side)))
+        ys.append(torch.as_tensor(batch[labels], dtype=torch.int64))
+    return Split(torch.cat(xs), torch.cat(ys))
+
+
+def _files(place: Path, folder: str, names: Sequence[str]) -> list[tuple[str, bytes]]:
+    if place.is_dir():
+        missing = [name for name in names if not (place / name).exists()]
+        require(not missing, f"{place} lacks {', '.join(missing)}")
+        return [(str(place / name), (place / name).read_bytes()) for name in names]
+    try:
+        with tarfile.open(place) as archive:
+            members = [archive.extractfile(f"{folder}/{name}") for name in names]
+            return [(f"{place}/{name}", m.read()) for name, m in zip(names, members, strict=True) if m is not None]
+    except (tarfile.TarError, OSError, EOFError, KeyError) as error:
+        raise UserError(f"{place} is cut short, or not the archive of {folder}") from error

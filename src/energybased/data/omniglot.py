@@ -1,0 +1,53 @@
+"""Omniglot (Lake et al. 2015): characters of many alphabets, twenty drawings each."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from energybased.data.dataset import DataSet, Split, published
+from energybased.data.source import Source
+from energybased.errors import UserError, require
+
+URL = "https://raw.githubusercontent.com/brendenlake/omniglot/master/python/"
+SUMS = {
+    "images_background": "68d2efa1b9178cc56df9314c21c6e718",
+    "images_evaluation": "6b91aef0f799c5bb55b94e3f2daec811",
+}
+
+
+def omniglot(root: str | None) -> DataSet:
+    """105x105 drawings, strokes white on black; the background alphabets to train on, the evaluation ones held out.
+
+    Labels number the characters of each split on their own: no character is in both.
+    """
+    splits = []
+    for name, md5 in SUMS.items():
+        places = (f"{name}.zip", f"omniglot/{name}.zip")
+        splits.append(read_characters(Source(f"omniglot-py/{name}.zip", URL + f"{name}.zip", md5, places).locate(root)))
+    order = torch.randperm(len(splits[0]), generator=torch.Generator().manual_seed(0))
+    x, y = splits[0].x[order], splits[0].y
+    assert y is not None
+    return published("omniglot", Split(x, y[order]), splits[1], len(order) // 20)
+
+
+def read_characters(path: Path) -> Split:
+    """The drawings of an archive alphabet/character/drawing.png, a class a character."""
+    pictures, labels, classes = [], [], dict[str, int]()
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for name in sorted(archive.namelist()):
+                if name.endswith(".png"):
+                    with Image.open(io.BytesIO(archive.read(name))) as image:
+                        pictures.append(255 - np.asarray(image.convert("L"), dtype=np.uint8))
+                    labels.append(classes.setdefault(name.rpartition("/")[0], len(classes)))
+    except (zipfile.BadZipFile, OSError) as error:
+        raise UserError(f"{path} is cut short or not an archive of drawings") from error
+    require(len(pictures) > 0, f"{path} holds no drawings")
+    require(len({p.shape for p in pictures}) == 1, f"{path} holds drawings of several sizes")
+    return Split(torch.from_numpy(np.stack(pictures))[:, None], torch.tensor(labels))

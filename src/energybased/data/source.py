@@ -1,0 +1,94 @@
+"""Where the files of a published data set are: under a root, in the cache, or on the network."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.error import URLError
+
+from energybased.errors import UserError, require
+
+TIMEOUT = 5.0  # seconds without an answer, after which the network counts as not there
+CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file as it is published.
+
+    Args:
+        path: its place under the data root, and in the cache.
+        url: where it is; empty if it cannot be had without an agreement.
+        md5: of the whole file.
+        others: places under the root that serve as well: the file unpacked.
+    """
+
+    path: str
+    url: str = ""
+    md5: str = ""
+    others: tuple[str, ...] = ()
+
+    def find(self, root: str | None) -> Path | None:
+        """The file in the root or in the cache, or None."""
+        for folder in roots(root):
+            for name in (self.path, *self.others):
+                if (folder / name).exists():
+                    return folder / name
+        return None
+
+    def locate(self, root: str | None) -> Path:
+        """The file, downloaded into the cache if it is nowhere.
+
+        Raises:
+            UserError: if it cannot be had; says which file to put where.
+        """
+        found = self.find(root)
+        if found is not None:
+            return found
+        place = f"put it at {roots(root)[0] / self.path}, or name the folder with --data-root or EBM_DATA"
+        require(bool(self.url), f"{self.path} is not here and cannot be downloaded freely: {place}")
+        target = cache() / self.path
+        try:
+            download(self.url, target, self.md5)
+        except (URLError, TimeoutError, ConnectionError) as error:
+            raise UserError(f"{self.path} is not here and {self.url} does not answer: {place}") from error
+        except OSError as error:
+            raise UserError(f"cannot write {target}: {error.strerror or error}") from error
+        return target
+
+
+def cache() -> Path:
+    """Where downloads are kept."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "energybased"
+
+
+def roots(root: str | None) -> list[Path]:
+    """The folders that are searched, in order."""
+    named = root or os.environ.get("EBM_DATA")
+    return [Path(named), cache()] if named else [cache()]
+
+
+def download(url: str, target: Path, md5: str) -> None:
+    """Fetches a file; only one that is whole gets its name."""
+    from rich.progress import Progress
+
+    part, digest, got = target.with_name(f"{target.name}.{os.getpid()}.part"), hashlib.md5(), 0
+    try:
+        with urllib.request.urlopen(url, timeout=TIMEOUT) as answer:
+            size = int(answer.headers.get("Content-Length") or 0)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with part.open("wb") as file, Progress() as bar:
+                task = bar.add_task(target.name, total=size or None)
+                while chunk := answer.read(CHUNK):
+                    file.write(chunk)
+                    digest.update(chunk)
+                    got += len(chunk)
+                    bar.update(task, advance=len(chunk))
+        require(not size or got == size, f"{url} was cut short: {got} of {size} bytes came")
+        require(not md5 or digest.hexdigest() == md5, f"{url} is not the file it should be: its checksum differs")
+        part.rename(target)
+    finally:
+        part.unlink(missing_ok=True)

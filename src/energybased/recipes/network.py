@@ -1,0 +1,64 @@
+"""Settings of the networks that recipes train."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Union
+
+from torch import nn
+
+from energybased import networks
+from energybased.errors import require
+from energybased.networks import Stage
+
+
+@dataclass(frozen=True)
+class Dense:
+    """A multilayer perceptron over events of any shape.
+
+    Args:
+        hidden: widths of the hidden layers.
+    """
+
+    hidden: tuple[int, ...] = (256, 256)
+
+    def __post_init__(self) -> None:
+        require(len(self.hidden) > 0 and min(self.hidden) >= 1, f"hidden must be widths of layers, got {self.hidden}")
+
+    def build(self, event: Sequence[int], classes: int) -> nn.Module:
+        dim = 1
+        for side in event:
+            dim *= side
+        return networks.MLP(dim, self.hidden, classes)
+
+
+@dataclass(frozen=True)
+class Images:
+    """The family of networks of Du & Mordatch 2019; see `networks.Residual`.
+
+    Args:
+        stem: channels of the first convolution.
+        stages: residual blocks or plain strided convolutions.
+        activation: between layers.
+        dropout: inside residual blocks, in train mode.
+        dense: units of the layer before the last; 0 sums over space instead.
+    """
+
+    stem: int = 64
+    stages: tuple[Stage, ...] = (Stage(64, True, True), Stage(128, True, True), Stage(256, True, True))
+    activation: Literal["leaky", "swish"] = "leaky"
+    dropout: float = 0.0
+    dense: int = 0
+
+    def __post_init__(self) -> None:
+        require(self.stem >= 1, f"stem must be at least 1, got {self.stem}")
+        require(len(self.stages) >= 1, "stages must not be empty")
+        require(0 <= self.dropout < 1, f"dropout must be in [0, 1), got {self.dropout}")
+        require(self.dense >= 0, f"dense must not be negative, got {self.dense}")
+
+    def build(self, event: Sequence[int], classes: int) -> nn.Module:
+        return networks.Residual(event, self.stem, self.stages, classes, self.activation, self.dropout, self.dense)
+
+
+AnyNetwork = Union[Dense, Images]
