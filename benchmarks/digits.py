@@ -10,8 +10,8 @@ from rows import RESULTS, row, write
 
 from energybased.data import load_data
 from energybased.data.pictures import beside, save_png, sheet
-from energybased.evaluation.judge import train_judge
 from energybased.recipes import digits
+from energybased.runs.judge import train_judge
 from energybased.runs.measure import measure
 from energybased.runs.model import load
 from energybased.runs.train import train
@@ -24,7 +24,7 @@ def main() -> None:
     options = parser.parse_args()
     name = "digits" if options.steps == digits().steps else f"digits-{options.steps}"
     data, found, protocols, took = load_data("digits"), defaultdict(list), {}, defaultdict(float)
-    judge, trained = train_judge(data), 0.0
+    judge, trained = train_judge(out=f"runs/{name}-judge"), 0.0
     RESULTS.mkdir(exist_ok=True)
     for seed in options.seeds:
         began = time.monotonic()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import multiprocessing
+import os
 import time
 from dataclasses import dataclass, replace
 
@@ -14,9 +15,9 @@ from torch import nn
 
 from energybased.data import load_data
 from energybased.energies import Tilted
-from energybased.evaluation.judge import train_judge
 from energybased.objectives import ContrastiveDivergence
 from energybased.recipes import digits
+from energybased.runs.judge import train_judge
 from energybased.sampling import sample
 from energybased.tasks.denoise import denoise
 from energybased.training import Loop, Phase, Run
@@ -92,7 +93,7 @@ def one(job: tuple[str, str, int, int]):
     torch.set_num_threads(1)
     began, data = time.monotonic(), load_data("digits")
     recipe, energy, rollbacks, stopped = train(fault, guard, seed, steps, data)
-    value = distance(recipe, energy, data, train_judge(data), seed)
+    value = distance(recipe, energy, data, train_judge(out=f"runs/guard/judge-{os.getpid()}"), seed)
     note = f"{rollbacks} rollbacks" + (f", stopped: {stopped}" if stopped else "")
     print(fault, guard, seed, round(value, 1), note, flush=True)
     return value, note, time.monotonic() - began

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -9,8 +10,9 @@ from energybased import UserError
 from energybased.data import load_data
 from energybased.evaluation.detection import STRANGE, auroc, strange_inputs
 from energybased.evaluation.frechet import frechet_distance
-from energybased.evaluation.judge import train_judge
 from energybased.evaluation.mixtures import best_mixture, fit_class_mixture, fit_mixture
+from energybased.recipes import judge_digits
+from energybased.runs.judge import load_judge, save_judge, train_judge
 
 
 def test_frechet_of_samples_from_gaussians(rng):
@@ -46,13 +48,25 @@ def test_strange_inputs():
     torch.testing.assert_close(strange["flipped"].flip(-1), x)
 
 
-def test_the_judge_knows_digits_and_is_always_the_same():
+def test_the_judge_knows_digits_and_is_always_the_same(tmp_path):
     data = load_data("digits")
-    judge = train_judge(data)
+    judge = train_judge(out=tmp_path / "a")
     assert (judge.probabilities(data.test.x).argmax(1) == data.test.y).float().mean() >= 0.97
     assert judge.distance(data.train.x, data.test.x) < judge.distance(torch.rand(500, 1, 8, 8), data.test.x) / 10
+    again = train_judge(out=tmp_path / "b")
+    assert all(torch.equal(a, b) for a, b in zip(judge.state_dict().values(), again.state_dict().values(), strict=True))
+    save_judge(tmp_path / "a", tmp_path / "judge.safetensors")
+    kept = load_judge(tmp_path / "judge.safetensors")
+    torch.testing.assert_close(kept.features(data.test.x), judge.features(data.test.x), rtol=1e-2, atol=1e-2)
+
+
+def test_what_is_no_judge(tmp_path):
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).random((20, 1, 8, 8)))
     with pytest.raises(UserError, match="needs labels"):
-        train_judge(load_data("digits").__class__("bare", *[type(data.train)(data.train.x)] * 3))
+        train_judge(judge_digits(data=str(tmp_path / "x.npy")), tmp_path / "a")
+    (tmp_path / "judge").write_text("nothing")
+    with pytest.raises(UserError, match="is not a judge"):
+        load_judge(tmp_path / "judge")
 
 
 def test_mixtures():

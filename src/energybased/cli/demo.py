@@ -13,10 +13,10 @@ import tyro
 from energybased.cli.table import show
 from energybased.data import load_data
 from energybased.data.pictures import beside, save_png, sheet
-from energybased.evaluation.judge import train_judge
 from energybased.recipes import digits
 from energybased.report.page import report as page
 from energybased.runs.compose import compose
+from energybased.runs.judge import train_judge
 from energybased.runs.measure import measure
 from energybased.runs.model import load
 from energybased.runs.train import train
@@ -36,7 +36,7 @@ def demo(seed: int = 0) -> int:
     run = train(digits(seed=seed), out=FOLDER, overwrite=True)
     model, data = load(run.path), load_data("digits")
     print("measuring: a judge, mixtures of Gaussians, chains from noise")
-    judge = train_judge(data)
+    judge = train_judge(out=FOLDER / "judge")
     measured = measure(model, run, data, judge, seed)
     print(f"composing the energies of {PAIR[0]} and of {PAIR[1]}")
     composed = compose(model, PAIR, seed, judge)

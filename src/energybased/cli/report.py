@@ -7,30 +7,47 @@ from pathlib import Path
 
 import tyro
 
-from energybased.evaluation.judge import train_judge
+from energybased.data import DataSet
+from energybased.evaluation.judge import Judge
 from energybased.report.page import report as page
+from energybased.runs.judge import load_judge, train_judge
 from energybased.runs.measure import measure
 from energybased.runs.model import load
 from energybased.training.run import Run
 
+JUDGES = Path("results/judges")  # where those that came with the project lie
 
-def report(path: tyro.conf.Positional[Path], /, long: bool = False) -> int:
+
+def report(path: tyro.conf.Positional[Path], /, long: bool = False, judge: Path | None = None) -> int:
     """Measures a run and writes results.json and report.html into it.
 
     Args:
         path: the run.
         long: also measure chains ten times as long as the recipe's.
+        judge: a judge's run or file; if not given, results/judges/DATA.safetensors, or for the digits one trained
+            on the spot. Without a judge no distances are measured.
     """
     model, opened = load(path), Run.open(path)
     data = model.recipe.load_data()
     rows = []
-    if data.is_image and data.train.y is not None:
-        measured = measure(model, opened, data, train_judge(data), model.recipe.seed, long)
+    found = _judge(judge, data, opened)
+    if found is not None:
+        measured = measure(model, opened, data, found, model.recipe.seed, long)
         rows = measured.rows
         opened.write_json("results.json", rows)
     opened.write_text("report.html", page(opened, model, data, rows))
     print(opened.path / "report.html")
     return 0
+
+
+def _judge(path: Path | None, data: DataSet, run: Run) -> Judge | None:
+    known = JUDGES / f"{data.name}.safetensors"
+    if path is not None or known.exists():
+        return load_judge(known if path is None else path)
+    if data.name == "digits":
+        return train_judge(out=run.path / "judge")
+    print(f"no distances: there is no judge of {data.name}; ebm train judge-..., then --judge runs/judge-...")
+    return None
 
 
 def run(arguments: Sequence[str]) -> int:

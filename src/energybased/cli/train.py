@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Generic, TypeVar
 
 import tyro
 
 from energybased.errors import require
-from energybased.recipes import RECIPES, EnergyRecipe, find_recipe
+from energybased.recipes import RECIPES, Recipe, find_recipe
 from energybased.runs.train import is_finished, resume, train
 from energybased.training import Run
 
+R = TypeVar("R", bound=Recipe)
+
 
 @dataclass(frozen=True)
-class NewRun:
+class NewRun(Generic[R]):
     """Trains a recipe into runs/NAME; every setting can be changed.
 
     Args:
@@ -25,7 +27,7 @@ class NewRun:
     """
 
     name: str
-    recipe: Annotated[EnergyRecipe, tyro.conf.arg(name="")]
+    recipe: Annotated[R, tyro.conf.arg(name="")]
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,9 @@ def run(arguments: Sequence[str]) -> int:
             return 0
         return tell(resume(path))
     recipe = find_recipe(arguments[0])
+    kind: Any = NewRun[type(recipe)]  # type: ignore[misc]
     new = tyro.cli(
-        NewRun,
+        kind,
         args=arguments[1:],
         prog=f"ebm train {arguments[0]}",
         default=NewRun(arguments[0], recipe),

@@ -1,11 +1,25 @@
 """Objectives, one a file, and an example of each in `OBJECTIVES`, which the contract tests run over."""
 
+from collections.abc import Callable
+
+from torch import nn
+
+from energybased.energies import MLP
 from energybased.objectives.contrastive_divergence import ContrastiveDivergence
+from energybased.objectives.cross_entropy import CrossEntropy
 from energybased.objectives.objective import Batch, Objective, Result, Vital
 from energybased.sampling import Langevin, ReplayBuffer
 
-OBJECTIVES: tuple[Objective, ...] = (
-    ContrastiveDivergence(Langevin(0.1, 0.05, bounds=(0.0, 1.0)), steps=3, buffer=ReplayBuffer(capacity=16)),
+# Objectives with the parts that they train, over four pixels in [0, 1] of two classes.
+OBJECTIVES: tuple[tuple[Objective, Callable[[], dict[str, nn.Module]]], ...] = (
+    (
+        ContrastiveDivergence(Langevin(0.1, 0.05, bounds=(0.0, 1.0)), steps=3, buffer=ReplayBuffer(capacity=16)),
+        lambda: {"energy": MLP(4, (8,), classes=2)},
+    ),
+    (
+        CrossEntropy(shift=1, mirror=True),
+        lambda: {"judge": nn.Sequential(nn.Flatten(), nn.Linear(4, 2))},
+    ),
 )
 
-__all__ = ["OBJECTIVES", "Batch", "ContrastiveDivergence", "Objective", "Result", "Vital"]
+__all__ = ["OBJECTIVES", "Batch", "ContrastiveDivergence", "CrossEntropy", "Objective", "Result", "Vital"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from energybased.recipes.energy import EnergyRecipe, Sampler
 from energybased.recipes.network import Dense
-from energybased.recipes.recipe import EnergyRecipe, Sampler
 from energybased.sampling import ReplayBuffer, Underdamped
 from energybased.training import Adam
 

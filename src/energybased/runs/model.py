@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from energybased.energies import as_energy
 from energybased.energy import Energy, mixture
 from energybased.errors import UserError, require
-from energybased.recipes.recipe import EnergyRecipe
-from energybased.runs.settings import from_json, to_json
+from energybased.recipes import EnergyRecipe, Recipe
+from energybased.runs.settings import read_recipe, to_json
 from energybased.sampling import Samples, sample
 from energybased.tasks.denoise import denoise
 from energybased.training.checkpoint import load_group, read_state
@@ -117,7 +117,7 @@ def load(path: Path | str, energy: nn.Module | None = None) -> Model:
     read_state(folder, facts["identity"])
     prefix = "energy/"
     weights = {name.removeprefix(prefix): value for name, value in load_group(folder, "ema").items()}
-    recipe = None if facts["settings"] is None else from_json(EnergyRecipe, facts["settings"])
+    recipe = None if facts["settings"] is None else _of_energies(read_recipe(facts["settings"]), path)
     return _model(recipe, tuple(facts["event"]), weights, str(path), energy)
 
 
@@ -130,10 +130,17 @@ def _from_file(path: Path) -> Model:
         raise UserError(f"{path} is not a model: {error}") from error
     require(header.get("format") == FORMAT, f"{path} is not a model that this version of energybased exported")
     try:
-        recipe, event = from_json(EnergyRecipe, json.loads(header["recipe"])), tuple(json.loads(header["event"]))
+        recipe = _of_energies(read_recipe(json.loads(header["recipe"])), path)
+        event = tuple(json.loads(header["event"]))
     except (KeyError, ValueError, TypeError) as error:
         raise UserError(f"the settings in {path} cannot be read: {error}") from error
     return _model(recipe, event, weights, str(path), None)
+
+
+def _of_energies(recipe: Recipe, path: Path) -> EnergyRecipe:
+    if not isinstance(recipe, EnergyRecipe):
+        raise UserError(f"{path} holds no energy: its recipe is {recipe.recipe}")
+    return recipe
 
 
 def _model(

@@ -8,6 +8,7 @@ import typing
 from typing import Any, TypeVar
 
 from energybased.errors import UserError, nearest
+from energybased.recipes import KINDS, Recipe
 
 T = TypeVar("T")
 
@@ -32,6 +33,14 @@ def from_json(kind: type[T], value: Any) -> T:
             raise UserError(f"{kind.__name__} has no setting {name!r}: {nearest(name, known)}")
     hints = typing.get_type_hints(kind)
     return kind(**{name: _read(hints[name], item) for name, item in value.items() if name != "kind"})
+
+
+def read_recipe(value: Any) -> Recipe:
+    """The recipe that `to_json` wrote."""
+    for kind in KINDS:
+        if isinstance(value, dict) and value.get("kind") == kind.__name__:
+            return from_json(kind, value)
+    raise UserError("the settings are of no kind of recipe that this version of energybased knows")
 
 
 def _read(hint: Any, value: Any) -> Any:

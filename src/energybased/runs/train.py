@@ -16,8 +16,8 @@ from energybased.data.pictures import grid, save_png
 from energybased.energies import as_energy
 from energybased.errors import UserError, require
 from energybased.objectives import Objective
-from energybased.recipes.recipe import EnergyRecipe
-from energybased.runs.settings import from_json, to_json
+from energybased.recipes import Recipe
+from energybased.runs.settings import read_recipe, to_json
 from energybased.training import Loop, Phase, Run, Settings, TrainState
 from energybased.training.checkpoint import read_state
 
@@ -25,7 +25,7 @@ VERSIONS = ("energybased", "torch", "numpy", "lightning-fabric")
 
 
 def train(
-    recipe: EnergyRecipe | None = None,
+    recipe: Recipe | None = None,
     *,
     out: Path | str | None = None,
     overwrite: bool = False,
@@ -79,7 +79,7 @@ def resume(
     run = Run.open(path)
     facts, recipe = run.recipe, None
     if facts["settings"] is not None:
-        recipe = from_json(EnergyRecipe, facts["settings"])
+        recipe = read_recipe(facts["settings"])
         loop, now = _of_recipe(recipe)
         require(
             now["data_sha256"] == facts["data_sha256"], f"the data {recipe.data!r} are not those the run began with"
@@ -101,11 +101,11 @@ def is_finished(path: Path | str) -> bool:
     run = Run.open(path)
     counters = read_state(run.newest_checkpoint(), run.recipe["identity"])["counters"]
     settings = run.recipe["settings"]
-    phases = 1 if settings is None else len(from_json(EnergyRecipe, settings).phases())
+    phases = 1 if settings is None else len(read_recipe(settings).phases())
     return counters["phase"] >= phases or counters["stopped"] is not None
 
 
-def _of_recipe(recipe: EnergyRecipe) -> tuple[Loop, dict[str, Any]]:
+def _of_recipe(recipe: Recipe) -> tuple[Loop, dict[str, Any]]:
     """A recipe's loop, and what its run has to say of it."""
     dataset = recipe.load_data()
     recipe = recipe.fitted(dataset)
@@ -115,7 +115,7 @@ def _of_recipe(recipe: EnergyRecipe) -> tuple[Loop, dict[str, Any]]:
         x.dtype == torch.uint8 or (float(x.min()) >= 0 and float(x.max()) <= 1),
         f"{recipe.data} holds values outside [0, 1], and the recipe is one for pixels: scale them",
     )
-    loop = Loop({"energy": recipe.energy(dataset)}, recipe.phases(), examples, recipe)
+    loop = Loop(recipe.parts(dataset), recipe.phases(), examples, recipe)
     return loop, _facts(to_json(recipe), recipe.recipe, dataset.event, dataset.sha256())
 
 
@@ -129,7 +129,7 @@ def _of_parts(
     return loop, _facts(None, type(energy).__name__, event, "")
 
 
-def _fit(loop: Loop, recipe: EnergyRecipe | None, run: Run) -> Run:
+def _fit(loop: Loop, recipe: Recipe | None, run: Run) -> Run:
     try:
         loop.fit(run, lambda state: _picture(recipe, state, run))
     finally:
@@ -137,7 +137,7 @@ def _fit(loop: Loop, recipe: EnergyRecipe | None, run: Run) -> Run:
     return run
 
 
-def _picture(recipe: EnergyRecipe | None, state: TrainState, run: Run) -> None:
+def _picture(recipe: Recipe | None, state: TrainState, run: Run) -> None:
     """Shows some chains of the replay buffer."""
     chains = state.objective.get("x")
     if recipe is None or chains is None or chains.ndim != 4:

@@ -1,0 +1,67 @@
+"""Classification, by which judges learn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch import Generator, Tensor
+from torch.nn import functional as F
+
+from energybased.errors import UserError, require
+from energybased.objectives.objective import Batch, Parts, Result, State, Vital, scalar
+
+
+@dataclass(frozen=True)
+class CrossEntropy:
+    """-mean log softmax(judge(x))_y, on pictures that are shifted and mirrored at random.
+
+    Args:
+        shift: pixels by which a picture moves at the most, up or down and left or right; black comes in.
+        mirror: whether half of the pictures are mirrored.
+        smoothing: probability given to the other classes.
+        precision: in which the judge computes while it learns.
+    """
+
+    vitals: ClassVar[tuple[Vital, ...]] = (Vital("loss", 0.0, 20.0, 20, "lower the learning rate"),)
+
+    shift: int = 0
+    mirror: bool = False
+    smoothing: float = 0.0
+    precision: Literal["float32", "bfloat16"] = "float32"
+
+    def __post_init__(self) -> None:
+        require(self.shift >= 0, f"shift must not be negative, got {self.shift}")
+        require(0 <= self.smoothing < 1, f"smoothing must be in [0, 1), got {self.smoothing}")
+
+    def init(self, parts: Parts, data: Tensor, rng: Generator) -> State:
+        return {}
+
+    def refresh(self, state: State, rng: Generator) -> State:
+        return state
+
+    def step(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> Result:
+        if batch.y is None:
+            raise UserError("a judge learns from labels, and the batch has none")
+        x, half = self.augmented(batch.x, rng), self.precision == "bfloat16"
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=half):
+            logits = parts["judge"](x)
+        loss = F.cross_entropy(logits.float(), batch.y, label_smoothing=self.smoothing)
+        right = (logits.argmax(1) == batch.y).float().mean()
+        return Result({"judge": loss}, state, {"loss": scalar(loss), "accuracy": scalar(right)})
+
+    def augmented(self, x: Tensor, rng: Generator) -> Tensor:
+        """Pictures `(batch, channels, height, width)`, each moved and mirrored on its own."""
+        if self.mirror:
+            turned = torch.rand(len(x), generator=rng).to(x.device) < 0.5
+            x = torch.where(turned[:, None, None, None], x.flip(-1), x)
+        if self.shift:
+            height, width = x.shape[2:]
+            down, right = torch.randint(2 * self.shift + 1, (2, len(x)), generator=rng).to(x.device)
+            rows = torch.arange(height, device=x.device) + down[:, None]
+            columns = torch.arange(width, device=x.device) + right[:, None]
+            padded = F.pad(x, (self.shift,) * 4)
+            each = torch.arange(len(x), device=x.device)[:, None, None]
+            x = padded.movedim(1, 3)[each, rows[:, :, None], columns[:, None, :]].movedim(3, 1)
+        return x

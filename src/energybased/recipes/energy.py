@@ -1,0 +1,116 @@
+"""Recipes that train an energy over data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import nn
+from tyro.conf import Suppress
+
+from energybased import networks
+from energybased.data import DataSet
+from energybased.energies import Network, Tilted
+from energybased.energy import Energy
+from energybased.errors import require
+from energybased.objectives import ContrastiveDivergence
+from energybased.recipes.network import AnyNetwork, Dense
+from energybased.recipes.recipe import Recipe
+from energybased.sampling import AnyKernel, ReplayBuffer, Underdamped
+from energybased.training import Phase
+
+ENOUGH = slice(20_000)  # examples that the base is fitted to
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """The chains of training, and of sampling afterwards.
+
+    Args:
+        kernel: one transition.
+        steps: transitions an update of training.
+        length: transitions of a fresh chain when the trained model is sampled.
+        dropout: run the chains of training with dropout on.
+    """
+
+    kernel: AnyKernel = Underdamped(0.3)
+    steps: int = 20
+    length: int = 500
+    dropout: bool = False
+
+    def __post_init__(self) -> None:
+        require(self.steps >= 1, f"sampler.steps must be at least 1, got {self.steps}")
+        require(self.length >= 1, f"sampler.length must be at least 1, got {self.length}")
+
+
+@dataclass(frozen=True)
+class EnergyRecipe(Recipe):
+    """An energy over data, trained by contrastive divergence.
+
+    Args:
+        network: maps x to an energy.
+        base: what the network's energy is added to: a Gaussian fitted to the data with their noise, or nothing.
+        precision: in which the network computes; states, weights and the base are in float32.
+        sampler: the chains.
+        buffer: where the chains of training rest.
+        energy_l2: weight of the penalty on squared energies.
+    """
+
+    recipe: Suppress[str] = "energy"
+    network: AnyNetwork = Dense()
+    base: Literal["gaussian", "none"] = "gaussian"
+    precision: Literal["float32", "bfloat16"] = "float32"
+    sampler: Sampler = Sampler()
+    buffer: ReplayBuffer = ReplayBuffer(capacity=1024)
+    energy_l2: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.base in ("gaussian", "none"), f"base is 'gaussian' or 'none', got {self.base!r}")
+        require(self.precision in ("float32", "bfloat16"), f"no such precision: {self.precision!r}")
+        require(self.energy_l2 >= 0, f"energy_l2 must not be negative, got {self.energy_l2}")
+        require(not self.based or self.data_noise > 0, "a Gaussian base needs data_noise > 0")
+        require(
+            not self.buffer.images or getattr(self.sampler.kernel, "bounds", None) == (0.0, 1.0),
+            "buffer.images keeps pixels of [0, 1] alone: it needs a kernel with bounds (0, 1)",
+        )
+        require(
+            self.batch_size <= self.buffer.capacity,
+            f"batch_size {self.batch_size} is larger than buffer.capacity {self.buffer.capacity}",
+        )
+
+    def parts(self, data: DataSet) -> Mapping[str, nn.Module]:
+        return {"energy": self.energy(data)}
+
+    def energy(self, data: DataSet) -> Energy:
+        """The untrained energy, its base fitted to the first examples."""
+        torch.manual_seed(self.seed)
+        network = self._network(data.event)
+        return Tilted.fit(data.train.pixels(ENOUGH), self.data_noise, network) if self.based else Network(network)
+
+    def blank(self, event: tuple[int, ...]) -> Energy:
+        """An energy over `event` in which weights can be loaded."""
+        network, dim = self._network(event), math.prod(event)
+        return Tilted(torch.zeros(dim), torch.eye(dim), network) if self.based else Network(network)
+
+    @property
+    def based(self) -> bool:
+        return self.base == "gaussian"
+
+    def _network(self, event: tuple[int, ...]) -> nn.Module:
+        network = self.network.build(event, self.classes or 0)
+        return networks.Half(network) if self.precision == "bfloat16" else network
+
+    def phases(self) -> list[Phase]:
+        objective = ContrastiveDivergence(
+            self.sampler.kernel,
+            self.sampler.steps,
+            self.buffer,
+            self.energy_l2,
+            dropout=self.sampler.dropout,
+            classes=self.classes or 0,
+        )
+        return [Phase(objective, self.steps if self.minutes is None else None, self.minutes)]
