@@ -33,6 +33,11 @@ class Stage:
     plain: bool = False
 
 
+def groups(*widths: int, blocks: int) -> tuple[Stage, ...]:
+    """So many residual blocks of each width, of which the first halves the image."""
+    return tuple(Stage(width, halve=i == 0) for width in widths for i in range(blocks))
+
+
 class Conv(nn.Module):
     """A convolution without bias: x + before(y), then the convolution, then times gain(y).
 

@@ -5,15 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from energybased.errors import UserError, nearest
+from energybased.recipes.cifar10 import cifar10, cifar10_conditional, cifar10_small
 from energybased.recipes.digits import digits
 from energybased.recipes.energy import EnergyRecipe, Sampler
+from energybased.recipes.imagenet import imagenet32, imagenet128
+from energybased.recipes.images import images
 from energybased.recipes.judge import JudgeRecipe
 from energybased.recipes.judges import judge_digits, judge_fashion, judge_mnist
+from energybased.recipes.mnist import fashion, mnist, mnist_conditional
 from energybased.recipes.network import Dense, Images
 from energybased.recipes.recipe import Recipe
 
 RECIPES: dict[str, Callable[..., Recipe]] = {
     "digits": digits,
+    "mnist": mnist,
+    "mnist-conditional": mnist_conditional,
+    "fashion": fashion,
+    "cifar10": cifar10,
+    "cifar10-conditional": cifar10_conditional,
+    "cifar10-small": cifar10_small,
+    "imagenet32": imagenet32,
+    "imagenet128": imagenet128,
+    "images": images,
     "judge-digits": judge_digits,
     "judge-mnist": judge_mnist,
     "judge-fashion": judge_fashion,
@@ -29,17 +42,26 @@ def find_recipe(name: str) -> Recipe:
 
 
 __all__ = [
-    "KINDS",
-    "RECIPES",
     "Dense",
     "EnergyRecipe",
     "Images",
     "JudgeRecipe",
+    "KINDS",
+    "RECIPES",
     "Recipe",
     "Sampler",
+    "cifar10",
+    "cifar10_conditional",
+    "cifar10_small",
     "digits",
+    "fashion",
     "find_recipe",
+    "imagenet128",
+    "imagenet32",
+    "images",
     "judge_digits",
     "judge_fashion",
     "judge_mnist",
+    "mnist",
+    "mnist_conditional",
 ]

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from energybased.data import DataSet
 from energybased.evaluation.detection import auroc, strange_inputs
 from energybased.evaluation.judge import Judge
-from energybased.evaluation.mixtures import PixelMixture, best_mixture, fit_class_mixture, fit_mixture
+from energybased.evaluation.mixtures import PixelMixture, best_mixture, candidates, fit_mixture
 from energybased.runs.model import Model, buffer_samples
 from energybased.training.run import Run
 
-SAMPLES = 1000
-COMPONENTS = (10, 30, 60)
-A_CLASS = (1, 2, 4)
+SAMPLES, MORE_SAMPLES = 1000, 5000  # the latter where at least as many are held out
+SURE = 0.9
 LONG = 10  # times the recipe's length
 
 
@@ -31,42 +32,56 @@ class Measured:
 
 
 def measure(model: Model, run: Run, data: DataSet, judge: Judge, seed: int, long: bool = False) -> Measured:
-    """Every row of the digits' table, for one run.
+    """Every row of a run's table: distances of its samples and of baselines, and what its energies find strange.
 
-    The mixture is the one of `COMPONENTS`, and for a conditional model of `A_CLASS` components a class, whose samples
-    are nearest to the validation split; nothing else is chosen. Distances are to the test split.
+    The mixture is the candidate whose samples are nearest to the validation split; nothing else is chosen. A
+    conditional model has seen the labels, and is compared with mixtures that have seen them too. Distances are to
+    the test split.
 
     Args:
         long: also run chains ten times as long as the recipe's.
     """
-    protocol = f"fd@{SAMPLES}(judge-{data.name}, {len(data.test)} held out, pixels clipped)"
+    count = MORE_SAMPLES if len(data.test) >= MORE_SAMPLES else SAMPLES
+    test = data.test.pixels()
     rows: list[dict[str, Any]] = []
     pictures: dict[str, Tensor] = {}
 
     def distance(what: str, note: str, draw: Callable[[], Tensor]) -> None:
         began = time.monotonic()
-        pictures[what] = draw()
-        value = judge.distance(pictures[what], data.test.pixels())
-        rows.append(_row(what, value, f"{protocol}: {note}", time.monotonic() - began, seed))
+        x = pictures[what] = draw()
+        protocol = f"fd@{len(x)}(judge-{data.name}, {len(test)} held out, pixels clipped): {note}"
+        rows.append(_row(what, judge.distance(x, test), protocol, time.monotonic() - began, seed))
 
-    length, n = model.recipe.sampler.length, min(SAMPLES, model.recipe.buffer.capacity)
-    distance("fd_buffer", f"{n} replay-buffer chains", lambda: model.finish(buffer_samples(run, model.recipe, n)))
-    distance("fd_fresh", f"fresh chains of {length} steps", lambda: model.sample(SAMPLES, seed=seed))
+    length, n = model.recipe.sampler.length, min(count, model.recipe.buffer.capacity)
+    distance("fd_buffer", "replay-buffer chains", lambda: model.finish(buffer_samples(run, model.recipe, n)))
+    distance("fd_fresh", f"fresh chains of {length} steps", lambda: model.sample(count, seed=seed))
     if long:
         steps = LONG * length
         distance("fd_long", f"fresh chains of {steps} steps", lambda: model.sample(SAMPLES, steps, seed))
-    x, y = data.train.pixels(), data.train.y
-    mixtures = [fit_mixture(x, k, seed) for k in COMPONENTS]
-    if model.classes and y is not None:  # what has seen the labels is compared with what has seen them too
-        mixtures += [fit_class_mixture(x, y, k, seed) for k in A_CLASS]
+    mixtures = candidates(data.train.pixels(), data.train.y if model.classes else None, seed)
     mixture = best_mixture(mixtures, lambda x: judge.distance(x, data.validation.pixels()), SAMPLES)
-    tried = ", ".join(str(m.components) for m in mixtures)
-    found = f"mixture of {mixture.components} Gaussians, the best of {tried} on the validation split"
-    distance("fd_best_mixture", found, lambda: mixture.sample(SAMPLES))
-    distance("fd_gaussian", "one Gaussian", lambda: fit_mixture(data.train.pixels(), 1, seed).sample(SAMPLES))
-    distance("fd_floor", "training examples", lambda: data.train.pixels(slice(SAMPLES)))
+    tried = ", ".join(m.name for m in mixtures)
+    found = f"mixture of {mixture.name} Gaussians, the best of {tried} on the validation split"
+    distance("fd_best_mixture", found, lambda: mixture.sample(count))
+    gaussian = fit_mixture(data.train.pixels(), 1, seed)
+    distance("fd_gaussian", f"{gaussian.name} Gaussian", lambda: gaussian.sample(count))
+    distance("fd_floor", "training examples", lambda: data.train.pixels(slice(count)))
+    for what, x in (("fresh", pictures["fd_fresh"]), ("best_mixture", pictures["fd_best_mixture"]), ("test", test)):
+        rows += _opinions(what, judge.probabilities(x), seed)
     rows += _strangeness(model, mixture, data, seed)
     return Measured(rows, pictures)
+
+
+def _opinions(what: str, probabilities: Tensor, seed: int) -> list[dict[str, Any]]:
+    """How sure the judge is of pictures, and how evenly it finds the classes among them."""
+    sure = float((probabilities.max(1).values > SURE).float().mean())
+    shares = torch.bincount(probabilities.argmax(1), minlength=probabilities.shape[1]) / len(probabilities)
+    entropy = float(torch.special.entr(shares).sum())
+    most = math.log(probabilities.shape[1])
+    return [
+        _row(f"sure_{what}", sure, f"share of {len(probabilities)} that the judge is over {SURE} sure of", 0.0, seed),
+        _row(f"entropy_{what}", entropy, f"of the judge's classes, in nats; at the most {most:.2f}", 0.0, seed),
+    ]
 
 
 def _strangeness(model: Model, mixture: PixelMixture, data: DataSet, seed: int) -> list[dict[str, Any]]:

@@ -213,8 +213,10 @@ class Loop:
     def _judge(self, metrics: dict[str, float], display: Display) -> bool:
         """Shows the metrics to the guard; False if it went back or gave up."""
         state, counters = self.state, self.state.counters
+        first = self.phase.objective.vitals[0].name
+        vital = f"{first} {metrics[first]:+.3f}"
         if self.settings.guard == "off":
-            display.update(counters.step, self.progress, metrics, "off")
+            display.update(counters.step, self.progress, vital, "off")
             return True
         reason = guard.sickness(metrics, self.phase.objective.vitals, counters.phase_step)
         if reason is not None:
@@ -224,7 +226,7 @@ class Loop:
         if self.ring.due(counters.step):
             self.ring.keep(counters.step, state.snapshot())
         feeling = "ok" if counters.rollbacks == 0 else f"{counters.rollbacks} rollbacks"
-        display.update(counters.step, self.progress, metrics, feeling)
+        display.update(counters.step, self.progress, vital, feeling)
         return True
 
     def _go_back(self, reason: str, display: Display) -> None:

@@ -13,7 +13,7 @@ LINE_EVERY = 10.0  # seconds between two plain lines
 
 
 class Display:
-    """Shows steps, speed, time left, the energy gap and how the guard feels."""
+    """Shows steps, speed, time left, the first vital and how the guard feels."""
 
     def __init__(self, progress: float, step: int) -> None:
         self.first, self.step = progress, step
@@ -34,11 +34,10 @@ class Display:
         if self.bar:
             self.bar.stop()
 
-    def update(self, step: int, progress: float, metrics: dict[str, float], guard: str) -> None:
+    def update(self, step: int, progress: float, vital: str, guard: str) -> None:
         now = time.monotonic()
         elapsed = max(now - self.began, 1e-9)
-        gap = metrics.get("gap", float("nan"))
-        text = f"step {step}  {(step - self.step) / elapsed:.1f} steps/s  gap {gap:+.3f}  guard {guard}"
+        text = f"step {step}  {(step - self.step) / elapsed:.1f} steps/s  {vital}  guard {guard}"
         if self.bar:
             self.bar.update(self.task, completed=progress, description=text)
         elif now - self.spoke >= LINE_EVERY or progress >= 1:

@@ -1,0 +1,54 @@
+"""How good a recipe's pictures are, over seeds: `python benchmarks/pictures.py mnist-conditional` and the like.
+
+Writes results/RECIPE.json and a picture; reads the judge in results/judges. Seeds run one after the other.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections import defaultdict
+from dataclasses import replace
+
+from rows import RESULTS, row, write
+
+from energybased.data.pictures import beside, save_png, sheet
+from energybased.recipes import find_recipe
+from energybased.runs.judge import load_judge
+from energybased.runs.measure import measure
+from energybased.runs.model import load
+from energybased.runs.train import train
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("recipe")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    options = parser.parse_args()
+    name, found, protocols, took, minutes = options.recipe, defaultdict(list), {}, defaultdict(float), []
+    for seed in options.seeds:
+        recipe = replace(find_recipe(name), seed=seed)
+        data = recipe.load_data()
+        judge = load_judge(RESULTS / "judges" / f"{data.name}.safetensors")
+        began = time.monotonic()
+        run = train(recipe, out=f"runs/{name}-{seed}", overwrite=True)
+        minutes.append((time.monotonic() - began) / 60)
+        model = load(run.path)
+        measured = measure(model, run, data, judge, seed, long=True)
+        for r in measured.rows:
+            found[r["what"]].append(r["value"])
+            took[r["what"]] += r["seconds"]
+            protocols[r["what"]] = r["protocol"]
+            print(seed, r["what"], r["value"], flush=True)
+        if seed == options.seeds[0]:
+            drawn, held = (sheet(x[:100], model.classes) for x in (measured.pictures["fd_fresh"], data.test.pixels()))
+            save_png(beside(drawn, held), RESULTS / f"{name}.png")
+    command = f"python benchmarks/pictures.py {name}"
+    trained = 60 * sum(minutes)
+    rows = [row(k, v, options.seeds, protocols[k], command, took[k] + trained) for k, v in found.items()]
+    rows.append(row("minutes", minutes, options.seeds, "wall time of the training alone", command, trained))
+    write(f"{name}.json", rows)
+
+
+if __name__ == "__main__":
+    main()
