@@ -44,7 +44,7 @@ class ContrastiveDivergence:
     """
 
     vitals: ClassVar[tuple[Vital, ...]] = (
-        Vital("gap", -50.0, 50.0, 20, "lower the learning rate or raise energy_l2"),
+        Vital("gap", -500.0, 50.0, 20, "lower the learning rate or raise energy_l2"),
         Vital("chain_gradient", 1e-3, 1e4, 100, "lower the learning rate, or clip the chain's gradient"),
         Vital("separation", 0.02, 0.98, 200, "take more sampler steps an update, or a lower learning rate"),
         Vital("saturation", -1.0, 0.3, 200, "lower step_size or raise noise_scale"),

@@ -24,7 +24,7 @@ def digits(**changes: Any) -> EnergyRecipe:
         data="digits",
         data_noise=0.18,
         batch_size=256,
-        steps=1800,
+        steps=1200,
         network=Dense((256, 256)),
         sampler=Sampler(Underdamped(0.18, 0.7), steps=5, length=200),
         classes=None,

@@ -16,7 +16,7 @@ def judge_digits(**changes: Any) -> JudgeRecipe:
         data="digits",
         data_noise=0.05,
         batch_size=128,
-        steps=600,
+        steps=400,
         optimizer=Adam(lr=2e-3, beta1=0.9),
         ema=0.99,
     )

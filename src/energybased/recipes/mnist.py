@@ -22,7 +22,7 @@ def mnist_conditional(**changes: Any) -> EnergyRecipe:
         classes=10,
         data_noise=0.3,
         batch_size=200,
-        steps=5000,
+        steps=4000,
         network=Dense((1024, 512)),
         precision="bfloat16",
         sampler=Sampler(Underdamped(0.3, 0.7), steps=5, length=300),
