@@ -1,4 +1,7 @@
-"""How good the digits are, over seeds: `python benchmarks/digits.py [--steps N]` writes results/digits[-N].json."""
+"""How good the digits are, over seeds: `python benchmarks/digits.py [--unlabelled]`.
+
+Writes results/digits.json or results/digits-unlabelled.json.
+"""
 
 from __future__ import annotations
 
@@ -19,16 +22,17 @@ from energybased.runs.train import train
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--steps", type=int, default=digits().steps)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--unlabelled", action="store_true", help="an unconditional energy")
     options = parser.parse_args()
-    name = "digits" if options.steps == digits().steps else f"digits-{options.steps}"
+    name = "digits-unlabelled" if options.unlabelled else "digits"
+    changes = {"classes": 0} if options.unlabelled else {}
     data, found, protocols, took = load_data("digits"), defaultdict(list), {}, defaultdict(float)
     judge, trained = train_judge(out=f"runs/{name}-judge"), 0.0
     RESULTS.mkdir(exist_ok=True)
     for seed in options.seeds:
         began = time.monotonic()
-        run = train(digits(seed=seed, steps=options.steps), out=f"runs/{name}-{seed}", overwrite=True)
+        run = train(digits(seed=seed, **changes), out=f"runs/{name}-{seed}", overwrite=True)
         trained += time.monotonic() - began
         model = load(run.path)
         measured = measure(model, run, data, judge, seed, long=True)
@@ -42,7 +46,7 @@ def main() -> None:
                 save_png(
                     beside(drawn, sheet(data.test.pixels(slice(80)), model.classes)), RESULTS / f"{name}-{what}.png"
                 )
-    command = f"python benchmarks/digits.py --steps {options.steps}"
+    command = f"python benchmarks/digits.py{' --unlabelled' if options.unlabelled else ''}"
     rows = [row(k, v, options.seeds, protocols[k], command, took[k] + trained) for k, v in found.items()]
     write(f"{name}.json", rows)
 

@@ -15,7 +15,8 @@ import tyro
 
 from energybased.data.source import roots
 from energybased.objectives import ContrastiveDivergence, Vital
-from energybased.runs.model import load
+from energybased.runs.settings import read_recipe
+from energybased.training.checkpoint import load_group
 from energybased.training.run import Run
 
 PACKAGES = ("energybased", "torch", "numpy", "scikit-learn", "lightning-fabric", "safetensors", "tyro", "rich")
@@ -70,18 +71,24 @@ def patient(path: Path) -> Iterator[Finding]:
     """The newest vitals of a run against their ranges, its checkpoint, and what the guard did."""
     run = Run.open(path)
     checkpoint = run.newest_checkpoint()
-    load(path)
+    load_group(checkpoint, "ema")  # names what is damaged
     yield Finding(True, "checkpoint", checkpoint.name)
     metrics, events = run.lines("metrics.jsonl"), run.lines("events.jsonl")
     if metrics:
         latest = metrics[-1]
-        for vital in ContrastiveDivergence.vitals:
+        for vital in _vitals(run):
             if vital.name in latest:
                 yield read(vital, float(latest[vital.name]), int(latest.get("step", 0)))
     rollbacks = sum(event["event"] == "rollback" for event in events)
     yield Finding(True, "rollbacks", str(rollbacks))
     stops = [event["reason"] for event in events if event["event"] == "stop"]
     yield Finding(not stops, "guard", stops[-1] if stops else "did not stop the run", "lower the learning rate")
+
+
+def _vitals(run: Run) -> tuple[Vital, ...]:
+    """Those of the last phase; a run on parts of one's own is taken for contrastive divergence."""
+    settings = run.recipe["settings"]
+    return ContrastiveDivergence.vitals if settings is None else read_recipe(settings).phases()[-1].objective.vitals
 
 
 def read(vital: Vital, value: float, step: int) -> Finding:

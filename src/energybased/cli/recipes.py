@@ -20,7 +20,7 @@ def recipes(name: tyro.conf.Positional[str] = "", /) -> int:
     """
     if not name:
         for known, build in RECIPES.items():
-            print(f"{known:<12} {(inspect.getdoc(build) or '').splitlines()[0]}")
+            print(f"{known:<20} {(inspect.getdoc(build) or '').splitlines()[0]}")
         return 0
     settings = to_json(find_recipe(name))
     print(inspect.getdoc(RECIPES[name]))

@@ -10,7 +10,8 @@ from typing import Annotated, Any, Generic, TypeVar
 import tyro
 
 from energybased.errors import require
-from energybased.recipes import RECIPES, Recipe, find_recipe
+from energybased.recipes import RECIPES, JudgeRecipe, Recipe, find_recipe
+from energybased.runs.settings import read_recipe
 from energybased.runs.train import is_finished, resume, train
 from energybased.training import Run
 
@@ -71,5 +72,7 @@ def tell(run: Run) -> int:
     if stops:
         print(f"{run.path}: stopped by the guard, {stops[-1]}; ebm doctor {run.path} says what to change")
         return 1
-    print(f"{run.path}: trained; ebm sample {run.path}, ebm report {run.path}")
+    judge = isinstance(read_recipe(run.recipe["settings"]), JudgeRecipe)
+    then = f"ebm report RUN --judge {run.path}" if judge else f"ebm sample {run.path}, ebm report {run.path}"
+    print(f"{run.path}: trained; {then}")
     return 0

@@ -16,7 +16,7 @@ from energybased.data.imagenet128 import imagenet128
 from energybased.data.mnist import fashion_mnist, kmnist, mnist
 from energybased.data.omniglot import omniglot
 from energybased.data.svhn import svhn
-from energybased.errors import UserError, nearest
+from energybased.errors import UserError, nearest, require
 
 DATASETS: dict[str, Callable[[str | None], DataSet]] = {
     "digits": digits,
@@ -42,6 +42,7 @@ def load_data(source: str, root: str | None = None, size: int | None = None, ski
         size: scale and cut the pictures of a folder of one's own.
         skip_broken: leave out pictures of one's own that cannot be read.
     """
+    require(source != "", "the recipe is one for pictures of your own: say where they are, --data FOLDER")
     if source in DATASETS:
         return DATASETS[source](root)
     if Path(source).suffix or Path(source).exists():

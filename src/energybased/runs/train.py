@@ -108,6 +108,8 @@ def is_finished(path: Path | str) -> bool:
 def _of_recipe(recipe: Recipe) -> tuple[Loop, dict[str, Any]]:
     """A recipe's loop, and what its run has to say of it."""
     dataset = recipe.load_data()
+    for note in dataset.notes:
+        print(f"{recipe.data}: {note}")
     recipe = recipe.fitted(dataset)
     examples = recipe.examples(dataset)
     x = examples[0]
