@@ -3,9 +3,12 @@
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
+from energybased import ContrastiveDivergence, Langevin, ReplayBuffer
 from energybased.networks import Residual, Stage
 from energybased.networks.spectral import SpectralNorm, normalised
+from energybased.objectives import Batch
 from energybased.sampling.chain import frozen
 
 
@@ -55,6 +58,20 @@ def test_no_power_iteration_runs_inside_a_chain():
     assert all(torch.equal(a, b) for a, b in zip(vectors, network.buffers(), strict=True))
     network(torch.rand(2, 1, 8, 8))
     assert not all(torch.equal(a, b) for a, b in zip(vectors, network.buffers(), strict=True))
+
+
+def test_one_power_iteration_an_update(rng):
+    """As the paper: the vector moves by one iteration, however many chain steps and energies an update takes."""
+    network = Residual((1, 8, 8), 4, [Stage(8, halve=True)]).train()
+    norm = network.stem.conv.parametrizations.weight[0]
+    weight = network.stem.conv.parametrizations.weight.original.detach().flatten(1)
+    before = norm.u.clone()
+    objective = ContrastiveDivergence(Langevin(0.1, 0.01), steps=4, buffer=ReplayBuffer(capacity=4))
+    batch = Batch(torch.rand(4, 1, 8, 8, generator=rng))
+    objective.step({"energy": network}, objective.init({}, batch.x, rng), batch, rng)
+    once = F.normalize(weight @ F.normalize(weight.T @ before, dim=0), dim=0)
+    torch.testing.assert_close(norm.u, once)
+    assert not torch.allclose(before, once)
 
 
 def test_a_block_begins_as_its_skip():

@@ -10,6 +10,7 @@ import torch
 from torch import Generator, Tensor
 from torch.func import functional_call
 from torch.nn import functional as F
+from torch.nn.utils import parametrize
 
 from energybased.energies import as_energy
 from energybased.energy import Energy
@@ -90,7 +91,8 @@ class ContrastiveDivergence:
         negatives = end.x.detach()
         self.buffer.write(state, slots, negatives.cpu())
 
-        data_energy, negative_energy = energy(batch.x, batch.y), energy(negatives, batch.y)
+        with parametrize.cached():  # one weight, and one power iteration of a spectral norm, an update
+            data_energy, negative_energy = energy(batch.x, batch.y), energy(negatives, batch.y)
         loss = self.contrast(data_energy, negative_energy)
         loss = loss + self.energy_l2 * (data_energy.square().mean() + negative_energy.square().mean())
         if self.kl:
