@@ -74,7 +74,8 @@ class ContrastiveDivergence:
         return draw((n, *like.shape[1:]), generator=rng, dtype=like.dtype)
 
     def init(self, parts: Parts, data: Tensor, rng: Generator) -> State:
-        return self.buffer.init(lambda n: self.fresh(n, data, rng), rng, self.classes)
+        state = self.buffer.init(lambda n: self.fresh(n, data, rng), rng, self.classes)
+        return {**state, "momentum": torch.zeros(state["x"].shape, dtype=data.dtype)} if self.inertial else state
 
     def refresh(self, state: State, rng: Generator) -> State:
         like = torch.empty((0, *state["x"].shape[1:]))
@@ -87,8 +88,10 @@ class ContrastiveDivergence:
         # The buffer stays on the processor, with the generator that training is seeded by.
         start, slots = self.buffer.draw(state, len(batch.x), lambda n: self.fresh(n, batch.x, rng), rng, batch.y)
         start = start.to(batch.x.device)
-        end = self.chain_end(energy, chained, start, rng)
+        end = self.chain_end(energy, chained, start, rng, self.momentum(state, slots, rng, start))
         negatives = end.x.detach()
+        if end.momentum is not None and self.inertial:
+            state["momentum"][slots] = end.momentum.detach().cpu()
         self.buffer.write(state, slots, negatives.cpu())
 
         with parametrize.cached():  # one weight, and one power iteration of a spectral norm, an update
@@ -117,16 +120,32 @@ class ContrastiveDivergence:
             return data.mean() - (torch.softmax(-negatives, 0).detach() * negatives).sum()
         return data.mean() - negatives.mean()
 
-    def chain_end(self, energy: Energy, chained: Energy, start: Tensor, rng: Generator) -> Samples:
+    @property
+    def inertial(self) -> bool:
+        """Whether chains rest with the momentum that they go on with."""
+        return getattr(self.kernel, "inertial", False) and self.buffer.policy == "slots"
+
+    def momentum(self, state: State, slots: Tensor, rng: Generator, like: Tensor) -> Tensor | None:
+        """The momentum of drawn chains; standard normal for those that begin anew."""
+        if not self.inertial:
+            return None
+        momentum, anew = state["momentum"][slots], state["visits"][slots] == 0
+        momentum[anew] = torch.randn(momentum[anew].shape, generator=rng, dtype=momentum.dtype)
+        return momentum.to(like.device)
+
+    def chain_end(
+        self, energy: Energy, chained: Energy, start: Tensor, rng: Generator, momentum: Tensor | None = None
+    ) -> Samples:
         """The negatives; differentiable through the last transition if the KL term needs it."""
         streams, early = Streams.of(rng, start), self.steps - bool(self.kl)
         with nullcontext() if self.dropout else evaluating(energy):
-            chain = advance(chained, start, self.kernel, early, streams)
+            chain = advance(chained, start, self.kernel, early, streams, momentum=momentum)
             if not self.kl:
                 return chain
-            state, info = self.kernel.step(chained, self.kernel.init(chained, chain.x), streams)
+            last = self.kernel.init(chained, chain.x)._replace(momentum=chain.momentum)
+            state, info = self.kernel.step(chained, last, streams)
             seen = chain.info._replace(gradient=info.gradient.detach()) if early == 0 else chain.info
-            return Samples(state.x, None, seen)
+            return Samples(state.x, None, seen, state.momentum)
 
     def kl_term(self, energy: Energy, end: Tensor) -> Tensor:
         """E at the ends of the chains with the weights held fixed: gradients flow through the transition only."""

@@ -27,7 +27,7 @@ def mnist_conditional(**changes: Any) -> EnergyRecipe:
         precision="bfloat16",
         sampler=Sampler(Underdamped(0.3, 0.7), steps=5, length=300),
         buffer=ReplayBuffer(capacity=5000, restart=0.002, by_class=True),
-        optimizer=Adam(lr=3e-3, clip_norm=5.0, schedule="cosine"),
+        optimizer=Adam(lr=3e-3, clip_norm=5.0, schedule="cosine", warmup=100),
         ema=0.998,
     )
     return replace(recipe, **changes)

@@ -25,6 +25,7 @@ class Samples(NamedTuple):
     x: Tensor  # the last state of every chain, (batch, *event)
     trace: Tensor | None  # (steps // keep_every, batch, *event), if asked for
     info: ChainInfo
+    momentum: Tensor | None = None  # at the end, (batch, *event), of kernels that have one
 
 
 @contextmanager
@@ -70,14 +71,20 @@ def advance(
     generator: Generator | Streams | None = None,
     keep_every: int | None = None,
     progress: bool = False,
+    momentum: Tensor | None = None,
 ) -> Samples:
-    """`sample` in whatever mode the energy is in, without checks: what a training chain runs."""
+    """`sample` in whatever mode the energy is in, without checks: what a training chain runs.
+
+    Args:
+        momentum: that the chains left off with, of a kernel that has one; they go on as if they had never stopped.
+    """
     trace = None
     if keep_every is not None:
         trace = start.new_empty((steps // keep_every, *start.shape))
     with torch.no_grad(), frozen(energy):
         streams = Streams.of(generator, start)
         state: State = kernel.init(energy, start.detach())
+        state = state if momentum is None else state._replace(momentum=momentum)
         diagnostics = Diagnostics(state.x, steps)
         for i in _counted(steps, progress):
             before = state.x
@@ -85,7 +92,7 @@ def advance(
             diagnostics.update(before, state.x, info)
             if trace is not None and keep_every is not None and (i + 1) % keep_every == 0:
                 trace[(i + 1) // keep_every - 1] = state.x
-        return Samples(state.x, trace, diagnostics.info())
+        return Samples(state.x, trace, diagnostics.info(), state.momentum)
 
 
 def sample(

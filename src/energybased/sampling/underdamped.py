@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Generator, Tensor
 
@@ -20,12 +21,15 @@ class Underdamped:
     Half a kick by the gradient, half a drift, momentum <- c momentum + sqrt(1 - c^2) eps, half a drift, half a
     kick. Momentum carries a chain along narrow valleys, which it crosses in about sqrt(condition number) steps
     where overdamped chains take its square. Without correction, the positions of a Gaussian are sampled exactly
-    at every stable step, step_size < 2 x the smallest standard deviation. One gradient a step.
+    at every stable step, step_size < 2 x the smallest standard deviation, as long as the momentum is kept: that of
+    the discrete chain is colder than a standard normal, and drawing it anew heats the positions. One gradient a step.
 
     Args:
         step_size: in units of x.
         persistence: c in [0, 1), how much momentum outlives a step; 0 is overdamped.
     """
+
+    inertial: ClassVar[bool] = True
 
     step_size: float
     persistence: float = 0.9

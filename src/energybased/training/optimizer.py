@@ -24,6 +24,7 @@ class Adam:
             mean square before the update; the paper takes 3.
         clip_norm: clip each part's whole gradient to this norm.
         schedule: learning rate over the budget: "constant", or "cosine" down to zero.
+        warmup: updates over which the learning rate rises to that, in each phase.
     """
 
     lr: float = 1e-4
@@ -32,6 +33,7 @@ class Adam:
     clip_sigma: float | None = None
     clip_norm: float | None = None
     schedule: Literal["constant", "cosine"] = "constant"
+    warmup: int = 0
 
     def __post_init__(self) -> None:
         require(0 < self.lr < float("inf"), f"lr must be positive, got {self.lr}")
@@ -39,6 +41,7 @@ class Adam:
         require(0 <= self.beta2 < 1, f"beta2 must be in [0, 1), got {self.beta2}")
         for name, clip in (("clip_sigma", self.clip_sigma), ("clip_norm", self.clip_norm)):
             require(clip is None or clip > 0, f"{name} must be positive, got {clip}")
+        require(self.warmup >= 0, f"warmup must not be negative, got {self.warmup}")
         require(self.schedule in ("constant", "cosine"), f"no such schedule: {self.schedule!r}")
 
     def build(self, module: nn.Module) -> torch.optim.Adam:
@@ -46,11 +49,12 @@ class Adam:
         require(len(wanted) > 0, f"{type(module).__name__} has no parameters to train")
         return torch.optim.Adam(wanted, lr=self.lr, betas=(self.beta1, self.beta2), foreach=True)
 
-    def rate(self, progress: float) -> float:
-        """The learning rate when this part of the budget, in [0, 1], is spent."""
+    def rate(self, progress: float, step: int) -> float:
+        """The learning rate of this update of a phase, when this part of the budget, in [0, 1], is spent."""
+        risen = min((step + 1) / self.warmup, 1.0) * self.lr if self.warmup else self.lr
         if self.schedule == "constant":
-            return self.lr
-        return self.lr * 0.5 * (1 + float(torch.cos(torch.tensor(torch.pi * min(progress, 1.0)))))
+            return risen
+        return risen * 0.5 * (1 + float(torch.cos(torch.tensor(torch.pi * min(progress, 1.0)))))
 
     def clip(self, optimizer: torch.optim.Adam) -> None:
         """Clips the gradients that the optimiser is about to use."""
