@@ -29,11 +29,10 @@ def main() -> None:
     for seed in options.seeds:
         recipe = replace(find_recipe(name), seed=seed)
         data = recipe.load_data()
-        judge = load_judge(RESULTS / "judges" / f"{data.name}.safetensors")
         began = time.monotonic()
         run = train(recipe, out=f"runs/{name}-{seed}", overwrite=True)
         minutes.append((time.monotonic() - began) / 60)
-        model = load(run.path)
+        model, judge = load(run.path), load_judge(RESULTS / "judges" / f"{data.name}.safetensors")
         measured = measure(model, run, data, judge, seed, long=True)
         for r in measured.rows:
             found[r["what"]].append(r["value"])
