@@ -33,7 +33,7 @@ def main() -> None:
         run = train(recipe, out=f"runs/{name}-{seed}", overwrite=True)
         minutes.append((time.monotonic() - began) / 60)
         model, judge = load(run.path), load_judge(RESULTS / "judges" / f"{data.name}.safetensors")
-        measured = measure(model, run, data, judge, seed, long=True)
+        measured = measure(model, run, data, judge, seed)
         for r in measured.rows:
             found[r["what"]].append(r["value"])
             took[r["what"]] += r["seconds"]

@@ -135,13 +135,7 @@ def recipe_lines(r: dict[str, dict]) -> list[str]:
             number(r["fd_fresh"]),
             verdict(r["fd_fresh"]["value"], mixture, mixture / 2),
         ),
-        line(
-            "FD, replay buffer; chains ten times as long",
-            "",
-            "",
-            f"{number(r['fd_buffer'])}; {number(r['fd_long'])}",
-            "",
-        ),
+        line("FD, replay buffer", "", "", number(r["fd_buffer"]), ""),
         line("FD, one Gaussian; best mixture; floor", "", "", told, ""),
         line(
             f"samples the judge is > 0.9 sure of (test: {real})",

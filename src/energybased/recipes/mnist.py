@@ -22,12 +22,12 @@ def mnist_conditional(**changes: Any) -> EnergyRecipe:
         classes=10,
         data_noise=0.3,
         batch_size=200,
-        steps=4000,
+        steps=2500,
         network=Dense((1024, 512)),
         precision="bfloat16",
         sampler=Sampler(Underdamped(0.3, 0.7), steps=5, length=300),
         buffer=ReplayBuffer(capacity=5000, restart=0.002, by_class=True),
-        optimizer=Adam(lr=3e-3, clip_norm=5.0, schedule="cosine", warmup=100),
+        optimizer=Adam(lr=3e-3, clip_norm=5.0, schedule="cosine", warmup=500),
         ema=0.998,
     )
     return replace(recipe, **changes)
