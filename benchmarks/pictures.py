@@ -42,10 +42,15 @@ def main() -> None:
         if seed == options.seeds[0]:
             drawn, held = (sheet(x[:100], model.classes) for x in (measured.pictures["fd_fresh"], data.test.pixels()))
             save_png(beside(drawn, held), RESULTS / f"{name}.png")
+        report(name, options.seeds[: len(minutes)], found, protocols, took, minutes)
+
+
+def report(name, seeds, found, protocols, took, minutes):
+    """Writes what is known after these seeds."""
     command = f"python benchmarks/pictures.py {name}"
     trained = 60 * sum(minutes)
-    rows = [row(k, v, options.seeds, protocols[k], command, took[k] + trained) for k, v in found.items()]
-    rows.append(row("minutes", minutes, options.seeds, "wall time of the training alone", command, trained))
+    rows = [row(k, v, seeds, protocols[k], command, took[k] + trained) for k, v in found.items()]
+    rows.append(row("minutes", minutes, seeds, "wall time of the training alone", command, trained))
     write(f"{name}.json", rows)
 
 
