@@ -122,7 +122,7 @@ def recipe_lines(r: dict[str, dict]) -> list[str]:
     real = f"{r['sure_test']['value']:.1%}"
     return [
         line(
-            "minutes on one core",
+            "minutes, one thread",
             "≤ 40, two cores",
             "",
             f"{number(minutes)} ({seeds} seeds)",

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import tyro
 
-from energybased.data import DataSet
+from energybased.data import DATASETS, DataSet
 from energybased.evaluation.judge import Judge
 from energybased.report.page import report as page
 from energybased.runs.judge import load_judge, train_judge
 from energybased.runs.measure import measure
 from energybased.runs.model import load
+from energybased.runs.train import same_data
 from energybased.training.run import Run
 
 JUDGES = Path("results/judges")  # where those that came with the project lie
@@ -28,7 +29,7 @@ def report(path: tyro.conf.Positional[Path], /, long: bool = False, judge: Path 
             on the spot. Without a judge no distances are measured.
     """
     model, opened = load(path), Run.open(path)
-    data = model.recipe.load_data()
+    data = same_data(opened, model.recipe)
     rows = []
     found = _judge(judge, data, opened)
     if found is not None:
@@ -41,10 +42,13 @@ def report(path: tyro.conf.Positional[Path], /, long: bool = False, judge: Path 
 
 
 def _judge(path: Path | None, data: DataSet, run: Run) -> Judge | None:
+    if path is not None:
+        return load_judge(path)
+    named = data.name in DATASETS and data.name == run.recipe["settings"]["data"]
     known = JUDGES / f"{data.name}.safetensors"
-    if path is not None or known.exists():
-        return load_judge(known if path is None else path)
-    if data.name == "digits":
+    if named and known.exists():
+        return load_judge(known)
+    if named and data.name == "digits":
         return train_judge(out=run.path / "judge")
     print(f"no distances: there is no judge of {data.name}; ebm train judge-..., then --judge runs/judge-...")
     return None

@@ -42,12 +42,14 @@ def sample(
     out = (path if path.is_dir() else path.parent) / "samples.png" if out is None else out
     require(out.suffix in (".png", ".npz"), f"{out} must end in .png or .npz")
     model = load(path)
-    model = model if label is None else model.given(label)
+    labels = np.arange(n) % model.classes if model.classes else None
+    if label is not None:
+        model, labels = model.given(label), np.full(n, label)
     if out.suffix == ".png" and model.classes:
         n = -(-n // model.classes) * model.classes
     x = model.sample(n, steps, seed)
     if out.suffix == ".npz":
-        arrays = {"x": x.numpy()} | ({"y": np.arange(n) % model.classes} if model.classes else {})
+        arrays = {"x": x.numpy()} | ({} if labels is None else {"y": labels})
         try:
             np.savez_compressed(out, **arrays)  # type: ignore[arg-type]
         except OSError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import pickle
 import tarfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -61,9 +62,13 @@ def read_batches(place: Path, folder: str, names: Sequence[str], labels: str, si
         fits = isinstance(x, np.ndarray) and x.dtype == np.uint8 and x.ndim == 2 and x.shape[1] == 3 * side * side
         require(fits, f"{name} does not hold {side}x{side} images in colour")
         require(labels in batch, f"{name} has no {labels!r}: it is a batch of another data set")
-        require(len(batch[labels]) == len(x), f"{name} has {len(x)} images, but {len(batch[labels])} labels")
+        try:
+            y = torch.as_tensor(batch[labels], dtype=torch.int64).reshape(-1)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise UserError(f"{name} holds labels that are no whole numbers") from error
+        require(len(y) == len(x), f"{name} has {len(x)} images, but {len(y)} labels")
         xs.append(torch.from_numpy(x.reshape(-1, 3, side, side)))
-        ys.append(torch.as_tensor(batch[labels], dtype=torch.int64))
+        ys.append(y)
     return Split(torch.cat(xs), torch.cat(ys))
 
 
@@ -75,6 +80,7 @@ def _files(place: Path, folder: str, names: Sequence[str]) -> list[tuple[str, by
     try:
         with tarfile.open(place) as archive:
             members = [archive.extractfile(f"{folder}/{name}") for name in names]
+            require(all(members), f"{place} is not the archive of {folder}: a file is missing")
             return [(f"{place}/{name}", m.read()) for name, m in zip(names, members, strict=True) if m is not None]
-    except (tarfile.TarError, OSError, EOFError, KeyError) as error:
+    except (tarfile.TarError, OSError, EOFError, KeyError, zlib.error) as error:
         raise UserError(f"{place} is cut short, or not the archive of {folder}") from error

@@ -44,7 +44,8 @@ class DataSet:
     @property
     def classes(self) -> int:
         """Number of classes, 0 without labels."""
-        return 0 if self.train.y is None else int(self.train.y.max()) + 1
+        labels = [split.y for split in (self.train, self.validation, self.test) if split.y is not None and len(split)]
+        return int(torch.cat(labels).max()) + 1 if labels else 0
 
     @property
     def is_image(self) -> bool:
@@ -68,6 +69,8 @@ def dequantised(x: Tensor, rng: Generator) -> Tensor:
 def published(name: str, train: Split, test: Split, validation: int) -> DataSet:
     """A data set with a published test split: the last examples of its training split are kept to choose on."""
     require(len(train) > validation, f"{name} has {len(train)} training examples, too few to keep {validation}")
+    for split in (train, test):
+        require(split.y is None or int(split.y.min()) >= 0, f"{name} has labels below its first class")
     cut = len(train) - validation
     fitted, chosen = (
         Split(train.x[rows], None if train.y is None else train.y[rows]) for rows in (slice(cut), slice(cut, None))

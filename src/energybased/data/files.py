@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -40,12 +41,16 @@ def from_path(path: Path | str, size: int | None = None, skip_broken: bool = Fal
         arrays = read_arrays(path)
         require("x" in arrays, f"{path} has no array 'x', only {', '.join(arrays) or 'nothing'}")
         x = _numbers(path, arrays["x"])
+        if x.ndim == 4 and x.shape[1] not in (1, 3) and x.shape[3] in (1, 3):
+            x, notes = x.permute(0, 3, 1, 2).contiguous(), ("channels were taken from the last place to the first",)
         y = _labels(path, arrays["y"], len(x)) if "y" in arrays else None
     else:
         raise UserError(f"{path} is not a .npy or .npz file or a folder of pictures")
     require(len(x) >= 10, f"{path} holds {len(x)} examples; at least 10 are needed")
     if x.is_floating_point():
         require(bool(x.isfinite().all()), f"{path} holds values that are not finite")
+    if size is not None and not path.is_dir():
+        notes += ("--size scales the pictures of folders alone",)
     data = shuffled_split(path.stem, x, y, validation=len(x) // 10, test=len(x) // 10)
     return replace(data, notes=notes)
 
@@ -60,11 +65,12 @@ def read_arrays(path: Path, names: Sequence[str] | None = None) -> dict[str, NDA
             return {name: loaded[name] for name in (loaded.files if names is None else names)}
     except KeyError as error:
         raise UserError(f"{path} lacks an array: {error.args[0]}") from error
-    except (ValueError, OSError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+    except (ValueError, OSError, EOFError, AttributeError, zlib.error, zipfile.BadZipFile) as error:
         raise UserError(f"{path} cannot be read: it is cut short or not a NumPy file") from error
 
 
 def _numbers(path: Path, array: NDArray[np.generic]) -> Tensor:
+    require(isinstance(array, np.ndarray), f"{path} holds no array 'x'")
     shaped = array.ndim >= 2 and min(array.shape[1:]) > 0
     require(shaped, f"{path} must hold x of shape (n, *event), got {array.shape}")
     if array.dtype == np.uint8:
@@ -76,7 +82,11 @@ def _numbers(path: Path, array: NDArray[np.generic]) -> Tensor:
 
 
 def _labels(path: Path, y: NDArray[np.generic], n: int) -> Tensor:
-    require(y.shape == (n,), f"{path} has x of {n} rows and y of shape {y.shape}")
+    require(isinstance(y, np.ndarray) and y.shape == (n,), f"{path} has x of {n} rows and y of shape {y.shape}")
     require(np.issubdtype(y.dtype, np.integer), f"{path} must hold whole-numbered labels, not {y.dtype}")
-    require(int(y.min()) >= 0, f"{path} has the label {int(y.min())}: labels are counted from 0")
+    there = np.unique(y)
+    require(
+        len(y) > 0 and bool((there == np.arange(len(there))).all()),
+        f"{path} must hold labels 0, 1, ... without gaps, not {', '.join(map(str, there[:4]))} ...",
+    )
     return torch.from_numpy(y.astype(np.int64))

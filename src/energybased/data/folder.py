@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,7 +15,16 @@ from torch import Tensor
 from energybased.errors import UserError, require
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif")
-GREY = ("1", "L", "I;16", "LA")
+GREY = ("1", "L", "I", "I;16", "I;16B", "LA")
+BROKEN = (
+    UnidentifiedImageError,
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    struct.error,
+    Image.DecompressionBombError,
+)
 
 
 def pictures_in(folder: Path) -> list[Path]:
@@ -25,37 +35,77 @@ def pictures_in(folder: Path) -> list[Path]:
 def read_folder(folder: Path, size: int | None, skip_broken: bool) -> tuple[Tensor, Tensor | None, tuple[str, ...]]:
     """The pictures `(n, channels, height, width)` as bytes, their classes if each lies in a subfolder, and notes.
 
-    Pictures are grey if all of them are. Where their sizes differ, or `size` is given, the short side is scaled to
-    `size` (the smallest short side if not given) and the middle is cut out; the notes say so.
+    Pictures are grey if all of them are; what is transparent becomes white. Where their sizes differ, or `size` is
+    given, the short side is scaled to `size` (the smallest short side if not given) and the middle is cut out. The
+    notes say what was done.
     """
     files = pictures_in(folder)
     require(len(files) > 0, f"the folder {folder} holds no pictures ({', '.join(SUFFIXES)})")
-    images, kept, broken = [], [], []
+    heads: dict[Path, Image.Image] = {}
+    broken: list[Path] = []
     for file in files:
         try:
-            with Image.open(file) as image:
-                images.append(image.convert("L" if image.mode in GREY else "RGB"))
-                kept.append(file)
-        except (UnidentifiedImageError, OSError, SyntaxError) as error:
+            with Image.open(file) as image:  # reads the whole picture, keeps its head alone
+                image.load()
+                heads[file] = Image.new(image.mode, (1, 1))
+                heads[file].info = {"size": image.size, "clear": _transparent(image), "frames": _frames(image)}
+        except BROKEN as error:
             if not skip_broken:
                 raise UserError(f"{file} is not a readable picture; --skip-broken leaves such out") from error
             broken.append(file)
-    require(len(images) > 0, f"none of the {len(files)} pictures in {folder} can be read")
-    notes = [f"left out {len(broken)} broken pictures, the first {broken[0]}"] if broken else []
-    modes, sizes = {image.mode for image in images}, {image.size for image in images}
-    if len(modes) > 1:
-        notes.append(f"{sum(image.mode == 'L' for image in images)} grey pictures were turned into colour")
+    require(len(heads) > 0, f"none of the {len(files)} pictures in {folder} can be read")
+    grey = sum(head.mode in GREY for head in heads.values())
+    mode = "L" if grey == len(heads) else "RGB"
+    sizes = {head.info["size"] for head in heads.values()}
     if size is not None or len(sizes) > 1:
         size = min(min(s) for s in sizes) if size is None else size
-        if sizes != {(size, size)}:
-            notes.append(f"pictures of {len(sizes)} sizes were scaled and cut to {size} x {size}")
-    mode = "RGB" if len(modes) > 1 else modes.pop()
-    x = torch.from_numpy(np.stack([as_array(image.convert(mode), size) for image in images]))
-    return x, _classes(folder, kept), tuple(notes)
+    first = next(iter(sizes))
+    shape = (size, size) if size is not None else (first[1], first[0])
+    x = np.empty((len(heads), 1 if mode == "L" else 3, *shape), np.uint8)
+    for row, file in enumerate(heads):
+        with Image.open(file) as image:
+            x[row] = as_array(image, size, mode)
+    notes = _notes(heads, broken, grey, size, sizes)
+    y, odd = _classes(folder, list(heads))
+    return torch.from_numpy(x), y, (*notes, *odd)
 
 
-def as_array(image: Image.Image, size: int | None) -> NDArray[np.uint8]:
+def _notes(
+    heads: dict[Path, Image.Image], broken: Sequence[Path], grey: int, size: int | None, sizes: set[tuple[int, int]]
+) -> list[str]:
+    clear = sum(head.info["clear"] for head in heads.values())
+    moving = sum(head.info["frames"] > 1 for head in heads.values())
+    deep = sum(head.mode.startswith("I") for head in heads.values())
+    notes = [f"left out {len(broken)} broken pictures, the first {broken[0]}"] if broken else []
+    notes += [f"{grey} grey pictures were turned into colour"] if 0 < grey < len(heads) else []
+    notes += [f"{clear} pictures were put on white where they are transparent"] if clear else []
+    notes += [f"{deep} pictures of 16 bits were scaled to 8"] if deep else []
+    notes += [f"of {moving} moving pictures the first frame was taken"] if moving else []
+    scaled = size is not None and sizes != {(size, size)}
+    return notes + ([f"pictures of {len(sizes)} sizes were scaled and cut to {size} x {size}"] if scaled else [])
+
+
+def _transparent(image: Image.Image) -> bool:
+    return image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info
+
+
+def _frames(image: Image.Image) -> int:
+    return int(getattr(image, "n_frames", 1))
+
+
+def _flat(image: Image.Image, mode: str) -> Image.Image:
+    """The picture in grey or colour of 8 bits, on white where it is transparent."""
+    if image.mode.startswith("I"):
+        image = Image.fromarray((np.asarray(image, dtype=np.int64) >> 8).clip(0, 255).astype(np.uint8))
+    if _transparent(image):
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image.convert(mode)
+
+
+def as_array(image: Image.Image, size: int | None, mode: str) -> NDArray[np.uint8]:
     """`(channels, height, width)`, the short side scaled to `size` and the middle cut out."""
+    image = _flat(image, mode)
     if size is not None and image.size != (size, size):
         scale = size / min(image.size)
         width, height = (max(size, round(side * scale)) for side in image.size)
@@ -79,8 +129,8 @@ def stored(files: Sequence[Path], size: int, target: Path) -> Tensor:
             for i, file in track(list(enumerate(files)), description=f"preparing {target.name}"):
                 try:
                     with Image.open(file) as image:
-                        out[i] = as_array(image.convert("RGB"), size)
-                except (UnidentifiedImageError, OSError) as error:
+                        out[i] = as_array(image, size, "RGB")
+                except BROKEN as error:
                     raise UserError(f"{file} is not a readable picture") from error
             out.flush()
             part.rename(target)
@@ -91,10 +141,11 @@ def stored(files: Sequence[Path], size: int, target: Path) -> Tensor:
     return torch.from_numpy(array)
 
 
-def _classes(folder: Path, files: Sequence[Path]) -> Tensor | None:
-    """Numbers of the subfolders by name, or None where pictures lie in the folder itself."""
+def _classes(folder: Path, files: Sequence[Path]) -> tuple[Tensor | None, tuple[str, ...]]:
+    """Numbers of the subfolders by name, or None where pictures lie in the folder itself; and a note."""
     names = [file.relative_to(folder).parts[0] for file in files]
-    if any(file.parent == folder for file in files):
-        return None
-    known = sorted(set(names))
-    return torch.tensor([known.index(name) for name in names]) if len(known) > 1 else None
+    known = sorted({name for name, file in zip(names, files, strict=True) if file.parent != folder})
+    loose = sum(file.parent == folder for file in files)
+    if loose:
+        return None, (f"no classes: {loose} pictures lie beside the subfolders",) if known else ()
+    return (torch.tensor([known.index(name) for name in names]) if len(known) > 1 else None), ()

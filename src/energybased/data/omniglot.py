@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +47,7 @@ def read_characters(path: Path) -> Split:
                     with Image.open(io.BytesIO(archive.read(name))) as image:
                         pictures.append(255 - np.asarray(image.convert("L"), dtype=np.uint8))
                     labels.append(classes.setdefault(name.rpartition("/")[0], len(classes)))
-    except (zipfile.BadZipFile, OSError) as error:
+    except (zipfile.BadZipFile, OSError, zlib.error) as error:
         raise UserError(f"{path} is cut short or not an archive of drawings") from error
     require(len(pictures) > 0, f"{path} holds no drawings")
     require(len({p.shape for p in pictures}) == 1, f"{path} holds drawings of several sizes")

@@ -6,8 +6,9 @@ import hashlib
 import os
 import urllib.request
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
 
 from energybased.errors import UserError, require
 
@@ -53,7 +54,9 @@ class Source:
         target = cache() / self.path
         try:
             download(self.url, target, self.md5)
-        except (URLError, TimeoutError, ConnectionError) as error:
+        except HTTPError as error:
+            raise UserError(f"{self.path} is not here and {self.url} answers {error.code}: {place}") from error
+        except (URLError, HTTPException, TimeoutError, ConnectionError) as error:
             raise UserError(f"{self.path} is not here and {self.url} does not answer: {place}") from error
         except OSError as error:
             raise UserError(f"cannot write {target}: {error.strerror or error}") from error

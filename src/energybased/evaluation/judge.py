@@ -16,6 +16,7 @@ class Judge(nn.Module):
     """3x3 convolutions, a layer of 64 features, and classes; reads pixels clipped to [0, 1].
 
     Args:
+        name: of the data set that it learns.
         event: `(channels, height, width)`.
         classes: how many.
         convolutions: channels and stride of each.
@@ -25,6 +26,7 @@ class Judge(nn.Module):
 
     def __init__(
         self,
+        name: str,
         event: Sequence[int],
         classes: int,
         convolutions: Sequence[tuple[int, int]] = ((32, 1), (64, 2), (64, 1)),
@@ -32,6 +34,7 @@ class Judge(nn.Module):
         features: int = 64,
     ) -> None:
         super().__init__()
+        self.name, self.event = name, tuple(event)
         channels, height, width = event
         layers: list[nn.Module] = []
         for wide, stride in convolutions:

@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from energybased.errors import require
+
 DIRECT = 256  # entries of an event up to which mixtures are fitted to the pixels themselves
 PRINCIPAL = 50  # principal components that they are fitted to beyond
 EXAMPLES = 20_000  # at the most, beyond
@@ -78,9 +80,12 @@ def fit_class_mixture(x: Tensor, y: Tensor, components: int, seed: int) -> Pixel
 def candidates(x: Tensor, y: Tensor | None, seed: int) -> list[PixelMixture]:
     """Mixtures to choose the best from; with labels, mixtures of each class as well."""
     beyond = x[0].numel() > DIRECT
-    mixtures = [fit_mixture(x, k, seed) for k in (COMPONENTS_BEYOND if beyond else COMPONENTS)]
+    mixtures = [fit_mixture(x, k, seed) for k in (COMPONENTS_BEYOND if beyond else COMPONENTS) if k <= len(x)]
     if y is not None:
-        mixtures += [fit_class_mixture(x, y, k, seed) for k in (A_CLASS_BEYOND if beyond else A_CLASS)]
+        fewest = int(y[:EXAMPLES].unique(return_counts=True)[1].min())
+        a_class = [k for k in (A_CLASS_BEYOND if beyond else A_CLASS) if k <= fewest and fewest > 1]
+        mixtures += [fit_class_mixture(x, y, k, seed) for k in a_class]
+    require(len(mixtures) > 0, f"{len(x)} examples are too few for a mixture of {COMPONENTS[0]} Gaussians")
     return mixtures
 
 
@@ -96,7 +101,7 @@ def _coordinates(x: Tensor) -> tuple[Any, Any]:
     from sklearn.decomposition import PCA
 
     flat = x[:EXAMPLES].flatten(1).double().numpy()
-    space = PCA(PRINCIPAL, svd_solver="covariance_eigh").fit(flat)
+    space = PCA(min(PRINCIPAL, len(flat) - 1), svd_solver="covariance_eigh").fit(flat)
     return space.transform(flat), space
 
 

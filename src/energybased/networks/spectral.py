@@ -13,7 +13,8 @@ EPSILON = 1e-6
 class SpectralNorm(nn.Module):
     """W / sigma, with sigma the largest singular value of W seen as `(out, in x kernel)`, or W where that is capped.
 
-    One power iteration for each time the weight is computed in train mode; the iterate takes no gradient.
+    Computing the weight changes nothing; `power_iteration` does, once an update, so that the chains of an update and
+    its energies share one weight. Sigma is computed in float32, under autocast too.
 
     Args:
         out: rows of the matrix.
@@ -28,16 +29,20 @@ class SpectralNorm(nn.Module):
         self.register_buffer("u", F.normalize(torch.randn(out), dim=0))
 
     def forward(self, weight: Tensor) -> Tensor:
+        with torch.autocast(weight.device.type, torch.bfloat16, enabled=False):
+            matrix = weight.flatten(1)
+            with torch.no_grad():
+                v = F.normalize(matrix.T @ self.u, dim=0)
+            sigma = self.u.clone() @ (matrix @ v)
+            if self.capped:
+                return weight / (sigma + EPSILON) * (sigma + EPSILON).clamp(max=1)
+            return weight / sigma
+
+    @torch.no_grad()
+    def iterate(self, weight: Tensor) -> None:
+        """One power iteration."""
         matrix = weight.flatten(1)
-        with torch.no_grad():
-            v = F.normalize(matrix.T @ self.u, dim=0)
-            if self.training:
-                self.u.copy_(F.normalize(matrix @ v, dim=0))
-            u = self.u.clone()
-        sigma = u @ (matrix @ v)
-        if self.capped:
-            return weight / (sigma + EPSILON) * (sigma + EPSILON).clamp(max=1)
-        return weight / sigma
+        self.u.copy_(F.normalize(matrix @ F.normalize(matrix.T @ self.u, dim=0), dim=0))
 
 
 def normalised(layer: nn.Module, capped: bool = False) -> nn.Module:
@@ -45,3 +50,12 @@ def normalised(layer: nn.Module, capped: bool = False) -> nn.Module:
     weight = layer.weight
     assert isinstance(weight, Tensor)
     return parametrize.register_parametrization(layer, "weight", SpectralNorm(len(weight), capped))
+
+
+def power_iteration(module: nn.Module) -> None:
+    """One power iteration for every spectral norm in the module."""
+    for held in module.modules():
+        if isinstance(held, parametrize.ParametrizationList) and isinstance(held[0], SpectralNorm):
+            original = held.original
+            assert isinstance(original, Tensor)
+            held[0].iterate(original)

@@ -15,6 +15,7 @@ from torch.nn.utils import parametrize
 from energybased.energies import as_energy
 from energybased.energy import Energy
 from energybased.errors import require
+from energybased.networks import power_iteration
 from energybased.objectives.objective import Batch, Parts, Result, State, Vital, scalar
 from energybased.sampling import Kernel, Samples, Streams, advance, evaluating
 from energybased.sampling.replay import ReplayBuffer
@@ -84,6 +85,7 @@ class ContrastiveDivergence:
 
     def step(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> Result:
         energy = as_energy(parts["energy"])
+        power_iteration(energy)
         chained = energy if batch.y is None else energy.given(batch.y)
         # The buffer stays on the processor, with the generator that training is seeded by.
         start, slots = self.buffer.draw(state, len(batch.x), lambda n: self.fresh(n, batch.x, rng), rng, batch.y)
@@ -94,7 +96,7 @@ class ContrastiveDivergence:
             state["momentum"][slots] = end.momentum.detach().cpu()
         self.buffer.write(state, slots, negatives.cpu())
 
-        with parametrize.cached():  # one weight, and one power iteration of a spectral norm, an update
+        with parametrize.cached():
             data_energy, negative_energy = energy(batch.x, batch.y), energy(negatives, batch.y)
         loss = self.contrast(data_energy, negative_energy)
         loss = loss + self.energy_l2 * (data_energy.square().mean() + negative_energy.square().mean())

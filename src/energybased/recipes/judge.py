@@ -50,12 +50,13 @@ class JudgeRecipe(Recipe):
     def parts(self, data: DataSet) -> Mapping[str, nn.Module]:
         require(data.is_image, f"a judge looks at pictures, and {data.name} holds {data.event}")
         require(data.classes > 0, f"a judge needs labels, and {data.name} has none")
+        require(self.classes != 0, "a judge tells classes apart: classes must not be 0")
         torch.manual_seed(self.seed)
         return {"judge": self.blank(data.event)}
 
     def blank(self, event: tuple[int, ...]) -> Judge:
         """A judge in which weights can be loaded."""
-        return Judge(event, self.classes or 1, tuple(zip(self.widths, self.strides, strict=True)), self.norm)
+        return Judge(self.data, event, self.classes or 1, tuple(zip(self.widths, self.strides, strict=True)), self.norm)
 
     def phases(self) -> list[Phase]:
         objective = CrossEntropy(self.shift, self.mirror, self.smoothing, self.precision)

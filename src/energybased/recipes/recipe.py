@@ -53,7 +53,7 @@ class Recipe(Settings):
         recipe = self if self.classes is not None else replace(self, classes=data.classes)
         wanted, there = recipe.classes or 0, data.classes
         require(wanted == 0 or there > 0, f"{self.recipe} takes {wanted} classes, but {data.name} has no labels")
-        require(wanted == 0 or there <= wanted, f"{data.name} has {there} classes, the recipe takes {wanted}")
+        require(wanted == 0 or there == wanted, f"{data.name} has {there} classes, the recipe takes {wanted}")
         return recipe
 
     def load_data(self) -> DataSet:
@@ -68,7 +68,7 @@ class Recipe(Settings):
 
     def examples(self, data: DataSet) -> tuple[Tensor, ...]:
         """What is trained on: x `(n, *event)`, and the labels `(n,)` if there are classes."""
-        splits = [data.train, data.validation] if self.whole else [data.train]
-        x = torch.cat([split.x for split in splits]) if self.whole else data.train.x
+        splits = [data.train, data.validation] if self.whole and len(data.validation) else [data.train]
+        x = torch.cat([split.x for split in splits]) if len(splits) > 1 else data.train.x
         labels = [split.y for split in splits if split.y is not None]
         return (x, torch.cat(labels)) if self.classes else (x,)

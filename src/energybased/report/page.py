@@ -126,7 +126,7 @@ def _command(model: Model) -> str:
 
 def _samples(model: Model, data: DataSet) -> list[str]:
     length = model.recipe.sampler.length
-    apart = ", a class a row" if model.classes else ""
+    apart = ", a class a row" if 0 < model.classes <= 80 else ""
     drawn = f"drawn by the model: fresh chains of {length} steps from noise, not picked{apart}"
     figures = [picture(sheet(model.sample(80), model.classes), drawn)]
     figures.append(picture(sheet(data.test.pixels(slice(80)), model.classes), "held-out data"))
@@ -142,7 +142,7 @@ def _film(model: Model) -> list[str]:
 
 
 def _energies(model: Model, data: DataSet) -> list[str]:
-    groups = {"train": data.train.pixels(), "held out": data.test.pixels()}
+    groups = {"train": data.train.pixels(slice(len(data.test))), "held out": data.test.pixels()}
     if data.is_image:
         groups |= strange_inputs(data.test.pixels())
     return [

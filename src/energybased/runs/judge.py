@@ -15,7 +15,7 @@ from energybased.evaluation.judge import Judge
 from energybased.recipes import JudgeRecipe, Recipe, judge_digits
 from energybased.runs.settings import read_recipe
 from energybased.runs.train import train
-from energybased.training.checkpoint import load_group
+from energybased.training.checkpoint import load_group, read_state
 from energybased.training.run import Run
 
 
@@ -38,6 +38,7 @@ def load_judge(path: Path | str) -> Judge:
     if path.is_dir():
         run = Run.open(path)
         recipe, event = _checked(read_recipe(run.recipe["settings"]), path), tuple(run.recipe["event"])
+        read_state(run.newest_checkpoint(), run.recipe["identity"])  # names what is damaged
         weights = {k.removeprefix("judge/"): v for k, v in load_group(run.newest_checkpoint(), "ema").items()}
     else:
         try:
@@ -47,9 +48,16 @@ def load_judge(path: Path | str) -> Judge:
         except (OSError, SafetensorError) as error:
             raise UserError(f"{path} is not a judge: {error}") from error
         require("recipe" in header and "event" in header, f"{path} is not a judge: it says nothing of its recipe")
-        recipe, event = _checked(read_recipe(json.loads(header["recipe"])), path), tuple(json.loads(header["event"]))
+        try:
+            recipe = _checked(read_recipe(json.loads(header["recipe"])), path)
+            event = tuple(json.loads(header["event"]))
+        except (ValueError, TypeError) as error:
+            raise UserError(f"{path} is not a judge: its settings cannot be read") from error
     judge = recipe.blank(event)
-    judge.load_state_dict({name: _single(value) for name, value in weights.items()})
+    try:
+        judge.load_state_dict({name: _single(value) for name, value in weights.items()})
+    except RuntimeError as error:
+        raise UserError(f"the weights of {path} do not fit the judge of its recipe") from error
     return judge.eval().requires_grad_(False)
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from energybased.data import DataSet
+from energybased.errors import require
 from energybased.evaluation.detection import auroc, strange_inputs
 from energybased.evaluation.judge import Judge
 from energybased.evaluation.mixtures import PixelMixture, best_mixture, candidates, fit_mixture
@@ -41,6 +42,7 @@ def measure(model: Model, run: Run, data: DataSet, judge: Judge, seed: int, long
     Args:
         long: also run chains ten times as long as the recipe's.
     """
+    require(judge.event == data.event, f"a judge of {judge.event} cannot look at pictures of {data.event}")
     count = MORE_SAMPLES if len(data.test) >= MORE_SAMPLES else SAMPLES
     test = data.test.pixels()
     rows: list[dict[str, Any]] = []
@@ -49,11 +51,13 @@ def measure(model: Model, run: Run, data: DataSet, judge: Judge, seed: int, long
     def distance(what: str, note: str, draw: Callable[[], Tensor]) -> None:
         began = time.monotonic()
         x = pictures[what] = draw()
-        protocol = f"fd@{len(x)}(judge-{data.name}, {len(test)} held out, pixels clipped): {note}"
+        protocol = f"fd@{len(x)}(judge-{judge.name}, {len(test)} held out, pixels clipped): {note}"
         rows.append(_row(what, judge.distance(x, test), protocol, time.monotonic() - began, seed))
 
-    length, n = model.recipe.sampler.length, min(count, model.recipe.buffer.capacity)
-    distance("fd_buffer", "replay-buffer chains", lambda: model.finish(buffer_samples(run, model.recipe, n)))
+    length = model.recipe.sampler.length
+    # Chains that change their class with every batch belong to none: their noise is taken off by the marginal.
+    resting = model if model.recipe.buffer.by_class else replace(model, energy=model.marginal)
+    distance("fd_buffer", "replay-buffer chains", lambda: resting.finish(buffer_samples(run, model.recipe, count)))
     distance("fd_fresh", f"fresh chains of {length} steps", lambda: model.sample(count, seed=seed))
     if long:
         steps = LONG * length

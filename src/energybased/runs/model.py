@@ -18,12 +18,13 @@ from energybased.energy import Energy, mixture
 from energybased.errors import UserError, require
 from energybased.recipes import EnergyRecipe, Recipe
 from energybased.runs.settings import read_recipe, to_json
-from energybased.sampling import Samples, sample
+from energybased.sampling import Samples, Streams, sample
 from energybased.tasks.denoise import denoise
 from energybased.training.checkpoint import load_group, read_state
 from energybased.training.run import Run
 
 FORMAT = "energybased-model-1"
+CHUNK = 500  # rows at a time
 
 
 @dataclass(frozen=True)
@@ -80,17 +81,22 @@ class Model:
     def sample(self, n: int, steps: int | None = None, seed: int = 0) -> Tensor:
         """n pictures `(n, *event)` in [0, 1], the ends of fresh chains."""
         require(n >= 1, f"n must be at least 1, got {n}")
-        return self.finish(self.chains(self.start(n, seed), steps, seed).x)
+        steps = self.recipe.sampler.length if steps is None else steps
+        start, energy, kernel = self.start(n, seed), self.turns(n), self.recipe.sampler.kernel
+        streams = Streams.of(torch.Generator().manual_seed(seed), start)
+        ends = [sample(energy.select(r), start[r], kernel, steps, streams.select(r)).x for r in _chunks(n)]
+        return self.finish(torch.cat(ends))
 
     def finish(self, x: Tensor) -> Tensor:
         """Chains live among data with noise; this takes the noise off, and keeps pixels in [0, 1]."""
-        return denoise(self.turns(len(x)), x, self.recipe.data_noise).clamp(0, 1)
+        energy, noise = self.turns(len(x)), self.recipe.data_noise
+        return torch.cat([denoise(energy.select(r), x[r], noise).clamp(0, 1) for r in _chunks(len(x))])
 
     @torch.no_grad()
     def score(self, x: Tensor) -> Tensor:
         """Marginal energies `(n,)`; high means strange."""
-        values: Tensor = self.marginal(x)
-        return values
+        energy = self.marginal
+        return torch.cat([energy.select(r)(x[r]) for r in _chunks(len(x))])
 
     def export(self, file: Path | str) -> None:
         """Writes weights and settings into one safetensors file, which `load` reads."""
@@ -99,6 +105,11 @@ class Model:
             save_file({k: v.contiguous() for k, v in self.energy.state_dict().items()}, file, metadata=header)
         except (OSError, SafetensorError) as error:
             raise UserError(f"cannot write the model {file}: {error}") from error
+
+
+def _chunks(n: int) -> list[Tensor]:
+    """The rows of a batch in parts that memory holds; what becomes of a row does not depend on its part."""
+    return list(torch.arange(n).split(CHUNK))
 
 
 def load(path: Path | str, energy: nn.Module | None = None) -> Model:
@@ -164,7 +175,7 @@ def _model(
 
 
 def buffer_samples(run: Run, recipe: EnergyRecipe, n: int, seed: int = 0) -> Tensor:
-    """n of the chains that rest in the newest checkpoint's replay buffer, as they are, `(n, *event)`.
+    """Chains that rest in the newest checkpoint's replay buffer, as they are, `(n, *event)`; all if they are fewer.
 
     Those of a conditional model come with the classes in turn, if the buffer keeps chains by class.
     """
@@ -173,7 +184,6 @@ def buffer_samples(run: Run, recipe: EnergyRecipe, n: int, seed: int = 0) -> Ten
     state = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
     rng = torch.Generator().manual_seed(seed)
     chains = recipe.buffer.contents(state, rng)
-    require(len(chains) >= n, f"the buffer holds {len(chains)} chains, fewer than {n}")
     lanes = len(state["pointer"])
     rows = torch.randperm(len(chains) // lanes, generator=rng)[: -(-n // lanes)]
     return chains.unflatten(0, (-1, lanes))[rows].flatten(0, 1)[:n]

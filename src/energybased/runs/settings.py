@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 import types
 import typing
 from typing import Any, TypeVar
@@ -69,7 +70,14 @@ def differences(settings: Any, default: Any, prefix: str = "") -> list[str]:
         name = prefix + f.name.replace("_", "-")
         if dataclasses.is_dataclass(mine) and type(mine) is type(other):
             options += differences(mine, other, name + ".")
-        elif mine != other:
-            value = " ".join(map(str, mine)) if isinstance(mine, tuple) else str(mine)
+        elif mine == other:
+            continue
+        elif isinstance(mine, bool):
+            options.append(f"--{name}" if mine else f"--{prefix}no-{f.name.replace('_', '-')}")
+        elif isinstance(mine, tuple) and any(dataclasses.is_dataclass(item) for item in mine):
+            for i, (a, b) in enumerate(zip(mine, other, strict=False)):
+                options += differences(a, b, f"{name}.{i}.")
+        else:
+            value = " ".join(shlex.quote(str(item)) for item in (mine if isinstance(mine, tuple) else (mine,)))
             options.append(f"--{name} {value}")
     return options

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import version
@@ -12,13 +13,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from energybased.data import DataSet
 from energybased.data.pictures import grid, save_png
 from energybased.energies import as_energy
 from energybased.errors import UserError, require
 from energybased.objectives import Objective
 from energybased.recipes import Recipe
 from energybased.runs.settings import read_recipe, to_json
-from energybased.training import Loop, Phase, Run, Settings, TrainState
+from energybased.training import Loop, Phase, Run, Settings, TrainState, checkpoint
 from energybased.training.checkpoint import read_state
 
 VERSIONS = ("energybased", "torch", "numpy", "lightning-fabric")
@@ -80,10 +82,7 @@ def resume(
     facts, recipe = run.recipe, None
     if facts["settings"] is not None:
         recipe = read_recipe(facts["settings"])
-        loop, now = _of_recipe(recipe)
-        require(
-            now["data_sha256"] == facts["data_sha256"], f"the data {recipe.data!r} are not those the run began with"
-        )
+        loop = _loop(recipe, same_data(run, recipe))
     else:
         if energy is None or data is None or objective is None or steps is None:
             raise UserError(f"{path} was trained on parts of your own: pass energy, data, objective and steps again")
@@ -94,6 +93,14 @@ def resume(
         return _fit(loop, recipe, run)
     finally:
         run.release()
+
+
+def same_data(run: Run, recipe: Recipe) -> DataSet:
+    """The data of a run, which must be those that it began with."""
+    data = recipe.load_data()
+    same = data.sha256() == run.recipe["data_sha256"]
+    require(same, f"the data {recipe.data!r} are not those the run began with")
+    return data
 
 
 def is_finished(path: Path | str) -> bool:
@@ -111,14 +118,17 @@ def _of_recipe(recipe: Recipe) -> tuple[Loop, dict[str, Any]]:
     for note in dataset.notes:
         print(f"{recipe.data}: {note}")
     recipe = recipe.fitted(dataset)
-    examples = recipe.examples(dataset)
+    return _loop(recipe, dataset), _facts(to_json(recipe), recipe.recipe, dataset.event, dataset.sha256())
+
+
+def _loop(recipe: Recipe, data: DataSet) -> Loop:
+    examples = recipe.examples(data)
     x = examples[0]
     require(
         x.dtype == torch.uint8 or (float(x.min()) >= 0 and float(x.max()) <= 1),
         f"{recipe.data} holds values outside [0, 1], and the recipe is one for pixels: scale them",
     )
-    loop = Loop(recipe.parts(dataset), recipe.phases(), examples, recipe)
-    return loop, _facts(to_json(recipe), recipe.recipe, dataset.event, dataset.sha256())
+    return Loop(recipe.parts(data), recipe.phases(), examples, recipe)
 
 
 def _of_parts(
@@ -134,6 +144,10 @@ def _of_parts(
 def _fit(loop: Loop, recipe: Recipe | None, run: Run) -> Run:
     try:
         loop.fit(run, lambda state: _picture(recipe, state, run))
+    except UserError:
+        if checkpoint.newest(run.path / "checkpoints") is None:  # nothing to go on from: the name stays free
+            shutil.rmtree(run.path, ignore_errors=True)
+        raise
     finally:
         run.release()
     return run
@@ -142,7 +156,7 @@ def _fit(loop: Loop, recipe: Recipe | None, run: Run) -> Run:
 def _picture(recipe: Recipe | None, state: TrainState, run: Run) -> None:
     """Shows some chains of the replay buffer."""
     chains = state.objective.get("x")
-    if recipe is None or chains is None or chains.ndim != 4:
+    if recipe is None or chains is None or chains.ndim != 4 or chains.shape[1] not in (1, 3):
         return
     shown = chains[:64].float() / 256 if chains.dtype == torch.uint8 else chains[:64]
     try:

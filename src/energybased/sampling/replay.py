@@ -114,16 +114,17 @@ class ReplayBuffer:
         return self._unpack(state["x"][: int(state["filled"])], generator)
 
     def _next(self, state: BufferState, n: int, y: Tensor | None) -> Tensor:
-        """The slots in turn, those of each class apart; slot i belongs to class i modulo classes."""
+        """The slots in turn, those of each class apart; slot i belongs to class i modulo classes.
+
+        A class that is wanted more often than it has slots begins several chains at one of them.
+        """
         lanes = len(state["pointer"])
         if lanes > 1 and y is None:
             raise UserError("the replay buffer holds chains by class, but the batch has no classes")
         lane = torch.zeros(n, dtype=torch.int64) if lanes == 1 or y is None else y.cpu()
         size = len(state["x"]) // lanes
         counted = F.one_hot(lane, lanes).cumsum(0)
-        most = int(counted[-1].max())
-        apart = " a class" if lanes > 1 else ""
-        require(most <= size, f"cannot draw {most} chains{apart} from a buffer of capacity {size}{apart}")
+        require(n <= len(state["x"]), f"cannot draw {n} chains from a buffer of capacity {len(state['x'])}")
         place = state["pointer"][lane] + counted.gather(1, lane[:, None]).squeeze(1) - 1
         return place % size * lanes + lane
 

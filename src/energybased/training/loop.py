@@ -111,7 +111,7 @@ class Loop:
                 self._step()
                 self._tick()
                 metrics = self._window()
-                if metrics is not None and not self._judge(metrics, display):
+                if metrics is not None and not self._watch(metrics, display):
                     metrics = None
                 self._leave_phase(metrics)
                 due = self.state.counters.step % self.settings.checkpoint_every == 0
@@ -212,7 +212,7 @@ class Loop:
         self.run.append("metrics.jsonl", {**line, **metrics})
         return metrics
 
-    def _judge(self, metrics: dict[str, float], display: Display) -> bool:
+    def _watch(self, metrics: dict[str, float], display: Display) -> bool:
         """Shows the metrics to the guard; False if it went back or gave up."""
         state, counters = self.state, self.state.counters
         first = self.phase.objective.vitals[0].name
