@@ -206,6 +206,45 @@ def test_pictures_of_several_sizes_and_modes(tmp_path):
     assert load_data(str(tmp_path), size=16).event == (3, 16, 16)
 
 
+def test_pictures_of_odd_kinds_and_what_is_said_of_them(tmp_path):
+    """16 bits scaled to 8; what is transparent on white; the first frame of what moves."""
+    for i in range(9):
+        Image.new("L", (4, 4), 10).save(tmp_path / f"a{i}.png")
+    deep = np.full((4, 4), 0x8000, dtype=np.uint16)
+    Image.fromarray(deep).save(tmp_path / "b.png")
+    Image.new("LA", (4, 4), (0, 0)).save(tmp_path / "c.png")
+    frames = [Image.new("L", (4, 4), value) for value in (40, 90)]
+    frames[0].save(tmp_path / "d.gif", save_all=True, append_images=frames[1:])
+    data = load_data(str(tmp_path))
+    seen = {int(x[0, 0, 0]) for split in (data.train, data.validation, data.test) for x in split.x}
+    assert {10, 0x80, 255} <= seen and 90 not in seen
+    for words in ("1 pictures of 16 bits", "1 pictures were put on white", "of 1 moving pictures"):
+        assert any(words in note for note in data.notes), data.notes
+
+
+def test_loose_pictures_take_the_classes_away_and_it_is_said(tmp_path):
+    for i in range(12):
+        (tmp_path / "ab"[i % 2]).mkdir(exist_ok=True)
+        Image.new("L", (4, 4), i).save(tmp_path / "ab"[i % 2] / f"{i:02d}.png")
+    Image.new("L", (4, 4)).save(tmp_path / "loose.png")
+    data = load_data(str(tmp_path))
+    assert data.classes == 0 and any("no classes: 1 pictures lie beside" in note for note in data.notes)
+
+
+def test_channels_that_come_last(tmp_path):
+    x = np.random.default_rng(0).integers(0, 256, (20, 4, 5, 3), dtype=np.uint8)
+    np.savez(tmp_path / "a.npz", x=x)
+    data = load_data(str(tmp_path / "a.npz"), size=4)
+    assert data.event == (3, 4, 5) and len(data.notes) == 2
+
+
+@pytest.mark.parametrize("y", [np.arange(20) + 1, np.arange(20) * 1000, np.full(20, -1)], ids=["one", "gaps", "minus"])
+def test_labels_with_gaps(tmp_path, y):
+    np.savez(tmp_path / "a.npz", x=np.zeros((20, 2), np.float32), y=y)
+    with pytest.raises(UserError, match="without gaps"):
+        load_data(str(tmp_path / "a.npz"))
+
+
 def test_subfolders_are_classes(tmp_path):
     for i in range(12):
         (tmp_path / "ab"[i % 2]).mkdir(exist_ok=True)

@@ -1,9 +1,11 @@
 """From a recipe to a model and back: classes in turn, one class, and the sum over classes."""
 
+import numpy as np
 import pytest
 import torch
 
 from energybased import ReplayBuffer, UserError, load, train
+from energybased.cli import main
 from energybased.recipes import Dense, digits
 from energybased.runs.model import buffer_samples
 from energybased.runs.train import resume
@@ -47,6 +49,35 @@ def test_chains_of_the_buffer_come_with_the_classes_in_turn(run):
     assert len(drawn) == 23
     for i, picture in enumerate(drawn):
         assert (x[i % 10 :: 10] == picture).flatten(1).all(1).any()
+
+
+def test_a_run_that_never_began_leaves_its_name_free(tmp_path, monkeypatch):
+    def broken(self):
+        raise UserError("nothing works")
+
+    monkeypatch.setattr("energybased.training.loop.Loop._enter_phase", broken)
+    with pytest.raises(UserError, match="nothing works"):
+        train(digits(**SMALL), out=tmp_path / "a")
+    assert not (tmp_path / "a").exists()
+
+
+def test_parts_of_a_batch_draw_what_the_whole_draws(run, monkeypatch):
+    model = load(run.path)
+    whole = model.sample(30, steps=5)
+    score = model.score(whole)
+    monkeypatch.setattr("energybased.runs.model.CHUNK", 7)
+    torch.testing.assert_close(model.sample(30, steps=5), whole)
+    torch.testing.assert_close(model.score(whole), score)
+
+
+def test_a_report_needs_the_data_that_the_run_began_with(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    np.savez("digits.npz", x=rng.random((40, 1, 8, 8), dtype=np.float32), y=np.arange(40) % 4)
+    train(digits(**{**SMALL, "data": "digits.npz"}), out="runs/a")
+    assert main(["report", "runs/a"]) == 0 and "no judge of digits" in capsys.readouterr().out  # not scikit-learn's
+    np.savez("digits.npz", x=rng.random((40, 1, 8, 8), dtype=np.float32), y=np.arange(40) % 4)
+    assert main(["report", "runs/a"]) == 2 and "are not those the run began with" in capsys.readouterr().err
 
 
 def test_an_unconditional_digits_run(tmp_path):

@@ -1,9 +1,13 @@
 """What people do with a model, against theory."""
 
+import shlex
+from dataclasses import replace
+
 import torch
 
-from energybased import Gaussian
-from energybased.recipes import RECIPES, Dense, digits
+from energybased import Gaussian, ReplayBuffer
+from energybased.networks import Stage
+from energybased.recipes import RECIPES, Dense, EnergyRecipe, cifar10_small, digits
 from energybased.runs.settings import differences, from_json, to_json
 from energybased.tasks.denoise import denoise
 
@@ -22,6 +26,17 @@ def test_every_recipe_goes_through_json():
     for build in RECIPES.values():
         recipe = build()
         assert from_json(type(recipe), to_json(recipe)) == recipe and differences(recipe, build()) == []
+
+
+def test_what_is_printed_to_repeat_a_run_is_read_back():
+    """The options of the command line against what tyro makes of them."""
+    import tyro
+
+    recipe = cifar10_small(whole=False, data="a folder/x.npz", buffer=ReplayBuffer(capacity=300, by_class=True))
+    recipe = replace(recipe, network=replace(recipe.network, stages=(Stage(8, True), *recipe.network.stages[1:])))
+    words = shlex.split(" ".join(differences(recipe, cifar10_small())))
+    read = tyro.cli(EnergyRecipe, args=words, default=cifar10_small(), config=(tyro.conf.AvoidSubcommands,))
+    assert read == recipe
 
 
 def test_settings_say_how_they_differ():
