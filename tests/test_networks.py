@@ -20,11 +20,36 @@ def stages(*widths):
     return [Stage(width, halve=i == 0) for width, count in widths for i in range(count)]
 
 
+def plain(*widths):
+    return [Stage(width, halve=True, plain=True) for width in widths]
+
+
+@pytest.mark.parametrize(
+    ("build", "count"),
+    [
+        (  # MNIST: 3x3 to 64; 4x4 to 64, 128, 256, each halving; 4 x 4 x 256 to 128; to 1
+            lambda: Residual((1, 28, 28), 64, plain(64, 128, 256), dense=128),
+            9 * 64 + 16 * (64 * 64 + 64 * 128 + 128 * 256) + 4096 * 128 + 128,
+        ),
+        (  # dSprites: 3x3 to 32; 4x4 to 64, 128, 128, 128, each halving; 4 x 4 x 128 to 128; to 1
+            lambda: Residual((1, 64, 64), 32, plain(64, 128, 128, 128), 3, "swish", dense=128),
+            9 * 32 + 16 * (32 * 64 + 64 * 128 + 2 * 128 * 128) + 2048 * 128 + 128,
+        ),
+    ],
+)
+def test_the_papers_smaller_networks_layer_by_layer(build, count):
+    network = build()
+    assert weights(network) == count
+    y = None if network.classes == 0 else torch.zeros(2, dtype=torch.int64)
+    assert network(torch.rand(2, 1, *((28, 28) if network.classes == 0 else (64, 64))), y).shape == (2,)
+
+
 @pytest.mark.parametrize(
     ("build", "millions"),
     [
         (lambda: Residual((3, 32, 32), 128, stages((128, 2), (256, 2), (256, 2)), classes=10), 5.3),
         (lambda: Residual((3, 32, 32), 128, stages((128, 3), (256, 3), (512, 3)), dropout=0.5), 18.6),
+        (lambda: Residual((3, 32, 32), 128, stages((256, 3), (512, 3), (1024, 3)), classes=10), 74.3),  # the wide one
     ],
 )
 def test_the_papers_numbers_of_weights(build, millions):

@@ -12,12 +12,12 @@ from energybased.training import Adam
 
 
 def digits(**changes: Any) -> EnergyRecipe:
-    """An energy of the digits smoothed with noise, sampled at temperature 1.
+    """An energy of the digits smoothed with noise, by class if there are labels, sampled at temperature 1.
 
-    Chains are hardly ever restarted, so that they stay good when run ten times as long. Every setting was picked on
-    the validation split; --steps 3600 is the longer version. To expect, on two cores: about a minute, and FD(judge)
-    of 30 to 85 for fresh chains over seeds, beside about 44 for the best mixture of Gaussians and a floor of 26
-    (results/digits.json; benchmarks/digits.py makes it again).
+    Chains keep their class and are hardly ever restarted, so that they stay good when run ten times as long. Every
+    setting was picked on the validation split. To expect, on two cores: under a minute, and FD(judge) of about 33 for
+    fresh chains, beside about 37 for the best mixture of Gaussians and a floor of 26 (results/digits.json;
+    benchmarks/digits.py makes it again).
     """
     recipe = EnergyRecipe(
         recipe="digits",
