@@ -1,23 +1,23 @@
-"""What the paper's recipes cost here: `EBM_DATA=FOLDER python benchmarks/updates.py` writes results/updates.json.
+"""What the paper's recipes cost here: `EBM_DATA=FOLDER python benchmarks/updates.py cifar10-conditional cifar10`.
 
-Times three updates of each recipe, exactly as it is written, after one that is not counted, and the way from the disk
-to the first batch of CIFAR-10. Nothing else may run beside it.
+Times three updates of each recipe, exactly as it is written, and the way from the disk to the first batch of CIFAR-10;
+writes results/updates.json. Nothing else may run beside it.
 """
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
 from dataclasses import replace
 
-from rows import row, write
+from rows import RESULTS, row, write
 
 from energybased.recipes import find_recipe
 from energybased.training import Loop, Run
 
 COMMAND = "EBM_DATA=FOLDER python benchmarks/updates.py"
-RECIPES = ("cifar10-conditional", "cifar10")
 UPDATES = 3
 DAY = 86_400
 FIRST_BATCH = """
@@ -33,7 +33,7 @@ print(time.perf_counter() - began)
 
 def update(name: str):
     """Seconds of each update."""
-    recipe = replace(find_recipe(name), steps=UPDATES + 1, guard="off")
+    recipe = replace(find_recipe(name), steps=UPDATES)
     data = recipe.load_data()
     loop = Loop(recipe.parts(data), recipe.phases(), recipe.examples(data), recipe)
     run, times = Run.create(f"runs/updates-{name}", {}, overwrite=True), []
@@ -48,22 +48,22 @@ def update(name: str):
     loop._step = timed
     loop.fit(run)
     run.release()
-    return times[1:]
+    return times
 
 
 def main() -> None:
-    rows = []
+    file = RESULTS / "updates.json"
+    rows = {r["what"]: r for r in json.loads(file.read_text())} if file.exists() else {}
     loads = [float(subprocess.check_output([sys.executable, "-c", FIRST_BATCH])) for _ in range(3)]
     protocol = "seconds from importing the library to the first batch of CIFAR-10, three processes"
-    rows.append(row("cifar10_first_batch", loads, [0], protocol, COMMAND, sum(loads)))
-    for name in RECIPES:
-        times = update(name)
-        days = find_recipe(name).steps * sum(times) / len(times) / DAY
-        protocol = (
-            f"seconds an update, {UPDATES} of them after one; {find_recipe(name).steps} would take {days:.0f} days"
-        )
-        rows.append(row(f"{name}_update", times, [0], protocol, COMMAND, sum(times), days=round(days, 1)))
-    write("updates.json", rows)
+    rows["cifar10_first_batch"] = row("cifar10_first_batch", loads, [0], protocol, COMMAND, sum(loads))
+    write("updates.json", list(rows.values()))
+    for name in sys.argv[1:]:
+        times, what, steps = update(name), f"{name}_update", find_recipe(name).steps
+        days = steps * sum(times) / len(times) / DAY
+        protocol = f"seconds of each of {UPDATES} updates; {steps} would take {days:.0f} days"
+        rows[what] = row(what, times, [0], protocol, f"{COMMAND} {name}", sum(times), days=round(days, 1))
+        write("updates.json", list(rows.values()))
 
 
 if __name__ == "__main__":
