@@ -118,6 +118,17 @@ def pictures() -> str:
         met = verdict(-r["value"], -asked)
         row = line("accuracy, test split", f"≥ {asked:.1%}", "", f"{r['value']:.2%}", met)
         lines.append(f"| judge-{data.split('-')[0]} {row}")
+    for what, r in rows("updates.json").items():
+        name, _, rest = what.partition("_")
+        if rest == "update":
+            days = f"{number(r)} s; all of them {r['days']:.0f} days"
+            lines.append(f"| {name} " + line("an update as the paper writes it", "", "", days, ""))
+        elif rest == "first_batch":
+            lines.append(
+                f"| {name} " + line("first batch from disk", "≤ 3 s", "", f"{number(r)} s", verdict(r["value"], 3))
+            )
+        else:
+            lines.append(f"| {name} " + line("the same, the library's import before it", "", "", f"{number(r)} s", ""))
     return "\n".join(lines)
 
 
