@@ -65,6 +65,10 @@ def test_what_is_not_there_is_one_sentence(name, tmp_path):
         load_data(name, str(tmp_path))
 
 
+def test_what_is_meant_for_folders_is_not_dropped_in_silence(root):
+    assert "mnist stays as it is" in load_data("mnist", root, size=8).notes[0] and load_data("mnist", root).notes == ()
+
+
 def test_the_environment_names_the_root(root, monkeypatch):
     monkeypatch.setenv("EBM_DATA", root)
     assert len(load_data("mnist").test) == 20

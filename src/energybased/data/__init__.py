@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from energybased.data.celeba import celeba
@@ -44,7 +45,13 @@ def load_data(source: str, root: str | None = None, size: int | None = None, ski
     """
     require(source != "", "the recipe is one for pictures of your own: say where they are, --data FOLDER")
     if source in DATASETS:
-        return DATASETS[source](root)
+        data = DATASETS[source](root)
+        unused = size is not None or skip_broken
+        return (
+            replace(data, notes=(*data.notes, f"--size and --skip-broken are for folders: {source} stays as it is"))
+            if unused
+            else data
+        )
     if Path(source).suffix or Path(source).exists():
         return from_path(source, size, skip_broken)
     raise UserError(f"there is no data set {source!r}: {nearest(source, DATASETS)}")
