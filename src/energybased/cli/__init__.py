@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from energybased.errors import Interrupted, UserError, nearest
 
 VERBS = {
-    "demo": "the first run: real digits, two minutes, a page to look at",
+    "demo": "the first run: real digits, a minute, a page to look at",
     "recipes": "what there is; one recipe with what to expect",
     "train": "a new run, or --resume an old one",
     "sample": "pictures from a run, with the way of its chains",
