@@ -47,7 +47,7 @@ def main() -> None:
 
 def report(name, seeds, found, protocols, took, minutes):
     """Writes what is known after these seeds."""
-    command = f"python benchmarks/pictures.py {name}"
+    command = f"python benchmarks/pictures.py {name} --seeds {' '.join(map(str, seeds))}"
     trained = 60 * sum(minutes)
     rows = [row(k, v, seeds, protocols[k], command, took[k] + trained) for k, v in found.items()]
     rows.append(row("minutes", minutes, seeds, "wall time of the training alone", command, trained))

@@ -89,6 +89,14 @@ def test_doctor(run, capsys):
     assert "lower the learning rate" in capsys.readouterr().out
 
 
+def test_doctor_names_a_damaged_checkpoint(run, capsys):
+    file = run / "checkpoints" / "00000004" / "ema.safetensors"
+    raw = bytearray(file.read_bytes())
+    raw[-1] ^= 1
+    file.write_bytes(raw)
+    assert main(["doctor", "runs/a"]) == 2 and "ema.safetensors" in capsys.readouterr().err
+
+
 def test_recipes(capsys):
     assert main(["recipes"]) == 0 and "digits" in capsys.readouterr().out
     assert main(["recipes", "digits"]) == 0 and "ebm train digits" in capsys.readouterr().out

@@ -6,18 +6,13 @@ from torch import nn
 from torch.nn import functional as F
 
 from energybased import ContrastiveDivergence, Langevin, ReplayBuffer
-from energybased.networks import Residual, Stage
+from energybased.networks import Residual, Stage, groups
 from energybased.networks.spectral import SpectralNorm, normalised, power_iteration
 from energybased.objectives import Batch
 
 
 def weights(network):
     return sum(p.numel() for name, p in network.named_parameters() if "weight" in name)
-
-
-def stages(*widths):
-    """Three times a width halves the image at its first stage, as the paper's."""
-    return [Stage(width, halve=i == 0) for width, count in widths for i in range(count)]
 
 
 def plain(*widths):
@@ -47,9 +42,9 @@ def test_the_papers_smaller_networks_layer_by_layer(build, count):
 @pytest.mark.parametrize(
     ("build", "millions"),
     [
-        (lambda: Residual((3, 32, 32), 128, stages((128, 2), (256, 2), (256, 2)), classes=10), 5.3),
-        (lambda: Residual((3, 32, 32), 128, stages((128, 3), (256, 3), (512, 3)), dropout=0.5), 18.6),
-        (lambda: Residual((3, 32, 32), 128, stages((256, 3), (512, 3), (1024, 3)), classes=10), 74.3),  # the wide one
+        (lambda: Residual((3, 32, 32), 128, groups(128, 256, 256, blocks=2), classes=10), 5.3),
+        (lambda: Residual((3, 32, 32), 128, groups(128, 256, 512, blocks=3), dropout=0.5), 18.6),
+        (lambda: Residual((3, 32, 32), 128, groups(256, 512, 1024, blocks=3), classes=10), 74.3),  # the wide one
     ],
 )
 def test_the_papers_numbers_of_weights(build, millions):

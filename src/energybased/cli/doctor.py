@@ -16,7 +16,7 @@ import tyro
 from energybased.data.source import roots
 from energybased.objectives import ContrastiveDivergence, Vital
 from energybased.runs.settings import read_recipe
-from energybased.training.checkpoint import load_group
+from energybased.training.checkpoint import read_state
 from energybased.training.run import Run
 
 PACKAGES = ("energybased", "torch", "numpy", "scikit-learn", "lightning-fabric", "safetensors", "tyro", "rich")
@@ -71,7 +71,7 @@ def patient(path: Path) -> Iterator[Finding]:
     """The newest vitals of a run against their ranges, its checkpoint, and what the guard did."""
     run = Run.open(path)
     checkpoint = run.newest_checkpoint()
-    load_group(checkpoint, "ema")  # names what is damaged
+    read_state(checkpoint, run.recipe["identity"])  # names what is damaged
     yield Finding(True, "checkpoint", checkpoint.name)
     metrics, events = run.lines("metrics.jsonl"), run.lines("events.jsonl")
     if metrics:

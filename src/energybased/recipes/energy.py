@@ -113,4 +113,4 @@ class EnergyRecipe(Recipe):
             dropout=self.sampler.dropout,
             classes=self.classes or 0,
         )
-        return [Phase(objective, self.steps if self.minutes is None else None, self.minutes)]
+        return [self.phase(objective)]

@@ -59,5 +59,4 @@ class JudgeRecipe(Recipe):
         return Judge(self.data, event, self.classes or 1, tuple(zip(self.widths, self.strides, strict=True)), self.norm)
 
     def phases(self) -> list[Phase]:
-        objective = CrossEntropy(self.shift, self.mirror, self.smoothing, self.precision)
-        return [Phase(objective, self.steps if self.minutes is None else None, self.minutes)]
+        return [self.phase(CrossEntropy(self.shift, self.mirror, self.smoothing, self.precision))]

@@ -44,5 +44,5 @@ def judge_mnist(**changes: Any) -> JudgeRecipe:
 
 def judge_fashion(**changes: Any) -> JudgeRecipe:
     """A judge of Fashion-MNIST: at least 93 % of the test split."""
-    recipe = judge_mnist(recipe="judge-fashion", data="fashion-mnist", steps=6000, shift=2, mirror=True)
+    recipe = judge_mnist(recipe="judge-fashion", data="fashion-mnist", steps=6000, mirror=True)
     return replace(recipe, **changes)

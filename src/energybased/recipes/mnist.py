@@ -16,7 +16,7 @@ def mnist_conditional(**changes: Any) -> EnergyRecipe:
 
     The data are smoothed with noise, chains run at temperature 1 and keep their class, as in the recipe `digits`. To
     expect: FD(judge-mnist) of about 14 for 5,000 fresh samples, beside 18 for the best mixture of Gaussians by class
-    and 138 for one Gaussian, after 12 minutes on one busy core (results/mnist-conditional.json).
+    and 138 for one Gaussian, after 13 minutes on one busy core (results/mnist-conditional.json).
     """
     recipe = EnergyRecipe(
         recipe="mnist-conditional",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Union
@@ -27,10 +28,7 @@ class Dense:
         require(len(self.hidden) > 0 and min(self.hidden) >= 1, f"hidden must be widths of layers, got {self.hidden}")
 
     def build(self, event: Sequence[int], classes: int) -> nn.Module:
-        dim = 1
-        for side in event:
-            dim *= side
-        return networks.MLP(dim, self.hidden, classes)
+        return networks.MLP(math.prod(event), self.hidden, classes)
 
 
 @dataclass(frozen=True)

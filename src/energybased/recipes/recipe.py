@@ -12,6 +12,7 @@ from tyro.conf import Suppress
 
 from energybased.data import DataSet, load_data
 from energybased.errors import require
+from energybased.objectives import Objective
 from energybased.training import Phase, Settings
 
 
@@ -65,6 +66,10 @@ class Recipe(Settings):
 
     def phases(self) -> list[Phase]:
         raise NotImplementedError
+
+    def phase(self, objective: Objective) -> Phase:
+        """One phase over the whole budget."""
+        return Phase(objective, self.steps if self.minutes is None else None, self.minutes)
 
     def examples(self, data: DataSet) -> tuple[Tensor, ...]:
         """What is trained on: x `(n, *event)`, and the labels `(n,)` if there are classes."""
