@@ -21,6 +21,7 @@ class Judge(nn.Module):
         classes: how many.
         convolutions: channels and stride of each.
         norm: a batch norm after each convolution.
+        pool: strides are taken by a maximum over the convolution's outputs, not by the convolution.
         features: width of the layer that distances are taken in.
     """
 
@@ -31,6 +32,7 @@ class Judge(nn.Module):
         classes: int,
         convolutions: Sequence[tuple[int, int]] = ((32, 1), (64, 2), (64, 1)),
         norm: bool = False,
+        pool: bool = False,
         features: int = 64,
     ) -> None:
         super().__init__()
@@ -38,7 +40,8 @@ class Judge(nn.Module):
         channels, height, width = event
         layers: list[nn.Module] = []
         for wide, stride in convolutions:
-            layers.append(nn.Conv2d(channels, wide, 3, stride, padding=1, bias=not norm))
+            layers.append(nn.Conv2d(channels, wide, 3, 1 if pool else stride, padding=1, bias=not norm))
+            layers += [nn.MaxPool2d(stride, ceil_mode=True)] if pool and stride > 1 else []
             layers += [nn.BatchNorm2d(wide), nn.ReLU()] if norm else [nn.ReLU()]
             channels, height, width = wide, (height - 1) // stride + 1, (width - 1) // stride + 1
         flat = channels * height * width

@@ -44,7 +44,9 @@ class CrossEntropy:
     def step(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> Result:
         if batch.y is None:
             raise UserError("a judge learns from labels, and the batch has none")
-        x, half = self.augmented(batch.x, rng), self.precision == "bfloat16"
+        # Convolutions take pictures pixel by pixel twice as fast as channel by channel.
+        x = self.augmented(batch.x, rng).contiguous(memory_format=torch.channels_last)
+        half = self.precision == "bfloat16"
         with torch.autocast(x.device.type, torch.bfloat16, enabled=half):
             logits = parts["judge"](x)
         loss = F.cross_entropy(logits.float(), batch.y, label_smoothing=self.smoothing)

@@ -11,7 +11,7 @@ from energybased.recipes.energy import EnergyRecipe, Sampler
 from energybased.recipes.imagenet import imagenet32, imagenet128
 from energybased.recipes.images import images
 from energybased.recipes.judge import JudgeRecipe
-from energybased.recipes.judges import judge_digits, judge_fashion, judge_mnist
+from energybased.recipes.judges import judge_cifar10, judge_digits, judge_fashion, judge_mnist
 from energybased.recipes.mnist import fashion, mnist, mnist_conditional
 from energybased.recipes.network import Dense, Images
 from energybased.recipes.recipe import Recipe
@@ -30,6 +30,7 @@ RECIPES: dict[str, Callable[..., Recipe]] = {
     "judge-digits": judge_digits,
     "judge-mnist": judge_mnist,
     "judge-fashion": judge_fashion,
+    "judge-cifar10": judge_cifar10,
 }
 KINDS: tuple[type[Recipe], ...] = (EnergyRecipe, JudgeRecipe)  # the classes that recipes are made of
 
@@ -60,6 +61,7 @@ __all__ = [
     "imagenet32",
     "images",
     "judge_digits",
+    "judge_cifar10",
     "judge_fashion",
     "judge_mnist",
     "mnist",

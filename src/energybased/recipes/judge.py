@@ -26,6 +26,7 @@ class JudgeRecipe(Recipe):
         widths: channels of each 3x3 convolution.
         strides: of each.
         norm: a batch norm after each.
+        pool: strides are taken by a maximum over the convolution's outputs, not by the convolution.
         shift: pixels by which pictures are moved at random.
         mirror: whether half of the pictures are mirrored.
         smoothing: of the labels.
@@ -37,6 +38,7 @@ class JudgeRecipe(Recipe):
     widths: tuple[int, ...] = (32, 64, 64)
     strides: tuple[int, ...] = (1, 2, 1)
     norm: bool = False
+    pool: bool = False
     shift: int = 0
     mirror: bool = False
     smoothing: float = 0.0
@@ -56,7 +58,8 @@ class JudgeRecipe(Recipe):
 
     def blank(self, event: tuple[int, ...]) -> Judge:
         """A judge in which weights can be loaded."""
-        return Judge(self.data, event, self.classes or 1, tuple(zip(self.widths, self.strides, strict=True)), self.norm)
+        convolutions = tuple(zip(self.widths, self.strides, strict=True))
+        return Judge(self.data, event, self.classes or 1, convolutions, self.norm, self.pool)
 
     def phases(self) -> list[Phase]:
         return [self.phase(CrossEntropy(self.shift, self.mirror, self.smoothing, self.precision))]

@@ -46,3 +46,21 @@ def judge_fashion(**changes: Any) -> JudgeRecipe:
     """A judge of Fashion-MNIST: at least 93 % of the test split."""
     recipe = judge_mnist(recipe="judge-fashion", data="fashion-mnist", steps=6000, mirror=True)
     return replace(recipe, **changes)
+
+
+def judge_cifar10(**changes: Any) -> JudgeRecipe:
+    """A judge of CIFAR-10: at least 93 % of the test split, after twelve epochs."""
+    recipe = judge_mnist(
+        recipe="judge-cifar10",
+        data="cifar10",
+        whole=True,
+        batch_size=250,
+        steps=2400,
+        optimizer=Adam(lr=3e-3, beta1=0.9, schedule="cosine", warmup=200),
+        widths=(32, 64, 64, 256, 256, 256, 256),
+        strides=(1, 2, 1, 2, 1, 2, 4),
+        pool=True,
+        mirror=True,
+        smoothing=0.1,
+    )
+    return replace(recipe, **changes)
