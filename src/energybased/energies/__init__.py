@@ -12,6 +12,7 @@ from energybased.energies.analytic import Analytic
 from energybased.energies.gaussian import Gaussian, GaussianMixture, StandardNormal
 from energybased.energies.network import MLP, Convolutional, Network, as_energy
 from energybased.energies.planar import Banana, Ring
+from energybased.energies.principal import PrincipalGaussian
 from energybased.energies.tilted import Tilted
 from energybased.energy import Energy
 
@@ -19,13 +20,16 @@ ANALYTIC: tuple[Callable[[], Analytic], ...] = (
     lambda: StandardNormal(2),
     lambda: Gaussian(torch.tensor([1.0, -1.0]), torch.tensor([[1.0, 0.6], [0.6, 0.8]])),
     lambda: GaussianMixture(torch.tensor([[-2.0, 0.0], [2.0, 1.0]]), 0.7, torch.tensor([1.0, 3.0])),
+    lambda: PrincipalGaussian(
+        torch.tensor([1.0, -1.0]), torch.tensor([[0.6], [0.8]]), torch.ones(1), torch.tensor(0.3)
+    ),
     lambda: Ring(2.0, 0.3),
     lambda: Banana(1.2, 0.4),
 )
 NEURAL: tuple[Callable[[int], Energy], ...] = (
     lambda classes: MLP(64, (16,), classes),
     lambda classes: Convolutional(1, 8, classes),
-    lambda classes: Tilted(torch.zeros(64), torch.eye(64), networks.MLP(64, (16,), classes)),
+    lambda classes: Tilted.blank(64, networks.MLP(64, (16,), classes)),
 )
 
 __all__ = [
@@ -38,6 +42,7 @@ __all__ = [
     "Gaussian",
     "GaussianMixture",
     "Network",
+    "PrincipalGaussian",
     "Ring",
     "StandardNormal",
     "Tilted",

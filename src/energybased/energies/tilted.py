@@ -5,34 +5,42 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from energybased.energies.gaussian import Gaussian
+from energybased.energies.principal import PrincipalGaussian
 from energybased.energy import Condition, Energy
 from energybased.errors import require
 
+RANK = 256  # directions of the base at the most; in the others, pictures vary little
+
 
 class Tilted(Energy):
-    """E(x) = (x - mean)^T covariance^-1 (x - mean) / 2 + f(x - mean): a Gaussian base, tilted by exp(-f).
+    """E(x) = base(x) + f(x - mean): a Gaussian base, tilted by exp(-f).
 
     The base keeps chains from drifting off for however long they run; the network learns what is not Gaussian.
 
     Args:
-        mean: `(dim,)`, of the flattened event.
-        covariance: `(dim, dim)`.
+        base: over vectors `(batch, dim)`, of the flattened event.
         network: maps `(batch, dim)` to `(batch,)`.
     """
 
-    def __init__(self, mean: Tensor, covariance: Tensor, network: nn.Module) -> None:
+    def __init__(self, base: PrincipalGaussian, network: nn.Module) -> None:
         super().__init__()
-        self.base = Gaussian(mean, covariance)
+        self.base = base
         self.network = network
 
     @staticmethod
     def fit(x: Tensor, noise: float, network: nn.Module) -> Tilted:
         """The base fitted to data `(n, *event)` with Gaussian noise of standard deviation `noise` > 0 on them."""
         require(noise > 0, f"the base of a tilted energy needs data_noise > 0, got {noise}")
-        flat = x.flatten(1).double()
-        covariance = torch.atleast_2d(torch.cov(flat.T)) + noise**2 * torch.eye(flat.shape[1], dtype=torch.float64)
-        return Tilted(flat.mean(0).float(), covariance.float(), network)
+        flat = x.flatten(1)
+        return Tilted(PrincipalGaussian.fit(flat, min(RANK, flat.shape[1]), noise), network)
+
+    @staticmethod
+    def blank(dim: int, network: nn.Module) -> Tilted:
+        """A base in which weights can be loaded."""
+        rank = min(RANK, dim)
+        return Tilted(
+            PrincipalGaussian(torch.zeros(dim), torch.eye(dim, rank), torch.ones(rank), torch.tensor(1.0)), network
+        )
 
     def forward(self, x: Tensor, y: Condition | None = None) -> Tensor:
         flat = x.flatten(1)

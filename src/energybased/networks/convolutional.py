@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from energybased.networks.mlp import check_condition
 
@@ -35,6 +34,6 @@ class Convolutional(nn.Module):
         """x `(batch, channels, height, width)`, y `(batch,)` of class numbers -> `(batch,)`."""
         check_condition(y, self.classes)
         if y is not None:
-            planes = F.one_hot(y, self.classes).to(x.dtype)[:, :, None, None]
+            planes = torch.eye(self.classes, dtype=x.dtype, device=x.device)[y][:, :, None, None]
             x = torch.cat([x, planes.expand(-1, -1, *x.shape[2:])], dim=1)
         return self.head(self.features(x).sum((2, 3))).squeeze(1)

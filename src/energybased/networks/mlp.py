@@ -7,7 +7,6 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from energybased.errors import require
 
@@ -44,5 +43,5 @@ class MLP(nn.Module):
         x = x.flatten(1)
         check_condition(y, self.classes)
         if y is not None:
-            x = torch.cat([x, F.one_hot(y, self.classes).to(x.dtype)], dim=1)
+            x = torch.cat([x, torch.eye(self.classes, dtype=x.dtype, device=x.device)[y]], dim=1)
         return self.layers(x).squeeze(1)

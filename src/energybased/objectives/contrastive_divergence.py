@@ -17,7 +17,7 @@ from energybased.energy import Energy
 from energybased.errors import require
 from energybased.networks import power_iteration
 from energybased.objectives.objective import Batch, Parts, Result, State, Vital, scalar
-from energybased.sampling import Kernel, Samples, Streams, advance, evaluating
+from energybased.sampling import Engine, Kernel, Samples, Streams, advance, evaluating
 from energybased.sampling.replay import ReplayBuffer
 
 EDGE = 1 / 255  # a pixel this near its bound counts as saturated
@@ -43,6 +43,7 @@ class ContrastiveDivergence:
         start: where chains begin: uniform in [0, 1], or standard normal.
         dropout: run the chains in train mode, as the paper's unconditional CIFAR-10 model.
         classes: how many classes the conditions name; read by a buffer by class alone.
+        engine: how the chains are computed, "eager" or "compiled"; see `sample`.
     """
 
     vitals: ClassVar[tuple[Vital, ...]] = (
@@ -61,6 +62,7 @@ class ContrastiveDivergence:
     start: Literal["uniform", "normal"] = "uniform"
     dropout: bool = False
     classes: int = 0
+    engine: Engine = "eager"
 
     def __post_init__(self) -> None:
         require(self.steps >= 1, f"steps must be at least 1, got {self.steps}")
@@ -97,7 +99,8 @@ class ContrastiveDivergence:
         self.buffer.write(state, slots, negatives.cpu())
 
         with parametrize.cached():
-            data_energy, negative_energy = energy(batch.x, batch.y), energy(negatives, batch.y)
+            both = None if batch.y is None else torch.cat([batch.y, batch.y])
+            data_energy, negative_energy = energy(torch.cat([batch.x, negatives]), both).chunk(2)
         loss = self.contrast(data_energy, negative_energy)
         loss = loss + self.energy_l2 * (data_energy.square().mean() + negative_energy.square().mean())
         if self.kl:
@@ -141,7 +144,7 @@ class ContrastiveDivergence:
         """The negatives; differentiable through the last transition if the KL term needs it."""
         streams, early = Streams.of(rng, start), self.steps - bool(self.kl)
         with nullcontext() if self.dropout else evaluating(energy):
-            chain = advance(chained, start, self.kernel, early, streams, momentum=momentum)
+            chain = advance(chained, start, self.kernel, early, streams, momentum=momentum, engine=self.engine)
             if not self.kl:
                 return chain
             last = self.kernel.init(chained, chain.x)._replace(momentum=chain.momentum)

@@ -19,7 +19,7 @@ from energybased.errors import require
 from energybased.objectives import ContrastiveDivergence
 from energybased.recipes.network import AnyNetwork, Dense
 from energybased.recipes.recipe import Recipe
-from energybased.sampling import AnyKernel, ReplayBuffer, Underdamped
+from energybased.sampling import AnyKernel, Engine, ReplayBuffer, Underdamped
 from energybased.training import Phase
 
 ENOUGH = slice(20_000)  # examples that the base is fitted to
@@ -34,12 +34,14 @@ class Sampler:
         steps: transitions an update of training.
         length: transitions of a fresh chain when the trained model is sampled.
         dropout: run the chains of training with dropout on.
+        engine: how chains are computed, step by step or compiled, which takes seconds to begin.
     """
 
     kernel: AnyKernel = Underdamped(0.3)
     steps: int = 20
     length: int = 500
     dropout: bool = False
+    engine: Engine = "eager"
 
     def __post_init__(self) -> None:
         require(self.steps >= 1, f"sampler.steps must be at least 1, got {self.steps}")
@@ -93,8 +95,8 @@ class EnergyRecipe(Recipe):
 
     def blank(self, event: tuple[int, ...]) -> Energy:
         """An energy over `event` in which weights can be loaded."""
-        network, dim = self._network(event), math.prod(event)
-        return Tilted(torch.zeros(dim), torch.eye(dim), network) if self.based else Network(network)
+        network = self._network(event)
+        return Tilted.blank(math.prod(event), network) if self.based else Network(network)
 
     @property
     def based(self) -> bool:
@@ -112,5 +114,6 @@ class EnergyRecipe(Recipe):
             self.energy_l2,
             dropout=self.sampler.dropout,
             classes=self.classes or 0,
+            engine=self.sampler.engine,
         )
         return [self.phase(objective)]

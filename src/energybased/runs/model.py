@@ -76,7 +76,8 @@ class Model:
         """Runs the recipe's kernel from `start`, by default for the recipe's length."""
         steps = self.recipe.sampler.length if steps is None else steps
         generator = torch.Generator().manual_seed(seed)
-        return sample(self.turns(len(start)), start, self.recipe.sampler.kernel, steps, generator, keep_every)
+        kernel, engine = self.recipe.sampler.kernel, self.recipe.sampler.engine
+        return sample(self.turns(len(start)), start, kernel, steps, generator, keep_every, engine=engine)
 
     def sample(self, n: int, steps: int | None = None, seed: int = 0) -> Tensor:
         """n pictures `(n, *event)` in [0, 1], the ends of fresh chains."""
@@ -84,7 +85,10 @@ class Model:
         steps = self.recipe.sampler.length if steps is None else steps
         start, energy, kernel = self.start(n, seed), self.turns(n), self.recipe.sampler.kernel
         streams = Streams.of(torch.Generator().manual_seed(seed), start)
-        ends = [sample(energy.select(r), start[r], kernel, steps, streams.select(r)).x for r in _chunks(n)]
+        engine = self.recipe.sampler.engine
+        ends = [
+            sample(energy.select(r), start[r], kernel, steps, streams.select(r), engine=engine).x for r in _chunks(n)
+        ]
         return self.finish(torch.cat(ends))
 
     def finish(self, x: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from typing import Union
 from energybased.sampling.adaptation import adapt
 from energybased.sampling.chain import Samples, advance, evaluating, frozen, sample
 from energybased.sampling.diagnostics import ChainInfo
+from energybased.sampling.engine import Engine
 from energybased.sampling.hmc import HMC
 from energybased.sampling.kernel import Info, Kernel, State
 from energybased.sampling.langevin import Langevin
@@ -25,6 +26,7 @@ __all__ = [
     "MALA",
     "AnyKernel",
     "ChainInfo",
+    "Engine",
     "Info",
     "Kernel",
     "Langevin",

@@ -34,6 +34,7 @@ class HMC:
     """
 
     optimal_acceptance: ClassVar[float] = 0.651  # Beskos et al. 2013
+    compilable: ClassVar[bool] = True
 
     step_size: float
     leapfrog_steps: int

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Generator, Tensor
@@ -27,6 +28,8 @@ class Langevin:
         bounds: (low, high), to which x is clamped after every step.
         noise_first: take the gradient at the noised point, as the paper; else at the current point.
     """
+
+    compilable: ClassVar[bool] = True
 
     step_size: float
     noise_scale: float

@@ -53,6 +53,7 @@ class MALA:
     """
 
     optimal_acceptance: ClassVar[float] = 0.574  # Roberts & Rosenthal 1998
+    compilable: ClassVar[bool] = True
 
     step_size: float
     bounds: Bounds | None = None

@@ -81,10 +81,15 @@ class Streams:
         offset = position % ahead
         name = f"{kind} {width}"
         if offset == 0 or name not in self.blocks:
-            steps = torch.arange(position - offset + 1, position - offset + ahead + 1, device=self.keys.device)
-            tag = 0 if kind == "normal" else 1 << 62
-            keys = _mix(self.keys + GOLDEN * (steps[:, None] + tag))
-            entries = torch.arange(1, width + 1, device=self.keys.device)
-            self.blocks[name] = shape(_mix(keys[:, :, None] + GOLDEN * entries))
+            first = position - offset
+            steps = torch.arange(first, first + ahead, device=self.keys.device)
+            self.blocks[name] = shape(self.bits(kind, width, steps))
         self.positions[kind] = position + 1
         return self.blocks[name][offset]
+
+    def bits(self, kind: str, width: int, positions: Tensor) -> Tensor:
+        """Random 64-bit numbers `(positions, batch, width)`."""
+        tag = 0 if kind == "normal" else 1 << 62
+        keys = _mix(self.keys + GOLDEN * (positions[:, None] + 1 + tag))
+        entries = torch.arange(1, width + 1, device=self.keys.device)
+        return _mix(keys[:, :, None] + GOLDEN * entries)

@@ -30,6 +30,7 @@ class Underdamped:
     """
 
     inertial: ClassVar[bool] = True
+    compilable: ClassVar[bool] = True
 
     step_size: float
     persistence: float = 0.9

@@ -179,7 +179,8 @@ class Loop:
             parameters = [p for group in state.optimizers[name].param_groups for p in group["params"]]
             grads = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)
             for parameter, grad in zip(parameters, grads, strict=True):
-                parameter.grad = grad
+                # The fused optimiser reads an expanded gradient as if it were dense, past its end.
+                parameter.grad = None if grad is None else grad.contiguous()
         for name in result.losses:
             optimizer = state.optimizers[name]
             self.settings.optimizer.clip(optimizer)

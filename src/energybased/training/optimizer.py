@@ -47,7 +47,7 @@ class Adam:
     def build(self, module: nn.Module) -> torch.optim.Adam:
         wanted = [p for p in module.parameters() if p.requires_grad]
         require(len(wanted) > 0, f"{type(module).__name__} has no parameters to train")
-        return torch.optim.Adam(wanted, lr=self.lr, betas=(self.beta1, self.beta2), foreach=True)
+        return torch.optim.Adam(wanted, lr=self.lr, betas=(self.beta1, self.beta2), fused=True)
 
     def rate(self, progress: float, step: int) -> float:
         """The learning rate of this update of a phase, when this part of the budget, in [0, 1], is spent."""

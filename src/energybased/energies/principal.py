@@ -1,0 +1,65 @@
+"""A Gaussian of few principal directions."""
+
+from __future__ import annotations
+
+import torch
+from torch import Generator, Tensor
+
+from energybased.energies.analytic import Analytic
+from energybased.energies.gaussian import LOG_2PI
+from energybased.energy import Condition
+from energybased.errors import require
+
+
+class PrincipalGaussian(Analytic):
+    """The Gaussian with covariance U diag(variances) U^T + rest (I - U U^T): probabilistic PCA (Tipping & Bishop 1999).
+
+    With d = x - mean, E(x) = (|d|^2 / rest + sum_i (1 / variances_i - 1 / rest) (u_i . d)^2) / 2, which costs
+    2 rank dim products, where a full covariance costs dim^2.
+
+    Args:
+        mean: `(dim,)`.
+        directions: U, `(dim, rank)`, of orthonormal columns.
+        variances: `(rank,)`, along the directions.
+        rest: 0-d, the variance in every other direction.
+    """
+
+    mean: Tensor
+    directions: Tensor
+    variances: Tensor
+    rest: Tensor
+
+    def __init__(self, mean: Tensor, directions: Tensor, variances: Tensor, rest: Tensor) -> None:
+        super().__init__()
+        self.dim, self.rank = directions.shape
+        require(mean.shape == (self.dim,), f"a mean of shape {tuple(mean.shape)} came with {self.dim} entries")
+        require(variances.shape == (self.rank,), f"{self.rank} directions need as many variances")
+        require(bool((variances > 0).all() and rest > 0), "the variances of a Gaussian must be positive")
+        for name, value in (("mean", mean), ("directions", directions), ("variances", variances), ("rest", rest)):
+            self.register_buffer(name, value)
+
+    @staticmethod
+    def fit(x: Tensor, rank: int, noise: float = 0.0) -> PrincipalGaussian:
+        """The likeliest for vectors `(n, dim)` with Gaussian noise of standard deviation `noise` on them."""
+        n, dim = x.shape
+        require(0 < rank <= dim, f"rank must be in 1 ... {dim}, got {rank}")
+        d = x.double() - x.double().mean(0)
+        variances, directions = torch.linalg.eigh(d.T @ d / max(n - 1, 1))
+        variances = variances.flip(0).clamp(min=0) + noise**2
+        rest = variances[rank:].mean() if rank < dim else variances[-1]
+        kept = directions.flip(1)[:, :rank]
+        return PrincipalGaussian(x.mean(0), kept.float(), variances[:rank].float(), rest.float())
+
+    @property
+    def log_z(self) -> Tensor:
+        return 0.5 * (self.dim * LOG_2PI + self.variances.log().sum() + (self.dim - self.rank) * self.rest.log())
+
+    def forward(self, x: Tensor, y: Condition | None = None) -> Tensor:
+        d = x - self.mean
+        along = d @ self.directions
+        return 0.5 * (d.square().sum(1) / self.rest + along.square() @ (1 / self.variances - 1 / self.rest))
+
+    def draw(self, n: int, generator: Generator | None = None) -> Tensor:
+        z = torch.randn(n, self.dim, generator=generator)
+        along = z @ self.directions
+        return self.mean + z * self.rest.sqrt() + along * (self.variances.sqrt() - self.rest.sqrt()) @ self.directions.T

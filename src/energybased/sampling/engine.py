@@ -1,0 +1,202 @@
+"""The engine: how the transitions of a chain are computed.
+
+"eager" calls the kernel step by step. "compiled" traces one step once, with everything that the energy holds as
+inputs; what does not depend on the chain's state (casts of weights, spectral norms, embedded classes) is computed
+once a chain, the rest is compiled. Both draw the same random numbers and differ by rounding.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import is_dataclass
+from types import FunctionType
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import Tensor, fx, nn
+from torch.func import functional_call
+
+from energybased.energy import Energy
+from energybased.sampling.kernel import Info, Kernel, State
+from energybased.sampling.streams import Streams
+
+Engine = Literal["eager", "compiled"]
+Step = Callable[[State, Streams], tuple[State, Info]]
+
+PROGRAMS = 32  # kept at a time
+PLAIN = (int, float, str, bool, type(None), type, torch.dtype, torch.device, FunctionType)
+MODULE = frozenset(nn.Module().__dict__) - {"training"}  # what every module has, of which only the mode matters
+
+_programs: OrderedDict[Hashable, Program | None] = OrderedDict()  # what has been traced; None where that failed
+
+
+class Unfit(Exception):
+    """Why a step cannot be compiled."""
+
+
+def stepper(engine: Engine, energy: Energy, kernel: Kernel, state: State, streams: Streams) -> Step:
+    """The transition of a chain that is at `state`, for as long as the energy does not change."""
+
+    def eager(state: State, streams: Streams) -> tuple[State, Info]:
+        return kernel.step(energy, state, streams)
+
+    if engine == "eager" or not getattr(kernel, "compilable", False):
+        return eager
+    program = _program(energy, kernel, state, streams)
+    return eager if program is None else program.bound(energy)
+
+
+class Program(NamedTuple):
+    """One transition as code, for tensors of the shapes that it was traced with."""
+
+    once: fx.GraphModule  # the energy's tensors -> what the steps need of them
+    step: Callable[..., Any]  # that, the state's tensors, the streams' keys and positions -> state, info
+    fields: tuple[str, ...]  # of the state, those that are there
+    draws: dict[str, int]  # numbers that a step takes from the streams, by kind
+
+    def bound(self, energy: Energy) -> Step:
+        held = self.once(*_tensors(energy).values())
+
+        def step(state: State, streams: Streams) -> tuple[State, Info]:
+            positions = [torch.tensor(streams.positions[kind]) for kind in self.draws]
+            made = self.step(*held, *_leaves(state).values(), streams.keys, *positions)
+            for kind, count in self.draws.items():
+                streams.positions[kind] += count
+            count = len(self.fields)
+            return State(**dict(zip(self.fields, made[:count], strict=True))), Info(*made[count:])
+
+        return step
+
+
+class Counted(Streams):
+    """Streams whose positions are tensors, so that a traced step can be run from any position."""
+
+    def __init__(self, keys: Tensor, positions: dict[str, Tensor]) -> None:
+        super().__init__(keys)
+        self.now, self.draws = positions, dict.fromkeys(positions, 0)
+
+    def _next(self, kind: str, width: int, shape: Callable[[Tensor], Tensor]) -> Tensor:
+        position = self.now[kind] + self.draws[kind]
+        self.draws[kind] += 1
+        return shape(self.bits(kind, width, position[None]))[0]
+
+
+def _program(energy: Energy, kernel: Kernel, state: State, streams: Streams) -> Program | None:
+    """The program for this step, traced if it is new; None, said once, if it cannot be."""
+    try:
+        key = (kernel, _structure(energy), _layout(energy, state), torch.get_num_threads())
+        if key not in _programs:
+            _programs[key] = None
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)  # torch's own, on its imports
+                _programs[key] = _trace(energy, kernel, state, streams)
+    except Exception as error:  # a compiler can fail in as many ways as there are compilers
+        reason = str(error).strip().split("\n")[0] or type(error).__name__
+        warnings.warn(f"chains of {type(kernel).__name__} run eager: {reason}", stacklevel=2)
+        return None
+    _programs.move_to_end(key)
+    if len(_programs) > PROGRAMS:
+        _programs.popitem(last=False)
+    return _programs[key]
+
+
+def _trace(energy: Energy, kernel: Kernel, state: State, streams: Streams) -> Program:
+    from torch._inductor import compile as compiled  # seconds, which only those wait for who compile
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    tensors, draws = _tensors(energy), dict[str, int]()
+    kinds, fields = list(streams.positions), tuple(_leaves(state))
+
+    def transition(held: list[Tensor], leaves: list[Tensor], keys: Tensor, positions: list[Tensor]) -> list[Tensor]:
+        counted = Counted(keys, dict(zip(kinds, positions, strict=True)))
+        before = State(**dict(zip(fields, leaves, strict=True)))
+        call = _Call(energy, lambda inner: kernel.step(inner, before, counted))
+        state, info = functional_call(call, {f"energy.{k}": v for k, v in zip(tensors, held, strict=True)}, ())
+        after = _leaves(state)
+        if tuple(after) != fields:
+            raise Unfit("its steps change what the state is made of")
+        draws.update(counted.draws)
+        return [*after.values(), *info]
+
+    positions = [torch.tensor(streams.positions[kind]) for kind in kinds]
+    inputs = (list(tensors.values()), list(_leaves(state).values()), streams.keys, positions)
+    traced = make_fx(transition)(*inputs)
+    for node in traced.graph.nodes:
+        if node.op == "get_attr":
+            raise Unfit("the energy keeps tensors that are neither parameters nor buffers")
+        if torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ()):
+            raise Unfit(f"the energy draws random numbers, {node.target}")
+    once, step = _split(traced, len(tensors))
+    held = once(*tensors.values())
+    examples = [*held, *inputs[1], streams.keys, *positions]
+    code = compiled(step, examples)
+    code(*examples)
+    return Program(once, code, fields, draws)
+
+
+class _Call(nn.Module):
+    """A function of an energy as a module, for `functional_call`."""
+
+    def __init__(self, energy: Energy, function: Callable[[Energy], Any]) -> None:
+        super().__init__()
+        self.energy, self.function = energy, function
+
+    def forward(self) -> Any:
+        return self.function(self.energy)
+
+
+def _split(traced: fx.GraphModule, fixed: int) -> tuple[fx.GraphModule, fx.GraphModule]:
+    """What depends on the first `fixed` inputs alone, and the rest, which takes that as its first inputs."""
+    inputs = [node for node in traced.graph.nodes if node.op == "placeholder"]
+    calls = [node for node in traced.graph.nodes if node.op == "call_function"]
+    (outputs,) = (node.args[0] for node in traced.graph.nodes if node.op == "output")
+    moving = set(inputs[fixed:])
+    for node in calls:
+        if any(source in moving for source in node.all_input_nodes):
+            moving.add(node)
+    still = [*inputs[:fixed], *(node for node in calls if node not in moving)]
+    handed = [node for node in still if any(user in moving or user.op == "output" for user in node.users)]
+    once = _graph(inputs[:fixed], [node for node in still if node.op == "call_function"], handed)
+    step = _graph([*handed, *inputs[fixed:]], [node for node in calls if node in moving], outputs)
+    return fx.GraphModule(traced, once), fx.GraphModule(traced, step)
+
+
+def _graph(inputs: list[fx.Node], calls: list[fx.Node], outputs: list[Any]) -> fx.Graph:
+    graph = fx.Graph()
+    copies = {node: graph.placeholder(node.name) for node in inputs}
+    for node in calls:
+        copies[node] = graph.node_copy(node, copies.__getitem__)
+    graph.output([copies[node] for node in outputs])
+    return graph
+
+
+def _tensors(energy: Energy) -> dict[str, Tensor]:
+    return {**dict(energy.named_parameters()), **dict(energy.named_buffers())}
+
+
+def _leaves(state: State) -> dict[str, Tensor]:
+    """What a state is made of, each laid out in order."""
+    return {name: leaf.contiguous() for name, leaf in state._asdict().items() if leaf is not None}
+
+
+def _layout(energy: Energy, state: State) -> Hashable:
+    """What a program assumes of its tensors."""
+    held = ((t.shape, t.stride(), t.dtype, t.device) for t in _tensors(energy).values())
+    return tuple(held), tuple(None if t is None else (t.shape, t.dtype, t.device) for t in state)
+
+
+def _structure(value: Any) -> Hashable:
+    """Everything in an energy beside its tensors that a trace would take for constant."""
+    if isinstance(value, nn.Module):
+        own = [(name, _structure(v)) for name, v in value.__dict__.items() if name not in MODULE]
+        parts = [(name, _structure(part)) for name, part in value._modules.items()]
+        return type(value), tuple(own), tuple(parts)
+    if isinstance(value, (tuple, list)):
+        return type(value), tuple(_structure(part) for part in value)
+    if isinstance(value, dict):
+        return tuple((key, _structure(part)) for key, part in value.items())
+    if isinstance(value, PLAIN) or (is_dataclass(value) and isinstance(value, Hashable)):
+        return value
+    raise Unfit(f"the energy holds a {type(value).__name__} that may change unseen")
