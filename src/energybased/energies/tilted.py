@@ -19,7 +19,7 @@ class Tilted(Energy):
 
     Args:
         base: over vectors `(batch, dim)`, of the flattened event.
-        network: maps `(batch, dim)` to `(batch,)`.
+        network: maps `(batch, *event)` to `(batch,)`.
     """
 
     def __init__(self, base: PrincipalGaussian, network: nn.Module) -> None:
@@ -43,6 +43,5 @@ class Tilted(Energy):
         )
 
     def forward(self, x: Tensor, y: Condition | None = None) -> Tensor:
-        flat = x.flatten(1)
-        centred = flat - self.base.mean
-        return self.base(flat) + (self.network(centred) if y is None else self.network(centred, y))
+        centred = x - self.base.mean.view(x.shape[1:])
+        return self.base(x.flatten(1)) + (self.network(centred) if y is None else self.network(centred, y))

@@ -17,7 +17,7 @@ def digits(**changes: Any) -> EnergyRecipe:
     Chains keep their class and are hardly ever restarted, so that they stay good when run ten times as long. Every
     setting was picked on the validation split. To expect, on two cores: under a minute, and FD(judge) of about 33 for
     fresh chains, beside about 37 for the best mixture of Gaussians and a floor of 26 (results/digits.json;
-    benchmarks/digits.py makes it again).
+    benchmarks/pictures.py makes it again).
     """
     recipe = EnergyRecipe(
         recipe="digits",

@@ -76,19 +76,18 @@ class Model:
         """Runs the recipe's kernel from `start`, by default for the recipe's length."""
         steps = self.recipe.sampler.length if steps is None else steps
         generator = torch.Generator().manual_seed(seed)
-        kernel, engine = self.recipe.sampler.kernel, self.recipe.sampler.engine
-        return sample(self.turns(len(start)), start, kernel, steps, generator, keep_every, engine=engine)
+        return sample(self.turns(len(start)), start, self.recipe.sampler.kernel, steps, generator, keep_every)
 
     def sample(self, n: int, steps: int | None = None, seed: int = 0) -> Tensor:
         """n pictures `(n, *event)` in [0, 1], the ends of fresh chains."""
         require(n >= 1, f"n must be at least 1, got {n}")
-        steps = self.recipe.sampler.length if steps is None else steps
-        start, energy, kernel = self.start(n, seed), self.turns(n), self.recipe.sampler.kernel
-        streams = Streams.of(torch.Generator().manual_seed(seed), start)
-        engine = self.recipe.sampler.engine
-        ends = [
-            sample(energy.select(r), start[r], kernel, steps, streams.select(r), engine=engine).x for r in _chunks(n)
-        ]
+        sampler, start, energy = self.recipe.sampler, self.start(n, seed), self.turns(n)
+        steps = sampler.length if steps is None else steps
+        streams, ends = Streams.of(torch.Generator().manual_seed(seed), start), []
+        for rows in _chunks(n):
+            engine = sampler.engine if len(rows) == CHUNK < n else "eager"  # a program pays from the second part on
+            part = energy.select(rows), start[rows], sampler.kernel, steps, streams.select(rows)
+            ends.append(sample(*part, engine=engine).x)
         return self.finish(torch.cat(ends))
 
     def finish(self, x: Tensor) -> Tensor:

@@ -1,0 +1,141 @@
+"""The compiled engine: the same chains as the eager one, or the eager one with a reason."""
+
+import warnings
+
+import pytest
+import torch
+from torch import nn
+
+from energybased import Langevin, Network, StandardNormal, Underdamped, sample
+from energybased.energies import NEURAL
+from energybased.networks import MLP, Half, Residual, Stage
+from energybased.sampling import KERNELS, Streams, engine
+
+CONDITIONAL = NEURAL[2]  # a Gaussian tilted by a network of classes
+ROUNDING = 1e-6  # relative, over one step in float32
+
+
+@pytest.fixture(autouse=True)
+def forget():
+    engine._programs.clear()
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def ends(energy, kernel, steps=1, n=8, event=(1, 8, 8)):
+    start = torch.rand(n, *event, generator=generator(1))
+    return [sample(energy, start, kernel, steps, generator(2), engine=name) for name in ("compiled", "eager")]
+
+
+def same(compiled, eager, tolerance=ROUNDING):
+    torch.testing.assert_close(compiled.x, eager.x, rtol=tolerance, atol=tolerance)
+    torch.testing.assert_close(compiled.info.gradient, eager.info.gradient, rtol=10 * tolerance, atol=10 * tolerance)
+    torch.testing.assert_close(compiled.info.acceptance, eager.info.acceptance, rtol=0, atol=10 * tolerance)
+
+
+@pytest.mark.parametrize("kernel", KERNELS, ids=lambda kernel: type(kernel).__name__)
+def test_one_step_is_the_eager_one(kernel):
+    energy = CONDITIONAL(10).given(torch.arange(8)) + 0.5 * CONDITIONAL(0)
+    same(*ends(energy, kernel))
+    assert len(engine._programs) == 1 and None not in engine._programs.values()
+
+
+def test_a_program_is_kept_and_reads_the_energy_anew():
+    energy, kernel = CONDITIONAL(10), Langevin.overdamped(0.1)
+    first, _ = ends(energy.given(torch.arange(8)), kernel)
+    with torch.no_grad():
+        for p in energy.parameters():
+            p.mul_(1.5)
+    changed, eager = ends(energy.given(torch.arange(8)), kernel, 3)
+    same(changed, eager, 3 * ROUNDING)
+    other, eager = ends(energy.given(torch.arange(8).flip(0)), kernel)
+    same(other, eager)
+    assert not torch.equal(first.x, changed.x) and not torch.equal(other.x, changed.x)
+    assert len(engine._programs) == 1
+
+
+def test_a_constant_of_the_energy_makes_another_program():
+    a, b = (ends(weight * StandardNormal(2), Langevin.overdamped(0.5), event=(2,)) for weight in (1.0, 3.0))
+    same(*a)
+    same(*b)
+    assert not torch.equal(a[0].x, b[0].x)
+
+
+def test_spectral_norms_are_those_of_the_weights():
+    module = Residual((1, 8, 8), 4, (Stage(4, halve=True),), classes=3)
+    same(*ends(Network(module).given(torch.arange(8) % 3), Langevin.overdamped(0.1), 2), 2 * ROUNDING)
+
+
+def test_bfloat16_is_within_its_precision():
+    compiled, eager = ends(Network(Half(MLP(64, (32, 32)))), Underdamped(0.1, 0.7), 5)
+    torch.testing.assert_close(compiled.x, eager.x, rtol=0, atol=1e-2)
+
+
+def test_chains_do_not_depend_on_their_batch():
+    start, kernel, energy = torch.rand(12, 1, 8, 8), Underdamped(0.2, 0.5), CONDITIONAL(0)
+    whole = sample(energy, start, kernel, 5, generator(2), engine="compiled").x
+    streams = Streams.of(generator(2), start)
+    parts = [
+        sample(energy, start[rows], kernel, 5, streams.select(rows), engine="compiled").x
+        for rows in (slice(0, 5), slice(5, 12))
+    ]
+    torch.testing.assert_close(torch.cat(parts), whole, rtol=1e-5, atol=1e-5)
+
+
+class Kept(Network):
+    """Holds a tensor that is neither parameter nor buffer."""
+
+    def __init__(self):
+        super().__init__(nn.Identity())
+        self.target = torch.ones(2)
+
+    def forward(self, x, y=None):
+        return (x - self.target).square().sum(1)
+
+
+class Branching(Network):
+    def forward(self, x, y=None):
+        return x.square().sum(1) if x.sum() > 0 else x.abs().sum(1)
+
+
+class Own(Langevin):
+    """A kernel of the user's own: it has not said that it can be compiled."""
+
+    compilable = False
+
+
+@pytest.mark.parametrize("energy", [Kept(), Branching(nn.Identity())], ids=lambda energy: type(energy).__name__)
+def test_what_cannot_be_compiled_runs_eager_and_says_so(energy):
+    with pytest.warns(UserWarning, match="run eager"):
+        compiled, eager = ends(energy, Langevin.overdamped(0.1), 3, event=(2,))
+    assert torch.equal(compiled.x, eager.x)
+
+
+def test_random_numbers_in_the_energy_are_not_frozen_into_a_program():
+    class Noisy(Network):
+        def forward(self, x, y=None):
+            return (x + torch.randn_like(x)).square().sum(1)
+
+    with pytest.warns(UserWarning, match="random"):
+        compiled, _ = ends(Noisy(nn.Identity()), Langevin.overdamped(0.1), 2, event=(2,))
+    assert compiled.x.isfinite().all()
+
+
+def test_a_kernel_of_ones_own_runs_eager():
+    compiled, eager = ends(StandardNormal(2), Own(0.1, 0.1), 3, event=(2,))
+    assert torch.equal(compiled.x, eager.x) and not engine._programs
+
+
+def test_a_compiler_that_fails_is_said_once(monkeypatch):
+    def broken(*args, **settings):
+        raise OSError("no C++ compiler found")
+
+    monkeypatch.setattr(torch._inductor, "compile", broken)
+    with pytest.warns(UserWarning, match="no C\\+\\+ compiler found"):
+        compiled, eager = ends(StandardNormal(2), Langevin.overdamped(0.1), 3, event=(2,))
+    assert torch.equal(compiled.x, eager.x)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ends(StandardNormal(2), Langevin.overdamped(0.1), 3, event=(2,))
