@@ -32,7 +32,8 @@ def ends(energy, kernel, steps=1, n=8, event=(1, 8, 8)):
 def same(compiled, eager, tolerance=ROUNDING):
     torch.testing.assert_close(compiled.x, eager.x, rtol=tolerance, atol=tolerance)
     torch.testing.assert_close(compiled.info.gradient, eager.info.gradient, rtol=10 * tolerance, atol=10 * tolerance)
-    torch.testing.assert_close(compiled.info.acceptance, eager.info.acceptance, rtol=0, atol=10 * tolerance)
+    # An acceptance is exp of a difference of energies of about a hundred, each rounded in its seventh digit.
+    torch.testing.assert_close(compiled.info.acceptance, eager.info.acceptance, rtol=0, atol=100 * tolerance)
 
 
 @pytest.mark.parametrize("kernel", KERNELS, ids=lambda kernel: type(kernel).__name__)

@@ -88,12 +88,12 @@ def advance(
         if momentum is None and getattr(kernel, "inertial", False):
             momentum = streams.normal(state.x)
         state = state if momentum is None else state._replace(momentum=momentum)
-        diagnostics, step = Diagnostics(state.x, steps), stepper(engine, energy, kernel, state, streams)
+        diagnostics = Diagnostics(state.x, steps)
+        step = stepper(engine, energy, kernel, state, diagnostics.tally, streams)
         with parametrize.cached():
             for i in _counted(steps, progress):
-                before = state.x
-                state, info = step(state, streams)
-                diagnostics.update(before, state.x, info)
+                state, tally = step(state, diagnostics.tally, streams)
+                diagnostics.update(tally)
                 if trace is not None and keep_every is not None and (i + 1) % keep_every == 0:
                     trace[(i + 1) // keep_every - 1] = state.x
         return Samples(state.x, trace, diagnostics.info(), state.momentum)

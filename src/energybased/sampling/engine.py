@@ -19,11 +19,12 @@ from torch import Tensor, fx, nn
 from torch.func import functional_call
 
 from energybased.energy import Energy
-from energybased.sampling.kernel import Info, Kernel, State
+from energybased.sampling.diagnostics import Tally
+from energybased.sampling.kernel import Kernel, State
 from energybased.sampling.streams import Streams
 
 Engine = Literal["eager", "compiled"]
-Step = Callable[[State, Streams], tuple[State, Info]]
+Step = Callable[[State, Tally, Streams], tuple[State, Tally]]
 
 PROGRAMS = 32  # kept at a time
 PLAIN = (int, float, str, bool, type(None), type, torch.dtype, torch.device, FunctionType)
@@ -36,36 +37,42 @@ class Unfit(Exception):
     """Why a step cannot be compiled."""
 
 
-def stepper(engine: Engine, energy: Energy, kernel: Kernel, state: State, streams: Streams) -> Step:
+def stepper(engine: Engine, energy: Energy, kernel: Kernel, state: State, tally: Tally, streams: Streams) -> Step:
     """The transition of a chain that is at `state`, for as long as the energy does not change."""
 
-    def eager(state: State, streams: Streams) -> tuple[State, Info]:
-        return kernel.step(energy, state, streams)
+    def eager(state: State, tally: Tally, streams: Streams) -> tuple[State, Tally]:
+        return _transition(energy, kernel, state, tally, streams)
 
     if engine == "eager" or not getattr(kernel, "compilable", False):
         return eager
-    program = _program(energy, kernel, state, streams)
+    program = _program(energy, kernel, state, tally, streams)
     return eager if program is None else program.bound(energy)
+
+
+def _transition(energy: Energy, kernel: Kernel, state: State, tally: Tally, streams: Streams) -> tuple[State, Tally]:
+    after, info = kernel.step(energy, state, streams)
+    return after, tally.add(state.x, after.x, info)
 
 
 class Program(NamedTuple):
     """One transition as code, for tensors of the shapes that it was traced with."""
 
     once: fx.GraphModule  # the energy's tensors -> what the steps need of them
-    step: Callable[..., Any]  # that, the state's tensors, the streams' keys and positions -> state, info
-    fields: tuple[str, ...]  # of the state, those that are there
+    step: Callable[..., Any]  # that, the tensors of state and tally, the streams' keys and positions -> both anew
+    fields: tuple[tuple[str, ...], tuple[str, ...]]  # of state and tally, those that are there
     draws: dict[str, int]  # numbers that a step takes from the streams, by kind
 
     def bound(self, energy: Energy) -> Step:
         held = self.once(*_tensors(energy).values())
+        of_state, of_tally = self.fields
 
-        def step(state: State, streams: Streams) -> tuple[State, Info]:
+        def step(state: State, tally: Tally, streams: Streams) -> tuple[State, Tally]:
             positions = [torch.tensor(streams.positions[kind]) for kind in self.draws]
-            made = self.step(*held, *_leaves(state).values(), streams.keys, *positions)
+            made = self.step(*held, *_there(state).values(), *_there(tally).values(), streams.keys, *positions)
             for kind, count in self.draws.items():
                 streams.positions[kind] += count
-            count = len(self.fields)
-            return State(**dict(zip(self.fields, made[:count], strict=True))), Info(*made[count:])
+            after = State(**dict(zip(of_state, made, strict=False)))
+            return after, Tally(**dict(zip(of_tally, made[len(of_state) :], strict=True)))
 
         return step
 
@@ -83,15 +90,16 @@ class Counted(Streams):
         return shape(self.bits(kind, width, position[None]))[0]
 
 
-def _program(energy: Energy, kernel: Kernel, state: State, streams: Streams) -> Program | None:
+def _program(energy: Energy, kernel: Kernel, state: State, tally: Tally, streams: Streams) -> Program | None:
     """The program for this step, traced if it is new; None, said once, if it cannot be."""
     try:
-        key = (kernel, _structure(energy), _layout(energy, state), torch.get_num_threads())
+        layout = _layout(_tensors(energy)), _layout(_there(state)), _layout(_there(tally))
+        key = kernel, _structure(energy), layout, torch.get_num_threads()
         if key not in _programs:
             _programs[key] = None
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", DeprecationWarning)  # torch's own, on its imports
-                _programs[key] = _trace(energy, kernel, state, streams)
+                _programs[key] = _trace(energy, kernel, state, tally, streams)
     except Exception as error:  # a compiler can fail in as many ways as there are compilers
         reason = str(error).strip().split("\n")[0] or type(error).__name__
         warnings.warn(f"chains of {type(kernel).__name__} run eager: {reason}", stacklevel=2)
@@ -102,35 +110,36 @@ def _program(energy: Energy, kernel: Kernel, state: State, streams: Streams) -> 
     return _programs[key]
 
 
-def _trace(energy: Energy, kernel: Kernel, state: State, streams: Streams) -> Program:
+def _trace(energy: Energy, kernel: Kernel, state: State, tally: Tally, streams: Streams) -> Program:
     from torch._inductor import compile as compiled  # seconds, which only those wait for who compile
     from torch.fx.experimental.proxy_tensor import make_fx
 
     tensors, draws = _tensors(energy), dict[str, int]()
-    kinds, fields = list(streams.positions), tuple(_leaves(state))
+    kinds, fields = list(streams.positions), (tuple(_there(state)), tuple(_there(tally)))
 
-    def transition(held: list[Tensor], leaves: list[Tensor], keys: Tensor, positions: list[Tensor]) -> list[Tensor]:
+    def transition(held: list[Tensor], now: list[Tensor], keys: Tensor, positions: list[Tensor]) -> list[Tensor]:
         counted = Counted(keys, dict(zip(kinds, positions, strict=True)))
-        before = State(**dict(zip(fields, leaves, strict=True)))
-        call = _Call(energy, lambda inner: kernel.step(inner, before, counted))
-        state, info = functional_call(call, {f"energy.{k}": v for k, v in zip(tensors, held, strict=True)}, ())
-        after = _leaves(state)
-        if tuple(after) != fields:
+        before = State(**dict(zip(fields[0], now, strict=False)))
+        sums = Tally(**dict(zip(fields[1], now[len(fields[0]) :], strict=True)))
+        call = _Call(energy, lambda inner: _transition(inner, kernel, before, sums, counted))
+        made = functional_call(call, {f"energy.{k}": v for k, v in zip(tensors, held, strict=True)}, ())
+        if tuple(tuple(_there(part)) for part in made) != fields:
             raise Unfit("its steps change what the state is made of")
         draws.update(counted.draws)
-        return [*after.values(), *info]
+        return [leaf for part in made for leaf in _there(part).values()]
 
     positions = [torch.tensor(streams.positions[kind]) for kind in kinds]
-    inputs = (list(tensors.values()), list(_leaves(state).values()), streams.keys, positions)
-    traced = make_fx(transition)(*inputs)
+    # A tensor that comes twice would be traced as one input: every input is an object of its own.
+    held = [tensor.detach() for tensor in tensors.values()]
+    now = [leaf.detach() for part in (state, tally) for leaf in _there(part).values()]
+    traced = make_fx(transition)(held, now, streams.keys.detach(), positions)
     for node in traced.graph.nodes:
         if node.op == "get_attr":
             raise Unfit("the energy keeps tensors that are neither parameters nor buffers")
         if torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ()):
             raise Unfit(f"the energy draws random numbers, {node.target}")
     once, step = _split(traced, len(tensors))
-    held = once(*tensors.values())
-    examples = [*held, *inputs[1], streams.keys, *positions]
+    examples = [*once(*held), *now, streams.keys, *positions]
     code = compiled(step, examples)
     code(*examples)
     return Program(once, code, fields, draws)
@@ -176,15 +185,14 @@ def _tensors(energy: Energy) -> dict[str, Tensor]:
     return {**dict(energy.named_parameters()), **dict(energy.named_buffers())}
 
 
-def _leaves(state: State) -> dict[str, Tensor]:
-    """What a state is made of, each laid out in order."""
-    return {name: leaf.contiguous() for name, leaf in state._asdict().items() if leaf is not None}
+def _there(part: State | Tally) -> dict[str, Tensor]:
+    """What a state or a tally is made of, each laid out in order."""
+    return {name: leaf.contiguous() for name, leaf in part._asdict().items() if leaf is not None}
 
 
-def _layout(energy: Energy, state: State) -> Hashable:
+def _layout(tensors: dict[str, Tensor]) -> Hashable:
     """What a program assumes of its tensors."""
-    held = ((t.shape, t.stride(), t.dtype, t.device) for t in _tensors(energy).values())
-    return tuple(held), tuple(None if t is None else (t.shape, t.dtype, t.device) for t in state)
+    return tuple((name, t.shape, t.stride(), t.dtype, t.device) for name, t in tensors.items())
 
 
 def _structure(value: Any) -> Hashable:
