@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from energybased.networks import groups
+from energybased.networks import Stage, groups
 from energybased.recipes.energy import EnergyRecipe, Sampler
 from energybased.recipes.network import Images
-from energybased.sampling import Langevin, ReplayBuffer
+from energybased.sampling import Langevin, ReplayBuffer, Underdamped
 from energybased.training import Adam
 
 
@@ -55,17 +55,24 @@ def cifar10(**changes: Any) -> EnergyRecipe:
 
 
 def cifar10_small(**changes: Any) -> EnergyRecipe:
-    """CIFAR-10 by class on two cores: the paper's conditional network at a quarter of its width, 20 steps an update."""
-    conditional = cifar10_conditional()
-    recipe = replace(
-        conditional,
+    """CIFAR-10 by class in an hour of two cores: 32 wide, 20 steps an update.
+
+    Of the paper it keeps the family of networks, with strided convolutions; as in the recipe `mnist-conditional`, the
+    data are smoothed with noise and chains run at temperature 1 on a Gaussian base.
+    """
+    recipe = EnergyRecipe(
         recipe="cifar10-small",
-        steps=1000,
+        data="cifar10",
+        classes=10,
+        data_noise=0.1,
         batch_size=64,
-        network=Images(stem=32, stages=groups(32, 64, 64, blocks=2)),
+        minutes=60.0,
+        network=Images(stem=32, stages=(Stage(64, True, True), Stage(128, True, True), Stage(128, True, True))),
         precision="bfloat16",
-        sampler=replace(conditional.sampler, steps=20),
-        ema=0.999,
-        guard="on",
+        sampler=Sampler(Underdamped(0.15, 0.7), steps=20, length=100, engine="compiled"),
+        buffer=ReplayBuffer(capacity=2000, restart=0.002, by_class=True),
+        optimizer=Adam(lr=2e-3, clip_norm=5.0, schedule="cosine", warmup=100),
+        ema=0.995,
+        checkpoint_every=250,
     )
     return replace(recipe, **changes)
