@@ -66,7 +66,7 @@ def cifar10_small(**changes: Any) -> EnergyRecipe:
         classes=10,
         data_noise=0.1,
         batch_size=64,
-        minutes=60.0,
+        steps=1600,
         network=Images(stem=32, stages=(Stage(64, True, True), Stage(128, True, True), Stage(128, True, True))),
         precision="bfloat16",
         sampler=Sampler(Underdamped(0.15, 0.7), steps=20, length=100, engine="compiled"),
