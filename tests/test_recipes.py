@@ -39,7 +39,7 @@ def tiny(recipe, root):
             if isinstance(recipe.network, Dense)
             else replace(recipe.network, stem=4, stages=groups(4, 8, blocks=1))
         )
-        sampler = replace(recipe.sampler, steps=1, length=2)
+        sampler = replace(recipe.sampler, steps=1, length=2, engine="eager")
         changes |= {"network": network, "sampler": sampler, "buffer": replace(recipe.buffer, capacity=40)}
     return replace(recipe, **changes)
 

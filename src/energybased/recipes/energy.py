@@ -33,6 +33,7 @@ class Sampler:
         kernel: one transition.
         steps: transitions an update of training.
         length: transitions of a fresh chain when the trained model is sampled.
+        denoise: how often the noise of the data is taken off the end of a chain; see `tasks.denoise`.
         dropout: run the chains of training with dropout on.
         engine: how chains are computed, step by step or compiled, which takes seconds to begin.
     """
@@ -40,12 +41,14 @@ class Sampler:
     kernel: AnyKernel = Underdamped(0.3)
     steps: int = 20
     length: int = 500
+    denoise: int = 1
     dropout: bool = False
     engine: Engine = "eager"
 
     def __post_init__(self) -> None:
         require(self.steps >= 1, f"sampler.steps must be at least 1, got {self.steps}")
         require(self.length >= 1, f"sampler.length must be at least 1, got {self.length}")
+        require(self.denoise >= 0, f"sampler.denoise must not be negative, got {self.denoise}")
 
 
 @dataclass(frozen=True)

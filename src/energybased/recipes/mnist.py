@@ -27,7 +27,7 @@ def mnist_conditional(**changes: Any) -> EnergyRecipe:
         steps=10_000,
         network=Dense((1024, 512)),
         precision="bfloat16",
-        sampler=Sampler(Underdamped(0.3, 0.7), steps=5, length=300, engine="compiled"),
+        sampler=Sampler(Underdamped(0.3, 0.7), steps=5, length=300, denoise=4, engine="compiled"),
         buffer=ReplayBuffer(capacity=5000, restart=0.002, by_class=True),
         optimizer=Adam(lr=3e-3, clip_norm=5.0, schedule="cosine", warmup=500),
         ema=0.998,

@@ -92,8 +92,8 @@ class Model:
 
     def finish(self, x: Tensor) -> Tensor:
         """Chains live among data with noise; this takes the noise off, and keeps pixels in [0, 1]."""
-        energy, noise = self.turns(len(x)), self.recipe.data_noise
-        return torch.cat([denoise(energy.select(r), x[r], noise).clamp(0, 1) for r in _chunks(len(x))])
+        energy, noise, times = self.turns(len(x)), self.recipe.data_noise, self.recipe.sampler.denoise
+        return torch.cat([denoise(energy.select(r), x[r], noise, times).clamp(0, 1) for r in _chunks(len(x))])
 
     @torch.no_grad()
     def score(self, x: Tensor) -> Tensor:
