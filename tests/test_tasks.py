@@ -20,6 +20,7 @@ def test_denoising_is_exact_for_a_gaussian(rng):
     expected = m + (noisy - m) @ torch.linalg.inv(c + s**2 * torch.eye(2)) @ c
     torch.testing.assert_close(denoise(smoothed, noisy, s), expected)
     assert denoise(smoothed, noisy, 0.0) is noisy
+    torch.testing.assert_close(denoise(smoothed, noisy, s, times=2), denoise(smoothed, expected, s))
 
 
 def test_every_recipe_goes_through_json():
