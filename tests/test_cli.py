@@ -43,7 +43,11 @@ def test_a_run_is_a_folder(run, capsys):
     names = {p.name for p in (run / "checkpoints" / "00000004").iterdir()}
     assert {"model", "ema", "optimizer", "state", "rng"} <= {name.removesuffix(".safetensors") for name in names}
     facts = json.loads((run / "recipe.json").read_text())
-    assert facts["settings"]["steps"] == 4 and facts["engine"] == "eager" and facts["versions"]["torch"]
+    assert (
+        facts["settings"]["steps"] == 4
+        and facts["settings"]["sampler"]["engine"] == "eager"
+        and facts["versions"]["torch"]
+    )
     capsys.readouterr()
     assert main(["train", "--resume", "runs/a"]) == 0 and "finished already" in capsys.readouterr().out
 

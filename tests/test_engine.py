@@ -1,5 +1,6 @@
 """The compiled engine: the same chains as the eager one, or the eager one with a reason."""
 
+import importlib
 import warnings
 
 import pytest
@@ -140,3 +141,20 @@ def test_a_compiler_that_fails_is_said_once(monkeypatch):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         ends(StandardNormal(2), Langevin.overdamped(0.1), 3, event=(2,))
+
+
+def test_the_faster_engine_is_found_by_trying(monkeypatch):
+    """With a clock that each engine moves by what it is said to cost."""
+    module = importlib.import_module("energybased.sampling.fastest")  # whose function hides it in the package
+    clock, cost = [0.0], {"eager": 3.0, "compiled": 1.0}
+
+    def advance(energy, start, kernel, steps, generator, engine):
+        clock[0] += cost[engine]
+        return real(energy, start, kernel, steps, generator)
+
+    real = module.advance
+    monkeypatch.setattr(module, "advance", advance)
+    monkeypatch.setattr(module.time, "perf_counter", lambda: clock[0])
+    assert module.fastest(StandardNormal(2), torch.zeros(4, 2), Langevin.overdamped(0.1)) == "compiled"
+    cost["compiled"] = 4.0
+    assert module.fastest(StandardNormal(2), torch.zeros(4, 2), Langevin.overdamped(0.1)) == "eager"

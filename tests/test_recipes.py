@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from energybased import load, train
+from energybased import load, resume, train
 from energybased.networks import groups
 from energybased.recipes import RECIPES, Dense, EnergyRecipe, Images, find_recipe
 from energybased.runs.judge import load_judge
@@ -90,3 +90,13 @@ def test_the_papers_settings():
         assert (adam.lr, adam.beta1, adam.beta2, adam.clip_sigma) == (1e-4, 0.0, 0.999, 3.0)
         assert recipe.energy_l2 == 1.0 and recipe.data_noise == 0 and not recipe.based and not buffer.by_class
     assert find_recipe("cifar10").network.dropout == 0.5 and find_recipe("cifar10").sampler.dropout
+
+
+def test_the_engine_is_decided_once_and_written_into_the_run(root, tmp_path, monkeypatch):
+    recipe = tiny(find_recipe("digits"), root)
+    recipe = replace(recipe, sampler=replace(recipe.sampler, engine="auto"))
+    monkeypatch.setattr("energybased.recipes.energy.fastest", lambda *parts: "eager")
+    run = train(recipe, out=tmp_path / "a")
+    assert run.recipe["settings"]["sampler"]["engine"] == "eager"
+    monkeypatch.setattr("energybased.recipes.energy.fastest", lambda *parts: pytest.fail("tried again"))
+    assert resume(run.path).path == run.path

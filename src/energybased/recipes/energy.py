@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from tyro.conf import Suppress
 
 from energybased import networks
 from energybased.data import DataSet
-from energybased.energies import Network, Tilted
+from energybased.energies import Network, Tilted, as_energy
 from energybased.energy import Energy
 from energybased.errors import require
 from energybased.objectives import ContrastiveDivergence
 from energybased.recipes.network import AnyNetwork, Dense
 from energybased.recipes.recipe import Recipe
-from energybased.sampling import AnyKernel, Engine, ReplayBuffer, Underdamped
+from energybased.sampling import AnyKernel, Engine, ReplayBuffer, Underdamped, fastest
 from energybased.training import Phase
 
 ENOUGH = slice(20_000)  # examples that the base is fitted to
@@ -35,7 +35,8 @@ class Sampler:
         length: transitions of a fresh chain when the trained model is sampled.
         denoise: how often the noise of the data is taken off the end of a chain; see `tasks.denoise`.
         dropout: run the chains of training with dropout on.
-        engine: how chains are computed, step by step or compiled, which takes seconds to begin.
+        engine: how chains are computed: step by step; compiled, which takes seconds to begin; or whichever a trial
+            before training finds faster.
     """
 
     kernel: AnyKernel = Underdamped(0.3)
@@ -43,7 +44,7 @@ class Sampler:
     length: int = 500
     denoise: int = 1
     dropout: bool = False
-    engine: Engine = "eager"
+    engine: Literal["auto", "eager", "compiled"] = "eager"
 
     def __post_init__(self) -> None:
         require(self.steps >= 1, f"sampler.steps must be at least 1, got {self.steps}")
@@ -109,6 +110,19 @@ class EnergyRecipe(Recipe):
         network = self.network.build(event, self.classes or 0)
         return networks.Half(network) if self.precision == "bfloat16" else network
 
+    def settled(self, parts: Mapping[str, nn.Module], examples: tuple[Tensor, ...]) -> EnergyRecipe:
+        if self.sampler.engine != "auto":
+            return self
+        energy = as_energy(parts["energy"])
+        start = torch.rand((self.batch_size, *examples[0].shape[1:]))
+        energy = energy.given(torch.arange(self.batch_size) % self.classes) if self.classes else energy
+        return replace(self, sampler=replace(self.sampler, engine=fastest(energy, start, self.sampler.kernel)))
+
+    @property
+    def engine(self) -> Engine:
+        """The engine of its chains; one that was never tried for is eager."""
+        return "compiled" if self.sampler.engine == "compiled" else "eager"
+
     def phases(self) -> list[Phase]:
         objective = ContrastiveDivergence(
             self.sampler.kernel,
@@ -117,6 +131,6 @@ class EnergyRecipe(Recipe):
             self.energy_l2,
             dropout=self.sampler.dropout,
             classes=self.classes or 0,
-            engine=self.sampler.engine,
+            engine=self.engine,
         )
         return [self.phase(objective)]

@@ -71,6 +71,10 @@ class Recipe(Settings):
         """One phase over the whole budget."""
         return Phase(objective, self.steps if self.minutes is None else None, self.minutes)
 
+    def settled(self, parts: Mapping[str, nn.Module], examples: tuple[Tensor, ...]) -> Self:
+        """The recipe with what it leaves to the machine decided, as the run will say and a resumed run obey."""
+        return self
+
     def examples(self, data: DataSet) -> tuple[Tensor, ...]:
         """What is trained on: x `(n, *event)`, and the labels `(n,)` if there are classes."""
         splits = [data.train, data.validation] if self.whole and len(data.validation) else [data.train]

@@ -85,7 +85,7 @@ class Model:
         steps = sampler.length if steps is None else steps
         streams, ends = Streams.of(torch.Generator().manual_seed(seed), start), []
         for rows in _chunks(n):
-            engine = sampler.engine if len(rows) == CHUNK < n else "eager"  # a program pays from the second part on
+            engine = self.recipe.engine if len(rows) == CHUNK < n else "eager"  # a program pays from the second part on
             part = energy.select(rows), start[rows], sampler.kernel, steps, streams.select(rows)
             ends.append(sample(*part, engine=engine).x)
         return self.finish(torch.cat(ends))

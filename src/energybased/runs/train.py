@@ -82,7 +82,7 @@ def resume(
     facts, recipe = run.recipe, None
     if facts["settings"] is not None:
         recipe = read_recipe(facts["settings"])
-        loop = _loop(recipe, same_data(run, recipe))
+        loop, _ = _loop(recipe, same_data(run, recipe))
     else:
         if energy is None or data is None or objective is None or steps is None:
             raise UserError(f"{path} was trained on parts of your own: pass energy, data, objective and steps again")
@@ -117,18 +117,21 @@ def _of_recipe(recipe: Recipe) -> tuple[Loop, dict[str, Any]]:
     dataset = recipe.load_data()
     for note in dataset.notes:
         print(f"{recipe.data}: {note}")
-    recipe = recipe.fitted(dataset)
-    return _loop(recipe, dataset), _facts(to_json(recipe), recipe.recipe, dataset.event, dataset.sha256())
+    loop, recipe = _loop(recipe.fitted(dataset), dataset)
+    return loop, _facts(to_json(recipe), recipe.recipe, dataset.event, dataset.sha256())
 
 
-def _loop(recipe: Recipe, data: DataSet) -> Loop:
+def _loop(recipe: Recipe, data: DataSet) -> tuple[Loop, Recipe]:
+    """A recipe's loop, and the recipe with everything decided."""
     examples = recipe.examples(data)
     x = examples[0]
     require(
         x.dtype == torch.uint8 or (float(x.min()) >= 0 and float(x.max()) <= 1),
         f"{recipe.data} holds values outside [0, 1], and the recipe is one for pixels: scale them",
     )
-    return Loop(recipe.parts(data), recipe.phases(), examples, recipe)
+    parts = recipe.parts(data)
+    recipe = recipe.settled(parts, examples)
+    return Loop(parts, recipe.phases(), examples, recipe), recipe
 
 
 def _of_parts(
@@ -172,7 +175,6 @@ def _facts(settings: Any, name: str, event: Sequence[int], data_sha256: str) -> 
         "settings": settings,
         "event": list(event),
         "data_sha256": data_sha256,
-        "engine": "eager",
         "threads": torch.get_num_threads(),
         "machine": f"{platform.machine()} {platform.system()}, Python {platform.python_version()}",
         "versions": {name: version(name) for name in VERSIONS},

@@ -9,6 +9,7 @@ from energybased.sampling.adaptation import adapt
 from energybased.sampling.chain import Samples, advance, evaluating, frozen, sample
 from energybased.sampling.diagnostics import ChainInfo
 from energybased.sampling.engine import Engine
+from energybased.sampling.fastest import fastest
 from energybased.sampling.hmc import HMC
 from energybased.sampling.kernel import Info, Kernel, State
 from energybased.sampling.langevin import Langevin
@@ -38,6 +39,7 @@ __all__ = [
     "adapt",
     "advance",
     "evaluating",
+    "fastest",
     "frozen",
     "sample",
 ]

@@ -1,0 +1,31 @@
+"""Which engine is the faster for an energy on this machine."""
+
+from __future__ import annotations
+
+import statistics
+import time
+
+import torch
+from torch import Tensor
+
+from energybased.energy import Energy
+from energybased.sampling.chain import advance, evaluating
+from energybased.sampling.engine import Engine
+from energybased.sampling.kernel import Kernel
+
+ROUNDS, STEPS = 5, 3
+
+
+def fastest(energy: Energy, start: Tensor, kernel: Kernel) -> Engine:
+    """Tries both engines in turn on chains from `start`; compiling takes seconds and is not counted."""
+    engines: tuple[Engine, ...] = ("eager", "compiled")
+    spent: dict[Engine, list[float]] = {engine: [] for engine in engines}
+    with evaluating(energy):
+        for _ in range(1 + ROUNDS):
+            for engine in engines:
+                generator = torch.Generator().manual_seed(0)
+                began = time.perf_counter()
+                end = advance(energy, start, kernel, STEPS, generator, engine=engine).x
+                end.sum().item()  # a device has to come to its end
+                spent[engine].append(time.perf_counter() - began)
+    return min(engines, key=lambda engine: statistics.median(spent[engine][1:]))
