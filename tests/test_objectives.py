@@ -92,6 +92,14 @@ def test_judges_see_pictures_moved_and_mirrored_whole():
     assert (found > 0).all()
 
 
+def test_cutout_blackens_one_square_of_each_picture():
+    seen = CrossEntropy(cutout=3).augmented(torch.ones(200, 1, 8, 8), generator(2))
+    black = seen[:, 0] == 0
+    rows, columns = black.any(2).sum(1), black.any(1).sum(1)
+    assert torch.equal(black.flatten(1).sum(1), rows * columns) and rows.max() == columns.max() == 3
+    assert black.any(0).all() and not torch.equal(black[0], black[1])
+
+
 def test_the_loss_is_the_papers():
     objective = replace(CD, energy_l2=0.5)
     parts, batch, state = begin(objective)

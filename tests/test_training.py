@@ -423,3 +423,12 @@ def test_a_model_in_one_file(tmp_path):
     (tmp_path / "model.safetensors").write_bytes(b"short")
     with pytest.raises(UserError, match="not a model"):
         load(tmp_path / "model.safetensors")
+
+
+def test_weight_decay_shrinks_weights_beside_the_gradient():
+    """Without a gradient a weight loses lr x decay of itself an update."""
+    layer = torch.nn.Linear(3, 1, bias=False)
+    before, optimizer = layer.weight.detach().clone(), Adam(lr=0.1, weight_decay=0.5).build(layer)
+    layer.weight.grad = torch.zeros_like(layer.weight)
+    optimizer.step()
+    torch.testing.assert_close(layer.weight.detach(), before * (1 - 0.1 * 0.5))

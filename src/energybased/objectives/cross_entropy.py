@@ -20,6 +20,7 @@ class CrossEntropy:
     Args:
         shift: pixels by which a picture moves at the most, up or down and left or right; black comes in.
         mirror: whether half of the pictures are mirrored.
+        cutout: side of a square that is blackened at a random place (DeVries & Taylor 2017); 0 leaves pictures whole.
         smoothing: probability given to the other classes.
         precision: in which the judge computes while it learns.
     """
@@ -28,11 +29,13 @@ class CrossEntropy:
 
     shift: int = 0
     mirror: bool = False
+    cutout: int = 0
     smoothing: float = 0.0
     precision: Literal["float32", "bfloat16"] = "float32"
 
     def __post_init__(self) -> None:
         require(self.shift >= 0, f"shift must not be negative, got {self.shift}")
+        require(self.cutout >= 0, f"cutout must not be negative, got {self.cutout}")
         require(0 <= self.smoothing < 1, f"smoothing must be in [0, 1), got {self.smoothing}")
 
     def init(self, parts: Parts, data: Tensor, rng: Generator) -> State:
@@ -66,4 +69,11 @@ class CrossEntropy:
             padded = F.pad(x, (self.shift,) * 4)
             each = torch.arange(len(x), device=x.device)[:, None, None]
             x = padded.movedim(1, 3)[each, rows[:, :, None], columns[:, None, :]].movedim(3, 1)
+        if self.cutout:
+            height, width = x.shape[2:]
+            corner = torch.rand(2, len(x), 1, 1, 1, generator=rng).to(x.device)
+            top, left = corner[0] * height - self.cutout / 2, corner[1] * width - self.cutout / 2
+            rows, columns = torch.arange(height, device=x.device)[:, None], torch.arange(width, device=x.device)
+            inside = (rows >= top) & (rows < top + self.cutout) & (columns >= left) & (columns < left + self.cutout)
+            x = x.masked_fill(inside, 0.0)
         return x

@@ -29,6 +29,7 @@ class JudgeRecipe(Recipe):
         pool: strides are taken by a maximum over the convolution's outputs, not by the convolution.
         shift: pixels by which pictures are moved at random.
         mirror: whether half of the pictures are mirrored.
+        cutout: side of a square of each picture that is blackened at random.
         smoothing: of the labels.
         precision: in which it is trained.
     """
@@ -41,6 +42,7 @@ class JudgeRecipe(Recipe):
     pool: bool = False
     shift: int = 0
     mirror: bool = False
+    cutout: int = 0
     smoothing: float = 0.0
     precision: Literal["float32", "bfloat16"] = "float32"
 
@@ -62,4 +64,4 @@ class JudgeRecipe(Recipe):
         return Judge(self.data, event, self.classes or 1, convolutions, self.norm, self.pool)
 
     def phases(self) -> list[Phase]:
-        return [self.phase(CrossEntropy(self.shift, self.mirror, self.smoothing, self.precision))]
+        return [self.phase(CrossEntropy(self.shift, self.mirror, self.cutout, self.smoothing, self.precision))]

@@ -24,6 +24,7 @@ class Adam:
             mean square before the update; the paper takes 3.
         clip_norm: clip each part's whole gradient to this norm.
         schedule: learning rate over the budget: "constant", or "cosine" down to zero.
+        weight_decay: each update also takes weights by lr x weight_decay towards zero (Loshchilov & Hutter 2019).
         warmup: updates over which the learning rate rises to that, in each phase.
     """
 
@@ -33,6 +34,7 @@ class Adam:
     clip_sigma: float | None = None
     clip_norm: float | None = None
     schedule: Literal["constant", "cosine"] = "constant"
+    weight_decay: float = 0.0
     warmup: int = 0
 
     def __post_init__(self) -> None:
@@ -41,13 +43,17 @@ class Adam:
         require(0 <= self.beta2 < 1, f"beta2 must be in [0, 1), got {self.beta2}")
         for name, clip in (("clip_sigma", self.clip_sigma), ("clip_norm", self.clip_norm)):
             require(clip is None or clip > 0, f"{name} must be positive, got {clip}")
+        require(self.weight_decay >= 0, f"weight_decay must not be negative, got {self.weight_decay}")
         require(self.warmup >= 0, f"warmup must not be negative, got {self.warmup}")
         require(self.schedule in ("constant", "cosine"), f"no such schedule: {self.schedule!r}")
 
     def build(self, module: nn.Module) -> torch.optim.Adam:
         wanted = [p for p in module.parameters() if p.requires_grad]
         require(len(wanted) > 0, f"{type(module).__name__} has no parameters to train")
-        return torch.optim.Adam(wanted, lr=self.lr, betas=(self.beta1, self.beta2), fused=True)
+        betas = (self.beta1, self.beta2)
+        if self.weight_decay:
+            return torch.optim.AdamW(wanted, lr=self.lr, betas=betas, weight_decay=self.weight_decay, fused=True)
+        return torch.optim.Adam(wanted, lr=self.lr, betas=betas, fused=True)
 
     def rate(self, progress: float, step: int) -> float:
         """The learning rate of this update of a phase, when this part of the budget, in [0, 1], is spent."""
