@@ -88,7 +88,7 @@ def test_doctor(run, capsys):
     assert main(["doctor", "runs/a"]) == 0
     assert "separation" in capsys.readouterr().out
     lines = (run / "metrics.jsonl").read_text().splitlines()
-    (run / "metrics.jsonl").write_text(json.dumps({**json.loads(lines[-1]), "gap": 1e9, "step": 9999}) + "\n")
+    (run / "metrics.jsonl").write_text(json.dumps({**json.loads(lines[-1]), "gap_in_sigmas": 1e9, "step": 9999}) + "\n")
     assert main(["doctor", "runs/a"]) == 1
     assert "lower the learning rate" in capsys.readouterr().out
 

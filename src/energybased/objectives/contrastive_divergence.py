@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -47,7 +48,7 @@ class ContrastiveDivergence:
     """
 
     vitals: ClassVar[tuple[Vital, ...]] = (
-        Vital("gap", -500.0, 50.0, 20, "lower the learning rate or raise energy_l2"),
+        Vital("gap_in_sigmas", -90.0, 9.0, 20, "lower the learning rate or raise energy_l2"),
         Vital("chain_gradient", 1e-3, 1e4, 100, "lower the learning rate, or clip the chain's gradient"),
         Vital("separation", 0.02, 0.98, 200, "take more sampler steps an update, or a lower learning rate"),
         Vital("saturation", -1.0, 0.3, 200, "lower step_size or raise noise_scale"),
@@ -109,6 +110,7 @@ class ContrastiveDivergence:
         metrics = {
             "loss": loss,
             "gap": gap,
+            "gap_in_sigmas": gap / math.sqrt(batch.x[0].numel() / 2),  # the spread of a Gaussian's energies
             "energy_data": data_energy.mean(),
             "energy_negatives": negative_energy.mean(),
             "chain_gradient": end.info.gradient.mean(),
