@@ -65,6 +65,17 @@ def test_a_constant_of_the_energy_makes_another_program():
     assert not torch.equal(a[0].x, b[0].x)
 
 
+def test_an_energy_may_write_into_tensors_of_its_own():
+    class Writing(Network):
+        def forward(self, x, y=None):
+            total = torch.zeros(len(x))
+            total += x.square().sum(1)
+            return total
+
+    same(*ends(Writing(nn.Identity()), Langevin.overdamped(0.1), 4, event=(2,)), 4 * ROUNDING)
+    assert None not in engine._programs.values()
+
+
 def test_spectral_norms_are_those_of_the_weights():
     module = Residual((1, 8, 8), 4, (Stage(4, halve=True),), classes=3)
     same(*ends(Network(module).given(torch.arange(8) % 3), Langevin.overdamped(0.1), 2), 2 * ROUNDING)

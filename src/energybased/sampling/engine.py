@@ -67,7 +67,7 @@ class Program(NamedTuple):
         of_state, of_tally = self.fields
 
         def step(state: State, tally: Tally, streams: Streams) -> tuple[State, Tally]:
-            positions = [torch.tensor(streams.positions[kind]) for kind in self.draws]
+            positions = [torch.tensor(streams.positions[kind], device=streams.keys.device) for kind in self.draws]
             made = self.step(*held, *_there(state).values(), *_there(tally).values(), streams.keys, *positions)
             for kind, count in self.draws.items():
                 streams.positions[kind] += count
@@ -128,7 +128,7 @@ def _trace(energy: Energy, kernel: Kernel, state: State, tally: Tally, streams: 
         draws.update(counted.draws)
         return [leaf for part in made for leaf in _there(part).values()]
 
-    positions = [torch.tensor(streams.positions[kind]) for kind in kinds]
+    positions = [torch.tensor(streams.positions[kind], device=streams.keys.device) for kind in kinds]
     # A tensor that comes twice would be traced as one input: every input is an object of its own.
     held = [tensor.detach() for tensor in tensors.values()]
     now = [leaf.detach() for part in (state, tally) for leaf in _there(part).values()]
@@ -161,7 +161,8 @@ def _split(traced: fx.GraphModule, fixed: int) -> tuple[fx.GraphModule, fx.Graph
     inputs = [node for node in traced.graph.nodes if node.op == "placeholder"]
     calls = [node for node in traced.graph.nodes if node.op == "call_function"]
     (outputs,) = (node.args[0] for node in traced.graph.nodes if node.op == "output")
-    moving = set(inputs[fixed:])
+    # What is written into cannot be kept from step to step.
+    moving = set(calls) if any(node.target._schema.is_mutable for node in calls) else set(inputs[fixed:])
     for node in calls:
         if any(source in moving for source in node.all_input_nodes):
             moving.add(node)
