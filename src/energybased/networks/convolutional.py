@@ -17,9 +17,12 @@ class Convolutional(nn.Module):
         classes: number of classes, 0 for an unconditional network; the class joins as constant planes.
     """
 
+    one_hot: Tensor
+
     def __init__(self, channels: int, width: int = 32, classes: int = 0) -> None:
         super().__init__()
         self.classes = classes
+        self.register_buffer("one_hot", torch.eye(classes), persistent=False)
         self.features = nn.Sequential(
             nn.Conv2d(channels + classes, width, 3, padding=1),
             nn.SiLU(),
@@ -34,6 +37,6 @@ class Convolutional(nn.Module):
         """x `(batch, channels, height, width)`, y `(batch,)` of class numbers -> `(batch,)`."""
         check_condition(y, self.classes)
         if y is not None:
-            planes = torch.eye(self.classes, dtype=x.dtype, device=x.device)[y][:, :, None, None]
+            planes = self.one_hot[y].to(x.dtype)[:, :, None, None]
             x = torch.cat([x, planes.expand(-1, -1, *x.shape[2:])], dim=1)
         return self.head(self.features(x).sum((2, 3))).squeeze(1)

@@ -27,11 +27,14 @@ class MLP(nn.Module):
         activation: between the layers.
     """
 
+    one_hot: Tensor
+
     def __init__(
         self, dim: int, hidden: Sequence[int], classes: int = 0, activation: type[nn.Module] = nn.SiLU
     ) -> None:
         super().__init__()
         self.classes = classes
+        self.register_buffer("one_hot", torch.eye(classes), persistent=False)
         widths = [dim + classes, *hidden]
         layers: list[nn.Module] = []
         for a, b in pairwise(widths):
@@ -43,5 +46,5 @@ class MLP(nn.Module):
         x = x.flatten(1)
         check_condition(y, self.classes)
         if y is not None:
-            x = torch.cat([x, torch.eye(self.classes, dtype=x.dtype, device=x.device)[y]], dim=1)
+            x = torch.cat([x, self.one_hot[y].to(x.dtype)], dim=1)
         return self.layers(x).squeeze(1)
