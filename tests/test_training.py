@@ -20,6 +20,7 @@ from energybased.objectives import Vital
 from energybased.recipes import Dense, digits
 from energybased.training import Adam, Loop, Phase, Run, Settings, checkpoint
 from energybased.training.ema import ema_init, ema_update
+from energybased.training.loop import _laid_out
 
 SMALL = {"batch_size": 16, "network": Dense((8,)), "buffer": ReplayBuffer(capacity=160, by_class=True)}
 FILES = ("model", "ema", "optimizer", "state", "rng", "ring")
@@ -432,3 +433,17 @@ def test_weight_decay_shrinks_weights_beside_the_gradient():
     layer.weight.grad = torch.zeros_like(layer.weight)
     optimizer.step()
     torch.testing.assert_close(layer.weight.detach(), before * (1 - 0.1 * 0.5))
+
+
+def test_gradients_come_in_the_layout_of_their_parameters():
+    """The fused optimiser takes an expanded gradient, or one in another order, for what it is not."""
+    parameter = torch.nn.Parameter(torch.rand(4, 3, 2, 2).contiguous(memory_format=torch.channels_last))
+    for grad in (torch.tensor(0.3).expand(4, 3, 2, 2), torch.rand(4, 3, 2, 2)):
+        laid = _laid_out(grad, parameter)
+        assert laid.stride() == parameter.stride() and torch.equal(laid, grad)
+    dense = torch.nn.Parameter(parameter.detach().clone(memory_format=torch.contiguous_format))
+    for p in (parameter, dense):
+        optimizer = Adam(lr=0.1).build(torch.nn.ParameterList([p]))
+        p.grad = _laid_out(grad, p)
+        optimizer.step()
+    torch.testing.assert_close(parameter.detach(), dense.detach())

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from energybased.data import dequantised
 from energybased.errors import Interrupted, UserError, require
@@ -179,8 +179,7 @@ class Loop:
             parameters = [p for group in state.optimizers[name].param_groups for p in group["params"]]
             grads = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)
             for parameter, grad in zip(parameters, grads, strict=True):
-                # The fused optimiser reads an expanded gradient as if it were dense, past its end.
-                parameter.grad = None if grad is None else grad.contiguous()
+                parameter.grad = None if grad is None else _laid_out(grad, parameter)
         for name in result.losses:
             optimizer = state.optimizers[name]
             self.settings.optimizer.clip(optimizer)
@@ -275,6 +274,12 @@ class Loop:
     def _event(self, kind: str, **facts: Any) -> None:
         counters = self.state.counters
         self.run.append("events.jsonl", {"event": kind, "step": counters.step, "seconds": counters.seconds, **facts})
+
+
+def _laid_out(grad: Tensor, parameter: Tensor) -> Tensor:
+    """The gradient in the strides of its parameter: the fused optimiser reads both alike, whatever strides they have."""
+    same = grad.stride() == parameter.stride()
+    return grad if same else torch.empty_like(parameter).copy_(grad)
 
 
 @contextmanager
