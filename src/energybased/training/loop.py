@@ -277,7 +277,7 @@ class Loop:
 
 
 def _laid_out(grad: Tensor, parameter: Tensor) -> Tensor:
-    """The gradient in the strides of its parameter: the fused optimiser reads both alike, whatever strides they have."""
+    """The gradient in the strides of its parameter: the fused optimiser reads both alike, whatever theirs are."""
     same = grad.stride() == parameter.stride()
     return grad if same else torch.empty_like(parameter).copy_(grad)
 
