@@ -123,6 +123,10 @@ class EnergyRecipe(Recipe):
         """The engine of its chains; one that was never tried for is eager."""
         return "compiled" if self.sampler.engine == "compiled" else "eager"
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return ("chains are compiled: the first update takes seconds to a minute",) if self.engine == "compiled" else ()
+
     def phases(self) -> list[Phase]:
         objective = ContrastiveDivergence(
             self.sampler.kernel,

@@ -75,6 +75,11 @@ class Recipe(Settings):
         """The recipe with what it leaves to the machine decided, as the run will say and a resumed run obey."""
         return self
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person wants to know before training begins."""
+        return ()
+
     def examples(self, data: DataSet) -> tuple[Tensor, ...]:
         """What is trained on: x `(n, *event)`, and the labels `(n,)` if there are classes."""
         splits = [data.train, data.validation] if self.whole and len(data.validation) else [data.train]

@@ -118,6 +118,8 @@ def _of_recipe(recipe: Recipe) -> tuple[Loop, dict[str, Any]]:
     for note in dataset.notes:
         print(f"{recipe.data}: {note}")
     loop, recipe = _loop(recipe.fitted(dataset), dataset)
+    for note in recipe.notes:
+        print(f"{recipe.recipe}: {note}")
     return loop, _facts(to_json(recipe), recipe.recipe, dataset.event, dataset.sha256())
 
 
