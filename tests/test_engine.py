@@ -1,6 +1,7 @@
 """The compiled engine: the same chains as the eager one, or the eager one with a reason."""
 
 import importlib
+import random
 import warnings
 
 import pytest
@@ -8,7 +9,8 @@ import torch
 from torch import nn
 
 from energybased import Langevin, Network, StandardNormal, Underdamped, sample
-from energybased.energies import NEURAL
+from energybased.energies import ANALYTIC, NEURAL
+from energybased.errors import UserError
 from energybased.networks import MLP, Half, Residual, Stage
 from energybased.sampling import KERNELS, Streams, engine
 
@@ -19,6 +21,7 @@ ROUNDING = 1e-6  # relative, over one step in float32
 @pytest.fixture(autouse=True)
 def forget():
     engine._programs.clear()
+    engine._said.clear()
 
 
 def generator(seed=0):
@@ -58,6 +61,85 @@ def test_a_program_is_kept_and_reads_the_energy_anew():
     assert len(engine._programs) == 1
 
 
+@pytest.fixture
+def traced(monkeypatch):
+    """Traces and splits, without the seconds that compiling takes."""
+    monkeypatch.setattr("torch._inductor.compile", lambda graph, examples: graph)
+
+
+def test_every_energy_can_be_compiled(traced):
+    for make in ANALYTIC:
+        same(*ends(make(), Langevin.overdamped(0.1), 3, event=(2,)), 3 * ROUNDING)
+    for make in NEURAL:
+        same(*ends(make(10).given(torch.arange(8)), Langevin.overdamped(0.1), 3), 3 * ROUNDING)
+    assert len(engine._programs) == len(ANALYTIC) + len(NEURAL) and None not in engine._programs.values()
+
+
+def test_what_is_shared_makes_another_program(traced):
+    a, b = CONDITIONAL(3), CONDITIONAL(3)
+    for last in (a, b):
+        same(*ends(a.given(0) + b.given(1) + last.given(2), Langevin.overdamped(0.1)))
+    assert len(engine._programs) == 2
+
+
+class Scaled(Network):
+    """Multiplies by what a function says."""
+
+    def __init__(self, function):
+        super().__init__(nn.Identity())
+        self.function = function
+
+    def forward(self, x, y=None):
+        return self.function(x).square().sum(1)
+
+
+def test_what_a_function_closes_over_is_seen(traced):
+    scale = [1.0]
+    energy = Scaled(lambda x: scale[0] * x)
+    for scale[0] in (1.0, 5.0):
+        same(*ends(energy, Langevin.overdamped(0.1), event=(2,)))
+    assert len(engine._programs) == 2
+
+
+def test_hooks_run_eager(traced):
+    energy = Network(MLP(2, (4,)))
+    energy.module.layers.register_forward_hook(lambda module, given, made: 5 * made)
+    with pytest.warns(UserWarning, match="hooks"):
+        compiled, eager = ends(energy, Langevin.overdamped(0.1), event=(2,))
+    assert torch.equal(compiled.x, eager.x)
+
+
+def test_what_an_energy_counts_or_draws_runs_eager(traced):
+    class Counting(Network):
+        def __init__(self):
+            super().__init__(nn.Identity())
+            self.register_buffer("calls", torch.zeros(()))
+
+        def forward(self, x, y=None):
+            self.calls += 1
+            return x.square().sum(1) * (1 + self.calls)
+
+    with pytest.warns(UserWarning, match="write into parameters or buffers"):
+        compiled, _ = ends(Counting(), Langevin.overdamped(0.1), 3, event=(2,))
+    energy = Counting()
+    start = torch.rand(8, 2, generator=generator(1))
+    assert torch.equal(compiled.x, sample(energy, start, Langevin.overdamped(0.1), 3, generator(2)).x)
+    with pytest.warns(UserWarning, match="not the same"):
+        ends(Scaled(lambda x: random.random() * x), Langevin.overdamped(1.0), 3, event=(2,))
+
+
+def test_programs_and_steps_draw_from_one_stream(traced):
+    """Eager draws take blocks ahead; a program moves on without them."""
+    start, kernel, energy = torch.rand(8, 64), Langevin.overdamped(0.1), StandardNormal(64)
+    drawn = []
+    for name in ("compiled", "eager"):
+        streams = Streams.of(generator(2), start)
+        sample(energy, start, kernel, 3, streams)
+        sample(energy, start, kernel, 20, streams, engine=name)
+        drawn.append(streams.normal(start))
+    assert torch.equal(*drawn)
+
+
 def test_a_constant_of_the_energy_makes_another_program():
     a, b = (ends(weight * StandardNormal(2), Langevin.overdamped(0.5), event=(2,)) for weight in (1.0, 3.0))
     same(*a)
@@ -65,11 +147,13 @@ def test_a_constant_of_the_energy_makes_another_program():
     assert not torch.equal(a[0].x, b[0].x)
 
 
-def test_an_energy_may_write_into_tensors_of_its_own():
+def test_an_energy_may_write_into_tensors_of_its_own(traced):
     class Writing(Network):
         def forward(self, x, y=None):
-            total = torch.zeros(len(x))
-            total += x.square().sum(1)
+            total, shift = torch.zeros(len(x)), torch.zeros(2)
+            for _ in range(3):
+                total += (x + shift).square().sum(1)
+                shift += 1
             return total
 
     same(*ends(Writing(nn.Identity()), Langevin.overdamped(0.1), 4, event=(2,)), 4 * ROUNDING)
@@ -116,8 +200,6 @@ class Branching(Network):
 class Own(Langevin):
     """A kernel of the user's own: it has not said that it can be compiled."""
 
-    compilable = False
-
 
 @pytest.mark.parametrize("energy", [Kept(), Branching(nn.Identity())], ids=lambda energy: type(energy).__name__)
 def test_what_cannot_be_compiled_runs_eager_and_says_so(energy):
@@ -136,6 +218,11 @@ def test_random_numbers_in_the_energy_are_not_frozen_into_a_program():
     assert compiled.x.isfinite().all()
 
 
+def test_an_engine_that_there_is_not():
+    with pytest.raises(UserError, match="engine"):
+        sample(StandardNormal(2), torch.zeros(4, 2), Langevin.overdamped(0.1), 1, engine="fast")
+
+
 def test_a_kernel_of_ones_own_runs_eager():
     compiled, eager = ends(StandardNormal(2), Own(0.1, 0.1), 3, event=(2,))
     assert torch.equal(compiled.x, eager.x) and not engine._programs
@@ -145,7 +232,7 @@ def test_a_compiler_that_fails_is_said_once(monkeypatch):
     def broken(*args, **settings):
         raise OSError("no C++ compiler found")
 
-    monkeypatch.setattr(torch._inductor, "compile", broken)
+    monkeypatch.setattr("torch._inductor.compile", broken)
     with pytest.warns(UserWarning, match="no C\\+\\+ compiler found"):
         compiled, eager = ends(StandardNormal(2), Langevin.overdamped(0.1), 3, event=(2,))
     assert torch.equal(compiled.x, eager.x)
@@ -166,6 +253,6 @@ def test_the_faster_engine_is_found_by_trying(monkeypatch):
     real = module.advance
     monkeypatch.setattr(module, "advance", advance)
     monkeypatch.setattr(module.time, "perf_counter", lambda: clock[0])
-    assert module.fastest(StandardNormal(2), torch.zeros(4, 2), Langevin.overdamped(0.1)) == "compiled"
+    assert module.fastest(StandardNormal(2), torch.zeros(4, 2), Langevin.overdamped(0.1), 3) == "compiled"
     cost["compiled"] = 4.0
-    assert module.fastest(StandardNormal(2), torch.zeros(4, 2), Langevin.overdamped(0.1)) == "eager"
+    assert module.fastest(StandardNormal(2), torch.zeros(4, 2), Langevin.overdamped(0.1), 3) == "eager"

@@ -20,7 +20,8 @@ from energybased.objectives import Vital
 from energybased.recipes import Dense, digits
 from energybased.training import Adam, Loop, Phase, Run, Settings, checkpoint
 from energybased.training.ema import ema_init, ema_update
-from energybased.training.loop import _laid_out
+from energybased.training.optimizer import laid_out
+from energybased.training.state import _load_optimizer, _optimizer_tensors
 
 SMALL = {"batch_size": 16, "network": Dense((8,)), "buffer": ReplayBuffer(capacity=160, by_class=True)}
 FILES = ("model", "ema", "optimizer", "state", "rng", "ring")
@@ -439,11 +440,30 @@ def test_gradients_come_in_the_layout_of_their_parameters():
     """The fused optimiser takes an expanded gradient, or one in another order, for what it is not."""
     parameter = torch.nn.Parameter(torch.rand(4, 3, 2, 2).contiguous(memory_format=torch.channels_last))
     for grad in (torch.tensor(0.3).expand(4, 3, 2, 2), torch.rand(4, 3, 2, 2)):
-        laid = _laid_out(grad, parameter)
+        laid = laid_out(grad, parameter)
         assert laid.stride() == parameter.stride() and torch.equal(laid, grad)
     dense = torch.nn.Parameter(parameter.detach().clone(memory_format=torch.contiguous_format))
     for p in (parameter, dense):
         optimizer = Adam(lr=0.1).build(torch.nn.ParameterList([p]))
-        p.grad = _laid_out(grad, p)
+        p.grad = laid_out(grad, p)
         optimizer.step()
     torch.testing.assert_close(parameter.detach(), dense.detach())
+
+
+def test_moments_come_back_in_the_layout_of_their_parameters():
+    """A checkpoint keeps tensors in row-major order; the update after it is the one that would have been."""
+    rng, weights = torch.Generator().manual_seed(0), []
+    start = torch.rand(4, 3, 2, 2, generator=rng).contiguous(memory_format=torch.channels_last)
+    grads = [torch.rand(4, 3, 2, 2, generator=rng) for _ in range(3)]
+    for stops in (False, True):
+        parts = torch.nn.ParameterList([torch.nn.Parameter(start.clone())])
+        optimizer = Adam(lr=0.1, beta1=0.9).build(parts)
+        for i, grad in enumerate(grads):
+            if stops and i == 2:
+                kept = {name: value.contiguous() for name, value in _optimizer_tensors(optimizer).items()}
+                optimizer = Adam(lr=0.1, beta1=0.9).build(parts)
+                _load_optimizer(optimizer, kept)
+            parts[0].grad = laid_out(grad, parts[0])
+            optimizer.step()
+        weights.append(parts[0].detach())
+    assert torch.equal(*weights)

@@ -48,7 +48,7 @@ class PrincipalGaussian(Analytic):
         variances = variances.flip(0).clamp(min=0) + noise**2
         rest = variances[rank:].mean() if rank < dim else variances[-1]
         kept = directions.flip(1)[:, :rank]
-        return PrincipalGaussian(x.mean(0), kept.float(), variances[:rank].float(), rest.float())
+        return PrincipalGaussian(x.mean(0), *(part.to(x.dtype) for part in (kept, variances[:rank], rest)))
 
     @property
     def log_z(self) -> Tensor:
@@ -60,6 +60,6 @@ class PrincipalGaussian(Analytic):
         return 0.5 * (d.square().sum(1) / self.rest + along.square() @ (1 / self.variances - 1 / self.rest))
 
     def draw(self, n: int, generator: Generator | None = None) -> Tensor:
-        z = torch.randn(n, self.dim, generator=generator)
+        z = torch.randn(n, self.dim, generator=generator, dtype=self.mean.dtype)
         along = z @ self.directions
         return self.mean + z * self.rest.sqrt() + along * (self.variances.sqrt() - self.rest.sqrt()) @ self.directions.T

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, get_args
 
 import torch
 from torch import Generator, Tensor
@@ -70,6 +70,7 @@ class ContrastiveDivergence:
         require(self.energy_l2 >= 0, f"energy_l2 must not be negative, got {self.energy_l2}")
         require(self.kl >= 0, f"kl must not be negative, got {self.kl}")
         require(self.form in ("difference", "softplus", "logsumexp"), f"no such form: {self.form!r}")
+        require(self.engine in get_args(Engine), f"engine is 'eager' or 'compiled', got {self.engine!r}")
         require(self.start in ("uniform", "normal"), f"no such start: {self.start!r}")
 
     def fresh(self, n: int, like: Tensor, rng: Generator) -> Tensor:

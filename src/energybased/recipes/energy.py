@@ -49,6 +49,7 @@ class Sampler:
     def __post_init__(self) -> None:
         require(self.steps >= 1, f"sampler.steps must be at least 1, got {self.steps}")
         require(self.length >= 1, f"sampler.length must be at least 1, got {self.length}")
+        require(self.engine in ("auto", "eager", "compiled"), f"no such engine: {self.engine!r}")
         require(self.denoise >= 0, f"sampler.denoise must not be negative, got {self.denoise}")
 
 
@@ -113,10 +114,14 @@ class EnergyRecipe(Recipe):
     def settled(self, parts: Mapping[str, nn.Module], examples: tuple[Tensor, ...]) -> EnergyRecipe:
         if self.sampler.engine != "auto":
             return self
+        if self.sampler.dropout:  # draws random numbers in the energy, which a program cannot
+            return replace(self, sampler=replace(self.sampler, engine="eager"))
         energy = as_energy(parts["energy"])
         start = torch.rand((self.batch_size, *examples[0].shape[1:]))
         energy = energy.given(torch.arange(self.batch_size) % self.classes) if self.classes else energy
-        return replace(self, sampler=replace(self.sampler, engine=fastest(energy, start, self.sampler.kernel)))
+        return replace(
+            self, sampler=replace(self.sampler, engine=fastest(energy, start, self.sampler.kernel, self.sampler.steps))
+        )
 
     @property
     def engine(self) -> Engine:

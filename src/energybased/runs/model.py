@@ -111,7 +111,7 @@ class Model:
 
 
 def _chunks(n: int) -> list[Tensor]:
-    """The rows of a batch in parts that memory holds; what becomes of a row does not depend on its part."""
+    """The rows of a batch in parts that memory holds; what becomes of a row depends on its part by rounding alone."""
     return list(torch.arange(n).split(CHUNK))
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import NamedTuple
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import NamedTuple, get_args
 
 import torch
 from torch import Generator, Tensor, nn
@@ -89,8 +89,8 @@ def advance(
             momentum = streams.normal(state.x)
         state = state if momentum is None else state._replace(momentum=momentum)
         diagnostics = Diagnostics(state.x, steps)
-        step = stepper(engine, energy, kernel, state, diagnostics.tally, streams)
-        with parametrize.cached():
+        step = stepper(engine if steps else "eager", energy, kernel, state, diagnostics.tally, streams)
+        with _cached(energy):
             for i in _counted(steps, progress):
                 state, tally = step(state, diagnostics.tally, streams)
                 diagnostics.update(tally)
@@ -140,12 +140,19 @@ def sample(
     require(start.is_floating_point(), f"start must be of a floating-point type, got {start.dtype}")
     require(bool(start.isfinite().all()), "start has entries that are not finite")
     require(steps >= 0, f"steps must not be negative, got {steps}")
+    require(engine in get_args(Engine), f"engine is 'eager' or 'compiled', got {engine!r}")
     require(keep_every is None or 1 <= keep_every <= steps, f"keep_every must be in 1 ... steps, got {keep_every}")
     with evaluating(energy):
         samples = advance(energy, start, kernel, steps, generator, keep_every, progress, engine=engine)
     lost = int((~samples.x.isfinite()).flatten(1).any(1).sum())
     require(lost == 0, f"{lost} of {len(start)} chains are not finite after {steps} steps of {kernel}")
     return samples
+
+
+def _cached(module: nn.Module) -> AbstractContextManager[None]:
+    """Parametrised weights computed once; torch tells modules apart by their class, which a deep copy shares."""
+    classes = [type(m) for m in module.modules() if parametrize.is_parametrized(m)]
+    return parametrize.cached() if len(set(classes)) == len(classes) else nullcontext()
 
 
 def _counted(steps: int, progress: bool) -> Iterator[int]:

@@ -10,13 +10,14 @@ from __future__ import annotations
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
-from dataclasses import is_dataclass
-from types import FunctionType
+from dataclasses import fields, is_dataclass
+from types import BuiltinFunctionType, FunctionType
 from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, fx, nn
 from torch.func import functional_call
+from torch.nn.utils import parametrize
 
 from energybased.energy import Energy
 from energybased.sampling.diagnostics import Tally
@@ -27,10 +28,12 @@ Engine = Literal["eager", "compiled"]
 Step = Callable[[State, Tally, Streams], tuple[State, Tally]]
 
 PROGRAMS = 32  # kept at a time
-PLAIN = (int, float, str, bool, type(None), type, torch.dtype, torch.device, FunctionType)
+PLAIN = (int, float, str, bool, type(None), type, torch.dtype, torch.device, BuiltinFunctionType)
+HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 MODULE = frozenset(nn.Module().__dict__) - {"training"}  # what every module has, of which only the mode matters
 
 _programs: OrderedDict[Hashable, Program | None] = OrderedDict()  # what has been traced; None where that failed
+_said: set[str] = set()  # why something runs eager, said once
 
 
 class Unfit(Exception):
@@ -43,7 +46,8 @@ def stepper(engine: Engine, energy: Energy, kernel: Kernel, state: State, tally:
     def eager(state: State, tally: Tally, streams: Streams) -> tuple[State, Tally]:
         return _transition(energy, kernel, state, tally, streams)
 
-    if engine == "eager" or not getattr(kernel, "compilable", False):
+    # A kernel says for itself that it can be compiled; what is made of one may do anything.
+    if engine == "eager" or not type(kernel).__dict__.get("compilable", False):
         return eager
     program = _program(energy, kernel, state, tally, streams)
     return eager if program is None else program.bound(energy)
@@ -92,22 +96,41 @@ class Counted(Streams):
 
 def _program(energy: Energy, kernel: Kernel, state: State, tally: Tally, streams: Streams) -> Program | None:
     """The program for this step, traced if it is new; None, said once, if it cannot be."""
+    key: Hashable = None
     try:
-        layout = _layout(_tensors(energy)), _layout(_there(state)), _layout(_there(tally))
-        key = kernel, _structure(energy), layout, torch.get_num_threads()
+        key = _key(energy, kernel, state, tally)
         if key not in _programs:
-            _programs[key] = None
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", DeprecationWarning)  # torch's own, on its imports
-                _programs[key] = _trace(energy, kernel, state, tally, streams)
+                program = _trace(energy, kernel, state, tally, streams)
+            _check(program, energy, kernel, state, tally, streams)
+            if _key(energy, kernel, state, tally) != key:
+                raise Unfit("the energy changes itself")
+            _programs[key] = program
     except Exception as error:  # a compiler can fail in as many ways as there are compilers
         reason = str(error).strip().split("\n")[0] or type(error).__name__
-        warnings.warn(f"chains of {type(kernel).__name__} run eager: {reason}", stacklevel=2)
-        return None
+        said = f"chains of {type(kernel).__name__} run eager: {reason}"
+        if said not in _said:
+            _said.add(said)
+            warnings.warn(said, stacklevel=2)
+        if key is None:
+            return None
+        _programs[key] = None
     _programs.move_to_end(key)
     if len(_programs) > PROGRAMS:
         _programs.popitem(last=False)
     return _programs[key]
+
+
+def _check(program: Program, energy: Energy, kernel: Kernel, state: State, tally: Tally, streams: Streams) -> None:
+    """Two steps of the program against two of the kernel: what a trace has missed shows."""
+    step, others = program.bound(energy), (streams.select(slice(None)), streams.select(slice(None)))
+    mine = theirs = (state, tally)
+    for _ in range(2):
+        mine = step(*mine, others[0])
+        theirs = _transition(energy, kernel, *theirs, others[1])
+    if not _agree(mine[0].x, theirs[0].x):
+        raise Unfit("compiled, its steps are not the same")
 
 
 def _trace(energy: Energy, kernel: Kernel, state: State, tally: Tally, streams: Streams) -> Program:
@@ -115,22 +138,22 @@ def _trace(energy: Energy, kernel: Kernel, state: State, tally: Tally, streams: 
     from torch.fx.experimental.proxy_tensor import make_fx
 
     tensors, draws = _tensors(energy), dict[str, int]()
-    kinds, fields = list(streams.positions), (tuple(_there(state)), tuple(_there(tally)))
+    kinds, names = list(streams.positions), (tuple(_there(state)), tuple(_there(tally)))
 
     def transition(held: list[Tensor], now: list[Tensor], keys: Tensor, positions: list[Tensor]) -> list[Tensor]:
         counted = Counted(keys, dict(zip(kinds, positions, strict=True)))
-        before = State(**dict(zip(fields[0], now, strict=False)))
-        sums = Tally(**dict(zip(fields[1], now[len(fields[0]) :], strict=True)))
+        before = State(**dict(zip(names[0], now, strict=False)))
+        sums = Tally(**dict(zip(names[1], now[len(names[0]) :], strict=True)))
         call = _Call(energy, lambda inner: _transition(inner, kernel, before, sums, counted))
         made = functional_call(call, {f"energy.{k}": v for k, v in zip(tensors, held, strict=True)}, ())
-        if tuple(tuple(_there(part)) for part in made) != fields:
+        if tuple(tuple(_there(part)) for part in made) != names:
             raise Unfit("its steps change what the state is made of")
         draws.update(counted.draws)
         return [leaf for part in made for leaf in _there(part).values()]
 
     positions = [torch.tensor(streams.positions[kind], device=streams.keys.device) for kind in kinds]
     # A tensor that comes twice would be traced as one input: every input is an object of its own.
-    held = [tensor.detach() for tensor in tensors.values()]
+    held = [tensor.detach().clone() for tensor in tensors.values()]
     now = [leaf.detach() for part in (state, tally) for leaf in _there(part).values()]
     traced = make_fx(transition)(held, now, streams.keys.detach(), positions)
     for node in traced.graph.nodes:
@@ -141,9 +164,7 @@ def _trace(energy: Energy, kernel: Kernel, state: State, tally: Tally, streams: 
     once, step = _split(traced, len(tensors))
     examples = [*once(*held), *now, streams.keys, *positions]
     code = compiled(step, examples)
-    if not _agree(code(*examples)[0], step(*examples)[0]):
-        raise Unfit("the compiler's step is not the one it was given")
-    return Program(once, code, fields, draws)
+    return Program(once, code, names, draws)
 
 
 def _agree(x: Tensor, expected: Tensor) -> bool:
@@ -170,13 +191,12 @@ def _split(traced: fx.GraphModule, fixed: int) -> tuple[fx.GraphModule, fx.Graph
     calls = [node for node in traced.graph.nodes if node.op == "call_function"]
     (outputs,) = (node.args[0] for node in traced.graph.nodes if node.op == "output")
     moving, found = set(inputs[fixed:]), 0
+    for node in calls:
+        for written in _written(node):  # into what is made anew in every step, then
+            moving.update((node, *_owners(written, inputs[:fixed])))
     while found < len(moving):
         found = len(moving)
-        for node in calls:
-            if any(source in moving for source in node.all_input_nodes):
-                moving.add(node)
-                if node.target._schema.is_mutable:  # what a step writes into cannot be kept for the next
-                    moving.update(_owners(node.args[0], moving))
+        moving.update(node for node in calls if any(source in moving for source in node.all_input_nodes))
     still = [*inputs[:fixed], *(node for node in calls if node not in moving)]
     handed = [node for node in still if any(user in moving or user.op == "output" for user in node.users)]
     once = _graph(inputs[:fixed], [node for node in still if node.op == "call_function"], handed)
@@ -184,15 +204,29 @@ def _split(traced: fx.GraphModule, fixed: int) -> tuple[fx.GraphModule, fx.Graph
     return fx.GraphModule(traced, once), fx.GraphModule(traced, step)
 
 
-def _owners(node: Any, moving: set[fx.Node]) -> Iterator[fx.Node]:
-    """A tensor and those that it may be a view of, up to what is made anew in every step."""
-    while node not in moving:
-        if node.op == "placeholder":
-            raise Unfit("its steps write into parameters or buffers")
+def _written(node: fx.Node) -> list[fx.Node]:
+    """The tensors that an operator writes into."""
+    schema = getattr(node.target, "_schema", None)
+    if schema is None or not schema.is_mutable:
+        return []
+    given = dict(zip((argument.name for argument in schema.arguments), node.args, strict=False)) | node.kwargs
+    names = [a.name for a in schema.arguments if a.alias_info is not None and a.alias_info.is_write]
+    values = [given[name] for name in names if name in given]
+    flat = [part for value in values for part in (value if isinstance(value, (list, tuple)) else (value,))]
+    return [part for part in flat if isinstance(part, fx.Node)]
+
+
+def _owners(node: fx.Node, fixed: list[fx.Node]) -> Iterator[fx.Node]:
+    """A tensor and those that it may be a view of."""
+    while node.op == "call_function":
         yield node
-        if not node.all_input_nodes:
+        schema = getattr(node.target, "_schema", None)  # none: a part of what an operator returned
+        own = schema is not None and all(made.alias_info is None for made in schema.returns)
+        if own or not node.all_input_nodes:
             return
         node = node.all_input_nodes[0]
+    if node in fixed:
+        raise Unfit("its steps write into parameters or buffers")
 
 
 def _graph(inputs: list[fx.Node], calls: list[fx.Node], outputs: list[Any]) -> fx.Graph:
@@ -218,16 +252,44 @@ def _layout(tensors: dict[str, Tensor]) -> Hashable:
     return tuple((name, t.shape, t.stride(), t.dtype, t.device) for name, t in tensors.items())
 
 
+def _key(energy: Energy, kernel: Kernel, state: State, tally: Tally) -> Hashable:
+    """All that a program takes for constant."""
+    named = [*energy.named_parameters(remove_duplicate=False), *energy.named_buffers(remove_duplicate=False)]
+    first: dict[int, int] = {}
+    shared = tuple(first.setdefault(id(tensor), i) for i, (_, tensor) in enumerate(named))
+    layout = _layout(_tensors(energy)), _layout(_there(state)), _layout(_there(tally))
+    device = state.x.device.type
+    cast = torch.is_autocast_enabled(device), torch.get_autocast_dtype(device)
+    return kernel, _structure(energy), shared, layout, cast, torch.get_default_dtype(), torch.get_num_threads()
+
+
 def _structure(value: Any) -> Hashable:
-    """Everything in an energy beside its tensors that a trace would take for constant."""
+    """Everything in an energy beside its tensors that a trace would take for constant.
+
+    What a forward pass reads from a module's globals cannot be seen.
+    """
     if isinstance(value, nn.Module):
+        if any(getattr(value, hooks) for hooks in HOOKS):
+            raise Unfit("the energy has hooks")
+        kind = parametrize.type_before_parametrizations(value)
         own = [(name, _structure(v)) for name, v in value.__dict__.items() if name not in MODULE]
         parts = [(name, _structure(part)) for name, part in value._modules.items()]
-        return type(value), tuple(own), tuple(parts)
+        return kind, _settings(kind), tuple(own), tuple(parts)
     if isinstance(value, (tuple, list)):
         return type(value), tuple(_structure(part) for part in value)
     if isinstance(value, dict):
         return tuple((key, _structure(part)) for key, part in value.items())
-    if isinstance(value, PLAIN) or (is_dataclass(value) and isinstance(value, Hashable)):
-        return value
+    if isinstance(value, FunctionType):
+        cells = [cell.cell_contents for cell in value.__closure__ or ()]
+        return value.__code__, _structure(cells), _structure(value.__defaults__), _structure(value.__kwdefaults__)
+    if isinstance(value, PLAIN):
+        return type(value), repr(value) if isinstance(value, float) else value
+    if is_dataclass(value) and getattr(value, "__dataclass_params__").frozen:  # noqa: B009
+        return type(value), tuple((f.name, _structure(getattr(value, f.name))) for f in fields(value))
     raise Unfit(f"the energy holds a {type(value).__name__} that may change unseen")
+
+
+def _settings(kind: type) -> Hashable:
+    """Numbers that a class keeps for all its instances."""
+    own = [c for c in kind.__mro__ if not c.__module__.startswith(("torch.", "builtins", "abc"))]
+    return tuple((name, repr(v)) for c in own for name, v in vars(c).items() if isinstance(v, (int, float, str)))

@@ -45,7 +45,7 @@ class Streams:
     def __init__(self, keys: Tensor) -> None:
         self.keys = keys
         self.positions = {"normal": 0, "uniform": 0}
-        self.blocks: dict[str, Tensor] = {}
+        self.blocks: dict[str, tuple[int, Tensor]] = {}  # drawn ahead, from which position
 
     @staticmethod
     def of(generator: Generator | Streams | None, x: Tensor) -> Streams:
@@ -77,15 +77,14 @@ class Streams:
 
     def _next(self, kind: str, width: int, shape: Callable[[Tensor], Tensor]) -> Tensor:
         position = self.positions[kind]
-        ahead = max(1, BLOCK_ENTRIES // (len(self.keys) * width))
+        ahead = max(1, BLOCK_ENTRIES // max(1, len(self.keys) * width))
         offset = position % ahead
-        name = f"{kind} {width}"
-        if offset == 0 or name not in self.blocks:
-            first = position - offset
+        name, first = f"{kind} {width}", position - offset
+        if name not in self.blocks or self.blocks[name][0] != first:
             steps = torch.arange(first, first + ahead, device=self.keys.device)
-            self.blocks[name] = shape(self.bits(kind, width, steps))
+            self.blocks[name] = first, shape(self.bits(kind, width, steps))
         self.positions[kind] = position + 1
-        return self.blocks[name][offset]
+        return self.blocks[name][1][offset]
 
     def bits(self, kind: str, width: int, positions: Tensor) -> Tensor:
         """Random 64-bit numbers `(positions, batch, width)`."""

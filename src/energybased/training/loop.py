@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from energybased.data import dequantised
 from energybased.errors import Interrupted, UserError, require
@@ -21,7 +21,7 @@ from energybased.training import guard
 from energybased.training.batches import as_batches
 from energybased.training.checkpoint import read_checkpoint, write_checkpoint
 from energybased.training.ema import ema_update
-from energybased.training.optimizer import Adam, set_rate
+from energybased.training.optimizer import Adam, laid_out, set_rate
 from energybased.training.phase import Phase
 from energybased.training.progress import Display
 from energybased.training.run import Run
@@ -179,7 +179,7 @@ class Loop:
             parameters = [p for group in state.optimizers[name].param_groups for p in group["params"]]
             grads = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)
             for parameter, grad in zip(parameters, grads, strict=True):
-                parameter.grad = None if grad is None else _laid_out(grad, parameter)
+                parameter.grad = None if grad is None else laid_out(grad, parameter)
         for name in result.losses:
             optimizer = state.optimizers[name]
             self.settings.optimizer.clip(optimizer)
@@ -274,12 +274,6 @@ class Loop:
     def _event(self, kind: str, **facts: Any) -> None:
         counters = self.state.counters
         self.run.append("events.jsonl", {"event": kind, "step": counters.step, "seconds": counters.seconds, **facts})
-
-
-def _laid_out(grad: Tensor, parameter: Tensor) -> Tensor:
-    """The gradient in the strides of its parameter: the fused optimiser reads both alike, whatever theirs are."""
-    same = grad.stride() == parameter.stride()
-    return grad if same else torch.empty_like(parameter).copy_(grad)
 
 
 @contextmanager

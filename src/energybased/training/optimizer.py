@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from energybased.errors import require
 
@@ -50,10 +50,11 @@ class Adam:
     def build(self, module: nn.Module) -> torch.optim.Adam:
         wanted = [p for p in module.parameters() if p.requires_grad]
         require(len(wanted) > 0, f"{type(module).__name__} has no parameters to train")
-        betas = (self.beta1, self.beta2)
+        dense = all(torch.empty_like(p).stride() == p.stride() for p in wanted)  # the fused one writes past others
+        settings: Any = {"lr": self.lr, "betas": (self.beta1, self.beta2), "fused": dense}
         if self.weight_decay:
-            return torch.optim.AdamW(wanted, lr=self.lr, betas=betas, weight_decay=self.weight_decay, fused=True)
-        return torch.optim.Adam(wanted, lr=self.lr, betas=betas, fused=True)
+            return torch.optim.AdamW(wanted, weight_decay=self.weight_decay, **settings)
+        return torch.optim.Adam(wanted, **settings)
 
     def rate(self, progress: float, step: int) -> float:
         """The learning rate of this update of a phase, when this part of the budget, in [0, 1], is spent."""
@@ -74,6 +75,12 @@ class Adam:
                     p.grad = torch.minimum(torch.maximum(p.grad, -limit), limit)
         if self.clip_norm is not None:
             nn.utils.clip_grad_norm_(parameters, self.clip_norm)
+
+
+def laid_out(value: Tensor, parameter: Tensor) -> Tensor:
+    """The value in the strides of its parameter: the fused optimiser reads both alike, whatever theirs are."""
+    same = value.stride() == parameter.stride()
+    return value if same else torch.empty_like(parameter).copy_(value)
 
 
 def set_rate(optimizers: Iterable[torch.optim.Optimizer], rate: float) -> None:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from energybased.training.batches import Batches
 from energybased.training.ema import Weights, ema_init
-from energybased.training.optimizer import Adam
+from energybased.training.optimizer import Adam, laid_out
 
 Group = dict[str, Tensor]
 Snapshot = dict[str, Any]  # five groups of tensors, and "counters" of plain numbers
@@ -130,6 +130,10 @@ def _load_optimizer(optimizer: torch.optim.Adam, tensors: Group) -> None:
         index, key = name.split(".", 1)
         state.setdefault(int(index), {})[key] = value
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    for parameter, moments in optimizer.state.items():
+        for key, value in moments.items():
+            if value.shape == parameter.shape:
+                moments[key] = laid_out(value, parameter)
 
 
 def _global_rng() -> Group:
