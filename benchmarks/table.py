@@ -170,7 +170,7 @@ def recipe_lines(r: dict[str, dict]) -> list[str]:
             "minutes, one thread",
             "≤ 40, two cores",
             "",
-            f"{number(minutes)} ({seeds} seeds)",
+            f"{number(minutes)} ({seeds} seed{'s' * (seeds > 1)})",
             verdict(minutes["value"], 40),
         ),
         line(

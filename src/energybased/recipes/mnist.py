@@ -50,5 +50,5 @@ def fashion(**changes: Any) -> EnergyRecipe:
     about 25, beside 55 for the best mixture by class and 169 for one Gaussian (results/fashion.json).
     """
     digits = mnist_conditional(recipe="fashion", data="fashion-mnist")
-    sampler = replace(digits.sampler, kernel=Underdamped(0.2, 0.8))
+    sampler = replace(digits.sampler, kernel=Underdamped(0.2, 0.8), denoise=2)
     return replace(digits, sampler=sampler, optimizer=replace(digits.optimizer, lr=2e-3), **changes)
