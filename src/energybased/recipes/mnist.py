@@ -47,7 +47,7 @@ def fashion(**changes: Any) -> EnergyRecipe:
 
     With those of MNIST, the network grew steeper than its chains' steps can follow, after 3,500 updates; hot chains
     then make it steeper still, and the guard's lower learning rates do not help. To expect: FD(judge-fashion-mnist) of
-    about 25, beside 55 for the best mixture by class and 169 for one Gaussian (results/fashion.json).
+    about 23, beside 55 for the best mixture by class and 169 for one Gaussian (results/fashion.json).
     """
     digits = mnist_conditional(recipe="fashion", data="fashion-mnist")
     sampler = replace(digits.sampler, kernel=Underdamped(0.2, 0.8), denoise=2)
