@@ -9,35 +9,27 @@ from __future__ import annotations
 
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator
-from dataclasses import fields, is_dataclass
-from types import BuiltinFunctionType, FunctionType
+from collections.abc import Callable, Hashable
 from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, fx, nn
 from torch.func import functional_call
-from torch.nn.utils import parametrize
 
 from energybased.energy import Energy
 from energybased.sampling.diagnostics import Tally
 from energybased.sampling.kernel import Kernel, State
+from energybased.sampling.split import split
 from energybased.sampling.streams import Streams
+from energybased.sampling.structure import Unfit, structure
 
 Engine = Literal["eager", "compiled"]
 Step = Callable[[State, Tally, Streams], tuple[State, Tally]]
 
 PROGRAMS = 32  # kept at a time
-PLAIN = (int, float, str, bool, type(None), type, torch.dtype, torch.device, BuiltinFunctionType)
-HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-MODULE = frozenset(nn.Module().__dict__) - {"training"}  # what every module has, of which only the mode matters
 
 _programs: OrderedDict[Hashable, Program | None] = OrderedDict()  # what has been traced; None where that failed
 _said: set[str] = set()  # why something runs eager, said once
-
-
-class Unfit(Exception):
-    """Why a step cannot be compiled."""
 
 
 def stepper(engine: Engine, energy: Energy, kernel: Kernel, state: State, tally: Tally, streams: Streams) -> Step:
@@ -161,7 +153,7 @@ def _trace(energy: Energy, kernel: Kernel, state: State, tally: Tally, streams: 
             raise Unfit("the energy keeps tensors that are neither parameters nor buffers")
         if torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ()):
             raise Unfit(f"the energy draws random numbers, {node.target}")
-    once, step = _split(traced, len(tensors))
+    once, step = split(traced, len(tensors))
     examples = [*once(*held), *now, streams.keys, *positions]
     code = compiled(step, examples)
     return Program(once, code, names, draws)
@@ -183,59 +175,6 @@ class _Call(nn.Module):
 
     def forward(self) -> Any:
         return self.function(self.energy)
-
-
-def _split(traced: fx.GraphModule, fixed: int) -> tuple[fx.GraphModule, fx.GraphModule]:
-    """What depends on the first `fixed` inputs alone, and the rest, which takes that as its first inputs."""
-    inputs = [node for node in traced.graph.nodes if node.op == "placeholder"]
-    calls = [node for node in traced.graph.nodes if node.op == "call_function"]
-    (outputs,) = (node.args[0] for node in traced.graph.nodes if node.op == "output")
-    moving, found = set(inputs[fixed:]), 0
-    for node in calls:
-        for written in _written(node):  # into what is made anew in every step, then
-            moving.update((node, *_owners(written, inputs[:fixed])))
-    while found < len(moving):
-        found = len(moving)
-        moving.update(node for node in calls if any(source in moving for source in node.all_input_nodes))
-    still = [*inputs[:fixed], *(node for node in calls if node not in moving)]
-    handed = [node for node in still if any(user in moving or user.op == "output" for user in node.users)]
-    once = _graph(inputs[:fixed], [node for node in still if node.op == "call_function"], handed)
-    step = _graph([*handed, *inputs[fixed:]], [node for node in calls if node in moving], outputs)
-    return fx.GraphModule(traced, once), fx.GraphModule(traced, step)
-
-
-def _written(node: fx.Node) -> list[fx.Node]:
-    """The tensors that an operator writes into."""
-    schema = getattr(node.target, "_schema", None)
-    if schema is None or not schema.is_mutable:
-        return []
-    given = dict(zip((argument.name for argument in schema.arguments), node.args, strict=False)) | node.kwargs
-    names = [a.name for a in schema.arguments if a.alias_info is not None and a.alias_info.is_write]
-    values = [given[name] for name in names if name in given]
-    flat = [part for value in values for part in (value if isinstance(value, (list, tuple)) else (value,))]
-    return [part for part in flat if isinstance(part, fx.Node)]
-
-
-def _owners(node: fx.Node, fixed: list[fx.Node]) -> Iterator[fx.Node]:
-    """A tensor and those that it may be a view of."""
-    while node.op == "call_function":
-        yield node
-        schema = getattr(node.target, "_schema", None)  # none: a part of what an operator returned
-        own = schema is not None and all(made.alias_info is None for made in schema.returns)
-        if own or not node.all_input_nodes:
-            return
-        node = node.all_input_nodes[0]
-    if node in fixed:
-        raise Unfit("its steps write into parameters or buffers")
-
-
-def _graph(inputs: list[fx.Node], calls: list[fx.Node], outputs: list[Any]) -> fx.Graph:
-    graph = fx.Graph()
-    copies = {node: graph.placeholder(node.name) for node in inputs}
-    for node in calls:
-        copies[node] = graph.node_copy(node, copies.__getitem__)
-    graph.output([copies[node] for node in outputs])
-    return graph
 
 
 def _tensors(energy: Energy) -> dict[str, Tensor]:
@@ -260,36 +199,4 @@ def _key(energy: Energy, kernel: Kernel, state: State, tally: Tally) -> Hashable
     layout = _layout(_tensors(energy)), _layout(_there(state)), _layout(_there(tally))
     device = state.x.device.type
     cast = torch.is_autocast_enabled(device), torch.get_autocast_dtype(device)
-    return kernel, _structure(energy), shared, layout, cast, torch.get_default_dtype(), torch.get_num_threads()
-
-
-def _structure(value: Any) -> Hashable:
-    """Everything in an energy beside its tensors that a trace would take for constant.
-
-    What a forward pass reads from a module's globals cannot be seen.
-    """
-    if isinstance(value, nn.Module):
-        if any(getattr(value, hooks) for hooks in HOOKS):
-            raise Unfit("the energy has hooks")
-        kind = parametrize.type_before_parametrizations(value)
-        own = [(name, _structure(v)) for name, v in value.__dict__.items() if name not in MODULE]
-        parts = [(name, _structure(part)) for name, part in value._modules.items()]
-        return kind, _settings(kind), tuple(own), tuple(parts)
-    if isinstance(value, (tuple, list)):
-        return type(value), tuple(_structure(part) for part in value)
-    if isinstance(value, dict):
-        return tuple((key, _structure(part)) for key, part in value.items())
-    if isinstance(value, FunctionType):
-        cells = [cell.cell_contents for cell in value.__closure__ or ()]
-        return value.__code__, _structure(cells), _structure(value.__defaults__), _structure(value.__kwdefaults__)
-    if isinstance(value, PLAIN):
-        return type(value), repr(value) if isinstance(value, float) else value
-    if is_dataclass(value) and getattr(value, "__dataclass_params__").frozen:  # noqa: B009
-        return type(value), tuple((f.name, _structure(getattr(value, f.name))) for f in fields(value))
-    raise Unfit(f"the energy holds a {type(value).__name__} that may change unseen")
-
-
-def _settings(kind: type) -> Hashable:
-    """Numbers that a class keeps for all its instances."""
-    own = [c for c in kind.__mro__ if not c.__module__.startswith(("torch.", "builtins", "abc"))]
-    return tuple((name, repr(v)) for c in own for name, v in vars(c).items() if isinstance(v, (int, float, str)))
+    return kernel, structure(energy), shared, layout, cast, torch.get_default_dtype(), torch.get_num_threads()

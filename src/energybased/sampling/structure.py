@@ -1,0 +1,52 @@
+"""What a compiled step takes for constant in an energy: everything but its tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import fields, is_dataclass
+from types import BuiltinFunctionType, FunctionType
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.utils import parametrize
+
+PLAIN = (int, float, str, bool, type(None), type, torch.dtype, torch.device, BuiltinFunctionType)
+HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+MODULE = frozenset(nn.Module().__dict__) - {"training"}  # what every module has, of which only the mode matters
+
+
+class Unfit(Exception):
+    """Why a step cannot be compiled."""
+
+
+def structure(value: Any) -> Hashable:
+    """Everything in an energy beside its tensors that a trace would take for constant.
+
+    What a forward pass reads from a module's globals cannot be seen.
+    """
+    if isinstance(value, nn.Module):
+        if any(getattr(value, hooks) for hooks in HOOKS):
+            raise Unfit("the energy has hooks")
+        kind = parametrize.type_before_parametrizations(value)
+        own = [(name, structure(v)) for name, v in value.__dict__.items() if name not in MODULE]
+        parts = [(name, structure(part)) for name, part in value._modules.items()]
+        return kind, _settings(kind), tuple(own), tuple(parts)
+    if isinstance(value, (tuple, list)):
+        return type(value), tuple(structure(part) for part in value)
+    if isinstance(value, dict):
+        return tuple((key, structure(part)) for key, part in value.items())
+    if isinstance(value, FunctionType):
+        cells = [cell.cell_contents for cell in value.__closure__ or ()]
+        return value.__code__, structure(cells), structure(value.__defaults__), structure(value.__kwdefaults__)
+    if isinstance(value, PLAIN):
+        return type(value), repr(value) if isinstance(value, float) else value
+    if is_dataclass(value) and getattr(value, "__dataclass_params__").frozen:  # noqa: B009
+        return type(value), tuple((f.name, structure(getattr(value, f.name))) for f in fields(value))
+    raise Unfit(f"the energy holds a {type(value).__name__} that may change unseen")
+
+
+def _settings(kind: type) -> Hashable:
+    """Numbers that a class keeps for all its instances."""
+    own = [c for c in kind.__mro__ if not c.__module__.startswith(("torch.", "builtins", "abc"))]
+    return tuple((name, repr(v)) for c in own for name, v in vars(c).items() if isinstance(v, (int, float, str)))
