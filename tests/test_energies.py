@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from energybased import UserError
-from energybased.energies import ANALYTIC, NEURAL, Gaussian, Tilted
-from energybased.networks import MLP
+from energybased.energies import ANALYTIC, NEURAL, Gaussian, Ratio, Ratios, Reconstruction, StandardNormal, Tilted
+from energybased.networks import MLP, Parallel, dense_generator
 
 
 def named(make, *arguments):
@@ -72,3 +72,38 @@ def test_tilted_begins_near_its_base(rng):
     base = Gaussian(x.flatten(1).mean(0), torch.cov(x.flatten(1).T) + 0.01 * torch.eye(6))
     torch.testing.assert_close(energy.base(x.flatten(1)), base(x.flatten(1)), rtol=1e-3, atol=1e-3)
     assert energy(x).shape == (200,)
+
+
+def test_a_prior_times_a_ratio_is_another_density(rng):
+    """The logit m z - m^2/2 turns N(0, 1) into N(m, 1)."""
+    linear = torch.nn.Linear(1, 1)
+    with torch.no_grad():
+        linear.weight.fill_(0.8)
+        linear.bias.fill_(-0.32)
+    prior = StandardNormal(1) + Ratio(torch.nn.Sequential(linear, torch.nn.Flatten(0)))
+    z = torch.randn(9, 1, generator=rng)
+    torch.testing.assert_close(prior(z), 0.5 * (z - 0.8).square().squeeze(1))
+
+
+def test_ratios_count_the_learned_alone(rng):
+    logits, z = Parallel(3, (5,), 4), torch.randn(6, 3, generator=rng)
+    assert not Ratios(logits, torch.ones(4))(z).any()  # each begins as the ratio of 1
+    torch.nn.init.normal_(logits.weights[-1])
+    torch.testing.assert_close(Ratios(logits, torch.tensor([1.0, 0.0, 1.0]))(z), -logits(z)[:, 0] - logits(z)[:, 2])
+    with pytest.raises(UserError, match="learned"):
+        Ratios(logits, torch.ones(5))
+
+
+def test_reconstruction_belongs_to_its_rows(rng):
+    generator, x = dense_generator(3, (8,), (1, 2, 2)), torch.rand(4, 1, 2, 2, generator=rng)
+    known = torch.tensor([True, False]).expand(2, 2)
+    energy, z = Reconstruction(generator, x, 0.5, known), torch.randn(4, 3, generator=rng)
+    values = energy(z)
+    torch.testing.assert_close(values, 2 * (x - generator(z))[..., 0].square().sum((1, 2)))
+    rows = torch.tensor([2, 0])
+    torch.testing.assert_close(energy.select(rows)(z[rows]), values[rows])
+    torch.testing.assert_close(energy.expand(2)(z.repeat_interleave(2, 0)), values.repeat_interleave(2))
+    posterior = StandardNormal(3) + energy
+    torch.testing.assert_close(posterior.select(rows)(z[rows]), posterior(z)[rows])
+    with pytest.raises(UserError, match="expand"):
+        energy(z[:3])

@@ -6,7 +6,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from energybased import ContrastiveDivergence, Langevin, ReplayBuffer
-from energybased.networks import Residual, Stage, groups
+from energybased.networks import MLP, Parallel, Residual, Stage, deconvolutional_generator, groups
+from energybased.networks.generator import CELEBA64, CIFAR10, MNIST, SVHN
 from energybased.networks.spectral import SpectralNorm, normalised, power_iteration
 from energybased.objectives import Batch
 
@@ -106,3 +107,34 @@ def test_a_condition_changes_its_rows_alone(plain, rng):
     values = network(x, y)
     other = network(x, torch.tensor([0, 1]))
     assert values.shape == (2,) and values[0] == other[0] and values[1] != other[1]
+
+
+@pytest.mark.parametrize(
+    ("dim", "layers", "event", "count"),
+    [  # as the released code of those who compare on them
+        (100, SVHN, (3, 32, 32), 3_447_683),
+        (100, CELEBA64, (3, 64, 64), 12_656_515),
+        (128, CIFAR10, (3, 32, 32), 18_883_075),
+        (8, MNIST, (1, 28, 28), 10_891_265),
+    ],
+)
+def test_generators_have_the_published_sizes(dim, layers, event, count):
+    with torch.device("meta"):
+        generator = deconvolutional_generator(dim, layers)
+        assert generator(torch.randn(2, dim)).shape == (2, *event)
+    assert sum(p.numel() for p in generator.parameters()) == count
+
+
+def test_parallel_is_its_perceptrons_one_by_one(rng):
+    together, x = Parallel(5, (7, 6), 3), torch.randn(4, 5, generator=rng)
+    assert not together(x).any()
+    nn.init.normal_(together.weights[-1])
+    for k in range(3):
+        one = MLP(5, (7, 6), activation=nn.GELU)
+        linear = [layer for layer in one.layers if isinstance(layer, nn.Linear)]
+        with torch.no_grad():
+            for layer, weight, bias in zip(linear, together.weights, together.biases, strict=True):
+                layer.weight.copy_(weight[k].T)
+                layer.bias.copy_(bias[k, 0])
+        torch.testing.assert_close(together(x)[:, k], one(x))
+    torch.testing.assert_close(together(x, slice(1, 3)), together(x)[:, 1:])

@@ -13,6 +13,8 @@ from energybased.energies.gaussian import Gaussian, GaussianMixture, StandardNor
 from energybased.energies.network import MLP, Convolutional, Network, as_energy
 from energybased.energies.planar import Banana, Ring
 from energybased.energies.principal import PrincipalGaussian
+from energybased.energies.ratio import Ratio, Ratios
+from energybased.energies.reconstruction import Reconstruction
 from energybased.energies.tilted import Tilted
 from energybased.energy import Energy
 
@@ -43,6 +45,9 @@ __all__ = [
     "GaussianMixture",
     "Network",
     "PrincipalGaussian",
+    "Ratio",
+    "Ratios",
+    "Reconstruction",
     "Ring",
     "StandardNormal",
     "Tilted",

@@ -1,9 +1,22 @@
 """Plain networks, one family a file."""
 
 from energybased.networks.convolutional import Convolutional
+from energybased.networks.generator import deconvolutional_generator, dense_generator
 from energybased.networks.half import Half
 from energybased.networks.mlp import MLP
+from energybased.networks.parallel import Parallel
 from energybased.networks.residual import Residual, Stage, groups
 from energybased.networks.spectral import power_iteration
 
-__all__ = ["MLP", "Convolutional", "Half", "Residual", "Stage", "groups", "power_iteration"]
+__all__ = [
+    "MLP",
+    "Convolutional",
+    "Half",
+    "Parallel",
+    "Residual",
+    "Stage",
+    "deconvolutional_generator",
+    "dense_generator",
+    "groups",
+    "power_iteration",
+]

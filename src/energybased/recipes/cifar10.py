@@ -58,7 +58,9 @@ def cifar10_small(**changes: Any) -> EnergyRecipe:
     """CIFAR-10 by class in an hour of two cores: 32 wide, 20 steps an update.
 
     Of the paper it keeps the family of networks, with strided convolutions; as in the recipe `mnist-conditional`, the
-    data are smoothed with noise and chains run at temperature 1 on a Gaussian base.
+    data are smoothed with noise and chains run at temperature 1 on a Gaussian base. To expect: coloured texture, at a
+    FD(judge-cifar10) of about 50 for 5,000 fresh samples, beside 75 for the best mixture of Gaussians by class and 82
+    for one Gaussian, after 65 minutes of one core (results/cifar10-small.json).
     """
     recipe = EnergyRecipe(
         recipe="cifar10-small",

@@ -18,8 +18,10 @@ from energybased.sampling.streams import Streams
 class Accepting(Kernel, Protocol):
     """A kernel that accepts or rejects, and knows at which rate it does best."""
 
-    step_size: float
     optimal_acceptance: ClassVar[float]
+
+    @property
+    def step_size(self) -> float: ...
 
 
 Adaptable = TypeVar("Adaptable", bound=Accepting)

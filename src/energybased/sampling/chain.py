@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import NamedTuple, get_args
 
@@ -13,10 +14,12 @@ from torch.nn.utils import parametrize
 from energybased.energy import Energy
 from energybased.errors import require
 from energybased.sampling.diagnostics import ChainInfo, Diagnostics
-from energybased.sampling.engine import Engine, stepper
+from energybased.sampling.engine import Engine, runner
 from energybased.sampling.kernel import Kernel, State
 from energybased.sampling.streams import Streams
 
+BLOCK = 100  # steps at a time at the most, between two moves of the progress bar
+OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory")
 MOVING = (parametrize.ParametrizationList, nn.modules.batchnorm._BatchNorm)  # what a forward pass in train mode changes
 
 
@@ -89,13 +92,18 @@ def advance(
             momentum = streams.normal(state.x)
         state = state if momentum is None else state._replace(momentum=momentum)
         diagnostics = Diagnostics(state.x, steps)
-        step = stepper(engine if steps else "eager", energy, kernel, state, diagnostics.tally, streams)
-        with _cached(energy):
-            for i in _counted(steps, progress):
-                state, tally = step(state, diagnostics.tally, streams)
-                diagnostics.update(tally)
-                if trace is not None and keep_every is not None and (i + 1) % keep_every == 0:
-                    trace[(i + 1) // keep_every - 1] = state.x
+        run = runner(engine if steps else "eager", energy, kernel, state, diagnostics.tally, streams)
+        done = 0
+        with _cached(energy), _progress(steps, progress) as tell:
+            while done < steps:
+                kept = keep_every or steps
+                ahead = min(diagnostics.ahead(), kept - done % kept, steps - done, BLOCK)
+                state, tally = run(state, diagnostics.tally, streams, ahead)
+                diagnostics.update(tally, ahead)
+                done += ahead
+                tell(ahead)
+                if trace is not None and done % kept == 0:
+                    trace[done // kept - 1] = state.x
         return Samples(state.x, trace, diagnostics.info(), state.momentum)
 
 
@@ -126,6 +134,9 @@ def sample(
         engine: "eager", or "compiled", which takes seconds to begin and is then several times faster on small
             networks; the same chains up to rounding. What cannot be compiled runs eager, with a warning.
 
+    Chains that do not fit into memory run in halves, with a warning; R-hat is then the larger of the halves', and
+    their effective sample sizes are added.
+
     Raises:
         UserError: if `start` is not a batch of finite floating-point numbers, or if a chain ends in a number
             that is not finite (its step is then usually too large).
@@ -142,11 +153,44 @@ def sample(
     require(steps >= 0, f"steps must not be negative, got {steps}")
     require(engine in get_args(Engine), f"engine is 'eager' or 'compiled', got {engine!r}")
     require(keep_every is None or 1 <= keep_every <= steps, f"keep_every must be in 1 ... steps, got {keep_every}")
+
+    def run(energy: Energy, start: Tensor, streams: Streams) -> Samples:
+        return advance(energy, start, kernel, steps, streams, keep_every, progress, engine=engine)
+
     with evaluating(energy):
-        samples = advance(energy, start, kernel, steps, generator, keep_every, progress, engine=engine)
+        samples = _fitting(run, energy, start, Streams.of(generator, start))
     lost = int((~samples.x.isfinite()).flatten(1).any(1).sum())
     require(lost == 0, f"{lost} of {len(start)} chains are not finite after {steps} steps of {kernel}")
     return samples
+
+
+def _fitting(
+    run: Callable[[Energy, Tensor, Streams], Samples], energy: Energy, start: Tensor, streams: Streams
+) -> Samples:
+    """The chains at once or, where memory is too small, half after half; each is what it would have been."""
+    drawn, samples = streams.select(slice(None)), None  # what fails half-way leaves the streams where they were
+    try:
+        samples = run(energy, start, drawn)
+    except RuntimeError as error:  # torch has a class of its own for devices, and none for the processor
+        if len(start) == 1 or not any(words in str(error) for words in OUT_OF_MEMORY):
+            raise
+    if samples is None:  # here, where what the error held is let go
+        warnings.warn(f"{len(start)} chains do not fit into memory: they run in two halves", stacklevel=3)
+        halves = torch.arange(len(start), device=start.device).tensor_split(2)
+        parts = [(rows, streams.select(rows)) for rows in halves]
+        samples = _joined(*(_fitting(run, energy.select(rows), start[rows], part) for rows, part in parts))
+        drawn = parts[0][1]
+    streams.positions = drawn.positions
+    return samples
+
+
+def _joined(a: Samples, b: Samples) -> Samples:
+    trace = None if a.trace is None or b.trace is None else torch.cat([a.trace, b.trace], 1)
+    momentum = None if a.momentum is None or b.momentum is None else torch.cat([a.momentum, b.momentum])
+    acceptance, movement, gradient = (torch.cat(pair) for pair in zip(a.info[:3], b.info[:3], strict=True))
+    r_hat, ess = torch.maximum(a.info.r_hat, b.info.r_hat), a.info.ess + b.info.ess
+    info = ChainInfo(acceptance, movement, gradient, r_hat, ess)
+    return Samples(torch.cat([a.x, b.x]), trace, info, momentum)
 
 
 def _cached(module: nn.Module) -> AbstractContextManager[None]:
@@ -155,10 +199,14 @@ def _cached(module: nn.Module) -> AbstractContextManager[None]:
     return parametrize.cached() if len(set(classes)) == len(classes) else nullcontext()
 
 
-def _counted(steps: int, progress: bool) -> Iterator[int]:
-    if not progress:
-        yield from range(steps)
+@contextmanager
+def _progress(steps: int, wanted: bool) -> Iterator[Callable[[int], None]]:
+    """What is told of every so many steps."""
+    if not wanted:
+        yield lambda done: None
         return
-    from rich.progress import track
+    from rich.progress import Progress
 
-    yield from track(range(steps), description="sampling")
+    with Progress() as bar:
+        task = bar.add_task("sampling", total=steps)
+        yield lambda done: bar.advance(task, done)

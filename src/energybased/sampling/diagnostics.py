@@ -64,9 +64,13 @@ class Diagnostics:
             self.squares = torch.zeros((2, *x.shape), dtype=torch.float64, device=x.device)
             self.tally = Tally(zeros, zeros, zeros, origin, torch.zeros_like(origin), torch.zeros_like(origin))
 
-    def update(self, tally: Tally) -> None:
-        """Takes the tally of one more step; between two batches the sums of x begin anew."""
-        self.tally, self.steps = tally, self.steps + 1
+    def ahead(self) -> int:
+        """How many steps may be taken before the next `update`."""
+        return self.length - (self.steps - self.first) % self.length if self.length else ENOUGH
+
+    def update(self, tally: Tally, steps: int) -> None:
+        """Takes the tally of so many more steps; between two batches the sums of x begin anew."""
+        self.tally, self.steps = tally, self.steps + steps
         batch, inside = divmod(self.steps - self.first, self.length or 1)
         if not self.length or inside or batch < 0:
             return

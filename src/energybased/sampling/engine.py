@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -24,7 +24,7 @@ from energybased.sampling.streams import Streams
 from energybased.sampling.structure import Unfit, structure
 
 Engine = Literal["eager", "compiled"]
-Step = Callable[[State, Tally, Streams], tuple[State, Tally]]
+Run = Callable[[State, Tally, Streams, int], tuple[State, Tally]]
 
 PROGRAMS = 32  # kept at a time
 
@@ -32,11 +32,13 @@ _programs: OrderedDict[Hashable, Program | None] = OrderedDict()  # what has bee
 _said: set[str] = set()  # why something runs eager, said once
 
 
-def stepper(engine: Engine, energy: Energy, kernel: Kernel, state: State, tally: Tally, streams: Streams) -> Step:
-    """The transition of a chain that is at `state`, for as long as the energy does not change."""
+def runner(engine: Engine, energy: Energy, kernel: Kernel, state: State, tally: Tally, streams: Streams) -> Run:
+    """So many transitions of a chain that is at `state`, for as long as the energy does not change."""
 
-    def eager(state: State, tally: Tally, streams: Streams) -> tuple[State, Tally]:
-        return _transition(energy, kernel, state, tally, streams)
+    def eager(state: State, tally: Tally, streams: Streams, steps: int) -> tuple[State, Tally]:
+        for _ in range(steps):
+            state, tally = _transition(energy, kernel, state, tally, streams)
+        return state, tally
 
     # A kernel says for itself that it can be compiled; what is made of one may do anything.
     if engine == "eager" or not type(kernel).__dict__.get("compilable", False):
@@ -54,23 +56,24 @@ class Program(NamedTuple):
     """One transition as code, for tensors of the shapes that it was traced with."""
 
     once: fx.GraphModule  # the energy's tensors -> what the steps need of them
-    step: Callable[..., Any]  # that, the tensors of state and tally, the streams' keys and positions -> both anew
+    step: Callable[..., Any]  # that, the streams' keys, the tensors of state, tally and positions -> these three anew
     fields: tuple[tuple[str, ...], tuple[str, ...]]  # of state and tally, those that are there
     draws: dict[str, int]  # numbers that a step takes from the streams, by kind
 
-    def bound(self, energy: Energy) -> Step:
+    def bound(self, energy: Energy) -> Run:
         held = self.once(*_tensors(energy).values())
         of_state, of_tally = self.fields
 
-        def step(state: State, tally: Tally, streams: Streams) -> tuple[State, Tally]:
-            positions = [torch.tensor(streams.positions[kind], device=streams.keys.device) for kind in self.draws]
-            made = self.step(*held, *_there(state).values(), *_there(tally).values(), streams.keys, *positions)
+        def run(state: State, tally: Tally, streams: Streams, steps: int) -> tuple[State, Tally]:
+            now = [*_there(state).values(), *_there(tally).values(), *_positions(streams, self.draws)]
+            for _ in range(steps):
+                now = self.step(*held, streams.keys, *now)
             for kind, count in self.draws.items():
-                streams.positions[kind] += count
-            after = State(**dict(zip(of_state, made, strict=False)))
-            return after, Tally(**dict(zip(of_tally, made[len(of_state) :], strict=True)))
+                streams.positions[kind] += steps * count
+            after = State(**dict(zip(of_state, now, strict=False)))
+            return after, Tally(**dict(zip(of_tally, now[len(of_state) :], strict=False)))
 
-        return step
+        return run
 
 
 class Counted(Streams):
@@ -116,11 +119,9 @@ def _program(energy: Energy, kernel: Kernel, state: State, tally: Tally, streams
 
 def _check(program: Program, energy: Energy, kernel: Kernel, state: State, tally: Tally, streams: Streams) -> None:
     """Two steps of the program against two of the kernel: what a trace has missed shows."""
-    step, others = program.bound(energy), (streams.select(slice(None)), streams.select(slice(None)))
-    mine = theirs = (state, tally)
-    for _ in range(2):
-        mine = step(*mine, others[0])
-        theirs = _transition(energy, kernel, *theirs, others[1])
+    others = streams.select(slice(None)), streams.select(slice(None))
+    mine = program.bound(energy)(state, tally, others[0], 2)
+    theirs = runner("eager", energy, kernel, state, tally, others[1])(state, tally, others[1], 2)
     if not _agree(mine[0].x, theirs[0].x):
         raise Unfit("compiled, its steps are not the same")
 
@@ -132,7 +133,7 @@ def _trace(energy: Energy, kernel: Kernel, state: State, tally: Tally, streams: 
     tensors, draws = _tensors(energy), dict[str, int]()
     kinds, names = list(streams.positions), (tuple(_there(state)), tuple(_there(tally)))
 
-    def transition(held: list[Tensor], now: list[Tensor], keys: Tensor, positions: list[Tensor]) -> list[Tensor]:
+    def transition(held: list[Tensor], keys: Tensor, now: list[Tensor], positions: list[Tensor]) -> list[Tensor]:
         counted = Counted(keys, dict(zip(kinds, positions, strict=True)))
         before = State(**dict(zip(names[0], now, strict=False)))
         sums = Tally(**dict(zip(names[1], now[len(names[0]) :], strict=True)))
@@ -141,21 +142,21 @@ def _trace(energy: Energy, kernel: Kernel, state: State, tally: Tally, streams: 
         if tuple(tuple(_there(part)) for part in made) != names:
             raise Unfit("its steps change what the state is made of")
         draws.update(counted.draws)
-        return [leaf for part in made for leaf in _there(part).values()]
+        after = [at + counted.draws[kind] for kind, at in zip(kinds, positions, strict=True)]
+        return [*(leaf for part in made for leaf in _there(part).values()), *after]
 
-    positions = [torch.tensor(streams.positions[kind], device=streams.keys.device) for kind in kinds]
+    positions = _positions(streams, kinds)
     # A tensor that comes twice would be traced as one input: every input is an object of its own.
     held = [tensor.detach().clone() for tensor in tensors.values()]
     now = [leaf.detach() for part in (state, tally) for leaf in _there(part).values()]
-    traced = make_fx(transition)(held, now, streams.keys.detach(), positions)
+    traced = make_fx(transition)(held, streams.keys.detach(), now, positions)
     for node in traced.graph.nodes:
         if node.op == "get_attr":
             raise Unfit("the energy keeps tensors that are neither parameters nor buffers")
         if torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ()):
             raise Unfit(f"the energy draws random numbers, {node.target}")
     once, step = split(traced, len(tensors))
-    examples = [*once(*held), *now, streams.keys, *positions]
-    code = compiled(step, examples)
+    code = compiled(step, [*once(*held), streams.keys, *now, *positions])
     return Program(once, code, names, draws)
 
 
@@ -184,6 +185,10 @@ def _tensors(energy: Energy) -> dict[str, Tensor]:
 def _there(part: State | Tally) -> dict[str, Tensor]:
     """What a state or a tally is made of, each laid out in order."""
     return {name: leaf.contiguous() for name, leaf in part._asdict().items() if leaf is not None}
+
+
+def _positions(streams: Streams, kinds: Iterable[str]) -> list[Tensor]:
+    return [torch.tensor(streams.positions[kind], device=streams.keys.device) for kind in kinds]
 
 
 def _layout(tensors: dict[str, Tensor]) -> Hashable:

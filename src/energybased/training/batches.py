@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import torch
@@ -93,6 +93,22 @@ class LoaderBatches:
         self.generator.set_state(state.get("private", now))
 
 
+class DrawnBatches:
+    """Batches that a function draws; what it draws from is torch's global generator, or not gone on with."""
+
+    def __init__(self, draw: Callable[[int], Tensor], batch_size: int) -> None:
+        self.draw, self.batch_size = draw, batch_size
+
+    def next(self) -> Batch:
+        return as_batch(self.draw(self.batch_size))
+
+    def state(self) -> dict[str, Tensor]:
+        return {}
+
+    def load(self, state: dict[str, Tensor]) -> None:
+        pass
+
+
 def as_batch(item: Any) -> Batch:
     """A batch from what a loader gives: x, (x,) or (x, y)."""
     if isinstance(item, Tensor):
@@ -114,4 +130,6 @@ def as_batches(data: Any, batch_size: int, seed: int) -> Batches:
         require(hasattr(data, "__len__"), "an IterableDataset has no length: give a DataLoader of it")
         require(len(data) >= 1, "the data are empty")  # type: ignore[arg-type]
         return LoaderBatches(DataLoader(data, min(batch_size, len(data)), shuffle=True))  # type: ignore[arg-type]
+    if callable(data):
+        return DrawnBatches(data, batch_size)
     raise UserError(f"data are a tensor, a pair of tensors, a Dataset or a DataLoader; got {type(data).__name__}")

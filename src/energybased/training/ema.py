@@ -19,7 +19,7 @@ def ema_update(average: Weights, module: nn.Module, decay: float, step: int) -> 
     d = min(decay, (1 + step) / (10 + step))
     learned = {name for name, _ in module.named_parameters()}
     for name, value in module.state_dict().items():
-        if name in learned and d > 0:
+        if name in learned:
             average[name].lerp_(value, 1 - d)
         else:
             average[name].copy_(value)

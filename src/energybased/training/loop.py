@@ -156,6 +156,8 @@ class Loop:
         if counters.entered:
             return
         counters.entered = True
+        for name in self.phase.settle:
+            state.settle(name, self.settings.optimizer)
         if self.phase.begin is not None:
             self.phase.begin(state.parts)
         position = state.batches.state()

@@ -20,6 +20,7 @@ class Phase:
         minutes: wall time at the most; None for no limit.
         begin: called with the parts when the phase begins (not when it is resumed).
         done: reads the averaged metrics of the last steps; True ends the phase.
+        settle: parts that begin the phase with their averaged weights, and with an optimiser that remembers nothing.
     """
 
     objective: Objective
@@ -27,6 +28,7 @@ class Phase:
     minutes: float | None = None
     begin: Callable[[Parts], None] | None = None
     done: Callable[[dict[str, float]], bool] | None = None
+    settle: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         require(self.steps is not None or self.minutes is not None, "a phase needs a budget in steps or in minutes")

@@ -94,6 +94,11 @@ class TrainState:
         _set_global_rng(sources["random"])
         self.counters = Counters(**snapshot["counters"])
 
+    def settle(self, name: str, adam: Adam) -> None:
+        """A part goes on from its averaged weights, with an optimiser that remembers nothing."""
+        self.parts[name].load_state_dict(self.averages[name])
+        self.optimizers[name] = adam.build(self.parts[name])
+
     def reseed(self, seed: int) -> None:
         """New randomness from here on, so that a way that failed is not walked again."""
         self.rng.manual_seed(seed)

@@ -1,0 +1,50 @@
+"""Ratios of densities as energies."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from energybased.energy import Condition, Energy
+from energybased.errors import require
+from energybased.networks import Parallel
+
+
+class Ratio(Energy):
+    """E(z) = -f(z), for the logit f of a classifier: p + Ratio(f) is p(z) exp(f(z)).
+
+    The logit that best tells samples of q from as many of p is log q(z)/p(z) (Gutmann & Hyvärinen 2010), so that a
+    prior plus the ratio learned from it is q.
+
+    Args:
+        module: maps `(batch, *event)` to `(batch,)`.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, x: Tensor, y: Condition | None = None) -> Tensor:
+        return -self.module(x)
+
+
+class Ratios(Energy):
+    """E(z) = -sum_k learned_k f_k(z), over logits computed side by side.
+
+    Args:
+        logits: the networks.
+        learned: `(k,)`, 1 for each of the first k logits that counts, 0 for one that does not.
+    """
+
+    learned: Tensor
+
+    def __init__(self, logits: Parallel, learned: Tensor) -> None:
+        super().__init__()
+        require(
+            learned.ndim == 1 and 1 <= len(learned) <= logits.count,
+            f"learned must have shape (k,) with k in 1 ... {logits.count}, got {tuple(learned.shape)}",
+        )
+        self.logits = logits
+        self.register_buffer("learned", learned, persistent=False)
+
+    def forward(self, x: Tensor, y: Condition | None = None) -> Tensor:
+        return -(self.logits(x, slice(len(self.learned))) * self.learned).sum(1)

@@ -1,0 +1,74 @@
+"""Fitting a staged prior to samples."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from torch import Generator, Tensor
+
+from energybased.energies import Analytic, StandardNormal
+from energybased.errors import require
+from energybased.latent.stage import StageRatio
+from energybased.latent.staged_prior import StagedPrior
+from energybased.networks import Parallel
+from energybased.sampling import MALA
+from energybased.training import Adam, Loop, Phase, Run, Settings
+
+AUTO = 8  # stages at the most
+UPDATES = 2000  # of each stage at the most
+BATCH = 512
+
+
+def fit_staged_prior(
+    positives: Tensor | Callable[[int], Tensor],
+    dim: int,
+    *,
+    stages: int | str = "auto",
+    base: Analytic | None = None,
+    network: Sequence[int] = (128, 128),
+    budget: int | None = None,
+    generator: Generator | None = None,
+) -> StagedPrior:
+    """The density of samples as a base times ratios, learned stage after stage (Xiao & Han 2022).
+
+    Args:
+        positives: samples `(n, dim)`, or a function that draws n of them.
+        dim: entries of each.
+        stages: how many at the most; "auto" takes new ones until one has nothing to learn.
+        base: where the stages begin; a standard normal if not given. With samples of another density as base, the
+            fit is the logarithm of the ratio of both, `log_ratio`.
+        network: widths of the hidden layers of each ratio.
+        budget: updates of each stage at the most.
+        generator: seeds the fit.
+
+    Raises:
+        UserError: if the positives are empty, constant, not finite, or not of shape `(n, dim)`.
+    """
+    require(stages == "auto" or (isinstance(stages, int) and stages >= 1), f"stages is 'auto' or >= 1, got {stages}")
+    shown = positives if isinstance(positives, Tensor) else positives(BATCH)
+    require(shown.ndim == 2 and shown.shape[1] == dim, f"positives are (n, {dim}), got {tuple(shown.shape)}")
+    require(len(shown) >= 2, f"a fit needs two positives at the least, got {len(shown)}")
+    require(bool(shown.isfinite().all()), "the positives have entries that are not finite")
+    require(bool((shown.std(0) > 0).all()), "the positives are constant in an entry: they have no density")
+    seed = int(torch.randint(2**31, (), generator=generator))
+    count = AUTO if isinstance(stages, str) else stages
+    torch.manual_seed(seed)
+    prior = StagedPrior(base or StandardNormal(dim), Parallel(dim, network, count))
+    steps = UPDATES if budget is None else budget
+    phases = [stage_phase(StageRatio(k, MALA(0.2)), steps) for k in range(count)]
+    settings = Settings(seed, BATCH, optimizer=Adam(2e-3, beta1=0.9, schedule="cosine"), ema=0.995)
+    loop = Loop({"prior": prior}, phases, positives, settings)
+    with tempfile.TemporaryDirectory() as folder:
+        run = Run.create(Path(folder) / "run", {}, overwrite=True)
+        state = loop.fit(run)
+        run.release()
+    prior.load_state_dict(state.averages["prior"])
+    return prior.eval().requires_grad_(False)
+
+
+def stage_phase(objective: StageRatio, steps: int) -> Phase:
+    """A phase that is over when its objective says so."""
+    return Phase(objective, steps, done=lambda metrics: metrics["over"] > 0, settle=("prior",))

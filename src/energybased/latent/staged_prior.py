@@ -1,0 +1,75 @@
+"""A prior learned in stages: a base times a product of ratios."""
+
+from __future__ import annotations
+
+import torch
+from torch import Generator, Tensor
+
+from energybased.energies import Analytic, Ratios
+from energybased.energy import Condition, Energy
+from energybased.networks import Parallel
+from energybased.sampling import HMC
+from energybased.sampling.annealed import Annealed, Estimate, anneal
+
+KERNEL, LEVELS = HMC(0.2, 5), 30  # of annealed chains: levels a stage
+
+
+class StagedPrior(Energy):
+    """E(z) = base(z) - f_1(z) - ... - f_K(z), over `(batch, dim)` (Xiao & Han 2022).
+
+    Each f_k is the logit of a classifier between data and the prior of the stages before it, so that exp(f_k) is what
+    that prior lacks. A stage that has learned nothing does not count.
+
+    Args:
+        base: where the stages begin.
+        logits: the networks of all stages, learned or not.
+    """
+
+    learned: Tensor
+
+    def __init__(self, base: Analytic, logits: Parallel) -> None:
+        super().__init__()
+        self.base, self.logits = base, logits
+        self.register_buffer("learned", torch.zeros(logits.count))
+
+    def forward(self, x: Tensor, y: Condition | None = None) -> Tensor:
+        return self.base(x) - self.log_ratio(x)
+
+    def first(self, k: int) -> Energy:
+        """The prior of the first k stages."""
+        return self.base + Ratios(self.logits, self.learned[:k]) if k and bool(self.learned[:k].any()) else self.base
+
+    @property
+    def stages(self) -> list[Energy]:
+        """The ratios of the stages that count."""
+        ones = torch.eye(len(self.learned), device=self.learned.device)
+        return [Ratios(self.logits, ones[k, : k + 1]) for k in range(len(ones)) if self.learned[k]]
+
+    def log_ratio(self, z: Tensor) -> Tensor:
+        """log p(z)/base(z), `(batch,)`: the sum of the stages' logits."""
+        return (self.logits(z) * self.learned).sum(1)
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        """log p(z) in nats, `(batch,)`, taking log Z for that of the base, as it is where every ratio is exact."""
+        return -self(z) - self.base.log_z
+
+    def path(self, k: int) -> list[Energy]:
+        """The base and the priors after each of the first k stages that counts."""
+        return [self.base, *(self.first(i + 1) for i in range(k) if self.learned[i])]
+
+    def annealed(self, k: int, n: int, generator: Generator | None = None, resample: bool = False) -> Annealed:
+        """n chains `(n, dim)` that begin as samples of the base and go through the first k stages."""
+        start, path = self.base.draw(n, generator), self.path(k)
+        if len(path) == 1:
+            return Annealed(start, torch.zeros(n, dtype=torch.float64))
+        return anneal(path, start, KERNEL, LEVELS, generator=generator, resample=resample)
+
+    def log_z(self, n: int = 1000, generator: Generator | None = None) -> Estimate:
+        """log of the integral of exp(-E), estimated by annealed importance sampling (Neal 2001)."""
+        estimate = self.annealed(len(self.learned), n, generator).estimate()
+        return estimate._replace(value=estimate.value + float(self.base.log_z))
+
+    def sample(self, n: int, generator: Generator | None = None, k: int | None = None) -> Tensor:
+        """n samples `(n, dim)`, annealed through the stages (the first k of them, if given) and resampled."""
+        k = len(self.learned) if k is None else k
+        return self.annealed(k, n, generator, resample=True).resampled(generator)

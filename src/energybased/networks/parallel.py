@@ -1,0 +1,48 @@
+"""Several perceptrons of one shape, computed side by side."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from energybased.errors import require
+
+ALL = slice(None)
+
+
+class Parallel(nn.Module):
+    """`count` perceptrons of one shape, each layer one batched product of matrices.
+
+    Each is a multilayer perceptron with GELU between its layers, initialised as `nn.Linear`, but for the last layer,
+    which is zero: each begins as the constant 0.
+
+    Args:
+        dim: entries of the flattened event.
+        hidden: width of each hidden layer.
+        count: how many perceptrons.
+    """
+
+    def __init__(self, dim: int, hidden: Sequence[int], count: int) -> None:
+        super().__init__()
+        require(count >= 1, f"count must be at least 1, got {count}")
+        self.count = count
+        widths = [dim, *hidden]
+        self.weights, self.biases = nn.ParameterList(), nn.ParameterList()
+        for a, b in pairwise(widths):
+            bound = 1 / math.sqrt(a)
+            self.weights.append(torch.empty(count, a, b).uniform_(-bound, bound))
+            self.biases.append(torch.empty(count, 1, b).uniform_(-bound, bound))
+        self.weights.append(torch.zeros(count, widths[-1], 1))
+        self.biases.append(torch.zeros(count, 1, 1))
+
+    def forward(self, x: Tensor, which: slice = ALL) -> Tensor:
+        """x `(batch, *event)` -> `(batch, count)`, or of `which` perceptrons alone."""
+        flat = x.flatten(1)
+        h = flat.expand(len(self.weights[0][which]), *flat.shape)
+        for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            h = torch.baddbmm(bias[which], nn.functional.gelu(h) if i else h, weight[which])
+        return h.squeeze(2).T

@@ -1,0 +1,132 @@
+"""Priors learned in stages: against densities that are known, and the laws of a stage."""
+
+import math
+
+import pytest
+import torch
+
+from energybased import MALA, Gaussian, GaussianMixture, StandardNormal, UserError
+from energybased.latent import StagedPrior, StageRatio, fit_staged_prior
+from energybased.latent.stage import CHANCE
+from energybased.networks import Parallel
+from energybased.objectives import Batch
+from energybased.sampling.annealed import anneal
+
+
+def blank(dim=2, count=3):
+    return StagedPrior(StandardNormal(dim), Parallel(dim, (16,), count))
+
+
+def taught(k, count=3):
+    """A prior whose first k stages count, with weights that are not zero."""
+    prior = blank(count=count)
+    torch.manual_seed(0)
+    torch.nn.init.normal_(prior.logits.weights[-1], std=0.3)
+    prior.learned[:k] = 1
+    return prior
+
+
+def test_the_prior_is_its_base_times_its_ratios(rng):
+    prior, z = taught(2), torch.randn(6, 2, generator=rng)
+    sum_of_parts = prior.base + prior.stages[0] + prior.stages[1]
+    values, grad = prior.value_and_grad(z)
+    expected, its_grad = sum_of_parts.value_and_grad(z)
+    torch.testing.assert_close(values, expected)
+    torch.testing.assert_close(grad, its_grad)
+    torch.testing.assert_close(prior.log_prob(z), StandardNormal(2).log_prob(z) + prior.log_ratio(z))
+    assert len(prior.stages) == 2
+    torch.testing.assert_close(prior.first(2)(z), values)
+    assert prior.first(0) is prior.base
+
+
+def test_a_stage_begins_at_chance_and_leaves_the_prior_as_it_was(rng):
+    prior, x = taught(1), torch.randn(32, 2, generator=rng)
+    with torch.no_grad():
+        prior.logits.weights[-1][1:] = 0
+    before = prior(x)
+    stage = StageRatio(1, MALA(0.3), bank=64)
+    state = stage.init({"prior": prior}, x, rng)
+    assert state["x"].shape == (64, 2)
+    result = stage.step({"prior": prior}, state, Batch(x), rng)
+    assert float(result.metrics["loss"]) == pytest.approx(CHANCE, abs=1e-6)
+    torch.testing.assert_close(prior(x), before)
+
+
+def test_only_the_new_stage_learns(rng):
+    prior, x = taught(1), torch.randn(32, 2, generator=rng)
+    stage = StageRatio(1, MALA(0.3), bank=64)
+    state = stage.init({"prior": prior}, x, rng)
+    stage.step({"prior": prior}, state, Batch(x), rng).losses["prior"].backward()
+    for p in prior.logits.parameters():
+        assert p.grad[1].any() and not p.grad[0].any() and not p.grad[2].any()
+
+
+def test_the_first_stage_draws_from_the_base(rng, monkeypatch):
+    monkeypatch.setattr("energybased.latent.stage.advance", None)
+    prior, stage = blank(), StageRatio(0, MALA(0.3))
+    state = stage.init({"prior": prior}, torch.zeros(4, 2), rng)
+    negatives = stage.negatives(prior, state, 20_000, rng)
+    assert negatives.mean(0).abs().max() < 5 / math.sqrt(20_000)
+
+
+def test_a_gaussian_is_one_ratio():
+    """log N(1, 1)/N(0, 1) = z - 1/2."""
+    generator = torch.Generator().manual_seed(0)
+    draw = lambda n: 1 + torch.randn(n, 1, generator=generator)  # noqa: E731
+    prior = fit_staged_prior(draw, 1, stages=1, network=(32,), budget=1000, generator=generator)
+    z = torch.linspace(-1.5, 2, 36)[:, None]
+    assert float((prior.log_ratio(z) - (z.squeeze(1) - 0.5)).abs().max()) < 0.15
+
+
+def test_samples_of_the_base_teach_nothing():
+    generator = torch.Generator().manual_seed(0)
+    draw = lambda n: torch.randn(n, 2, generator=generator)  # noqa: E731
+    prior = fit_staged_prior(draw, 2, stages=2, network=(16,), budget=300, generator=generator)
+    assert prior.stages == [] and not prior.log_ratio(draw(5)).any()
+
+
+@pytest.mark.parametrize(
+    ("positives", "words"),
+    [
+        (torch.zeros(0, 2), "two positives"),
+        (torch.zeros(8, 2), "constant"),
+        (torch.randn(8, 3), "positives are"),
+        (torch.full((8, 2), torch.nan), "finite"),
+    ],
+)
+def test_bad_positives_are_named(positives, words):
+    with pytest.raises(UserError, match=words):
+        fit_staged_prior(positives, 2)
+
+
+def test_no_stages_are_refused():
+    with pytest.raises(UserError, match="stages"):
+        fit_staged_prior(torch.randn(8, 2), 2, stages=0)
+
+
+@pytest.mark.parametrize(("dim", "target"), [(500, None), (20, 3.0)])
+def test_annealing_brackets_a_known_log_z(dim, target, rng):
+    """Forwards below, backwards above; from a standard normal to a Gaussian, and to a mixture of two."""
+    base = StandardNormal(dim)
+    if target is None:
+        end = Gaussian(torch.full((dim,), 0.1), torch.diag(torch.linspace(0.5, 1.5, dim)))
+    else:
+        means = torch.zeros(2, dim)
+        means[:, 0] = torch.tensor([-target, target])
+        end = GaussianMixture(means, 1.0)
+    truth, kernel = float(end.log_z - base.log_z), MALA(0.3)
+    forward = anneal([base, end], base.draw(200, rng), kernel, 200, generator=rng).estimate()
+    backward = anneal([end, base], end.draw(200, rng), kernel, 200, generator=rng).estimate()
+    slack = 4 * max(forward.error, backward.error)
+    assert forward.value - slack < truth < -backward.value + slack
+    assert -backward.value - forward.value < 1
+
+
+def test_resampling_keeps_the_weighted_mean(rng):
+    end = GaussianMixture(torch.tensor([[-2.0, 0.0], [2.0, 0.0]]), 0.5, torch.tensor([1.0, 3.0]))
+    base = StandardNormal(2)
+    annealed = anneal([base, end], base.draw(4000, rng), MALA(0.3), 60, generator=rng, resample=True)
+    x = annealed.resampled(rng)
+    # The share of the heavy component is 3/4; the error of a share of 4000, of which half may be copies.
+    assert float((x[:, 0] > 0).float().mean()) == pytest.approx(0.75, abs=4 * math.sqrt(0.75 * 0.25 / 2000))
+    assert annealed.estimate().value == pytest.approx(float(end.log_z - base.log_z), abs=0.2)
