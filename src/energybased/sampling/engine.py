@@ -19,6 +19,7 @@ from torch.func import functional_call
 from energybased.energy import Energy
 from energybased.sampling.diagnostics import Tally
 from energybased.sampling.kernel import Kernel, State
+from energybased.sampling.products import PRODUCTS
 from energybased.sampling.split import split
 from energybased.sampling.streams import Streams
 from energybased.sampling.structure import Unfit, structure
@@ -149,7 +150,7 @@ def _trace(energy: Energy, kernel: Kernel, state: State, tally: Tally, streams: 
     # A tensor that comes twice would be traced as one input: every input is an object of its own.
     held = [tensor.detach().clone() for tensor in tensors.values()]
     now = [leaf.detach() for part in (state, tally) for leaf in _there(part).values()]
-    traced = make_fx(transition)(held, streams.keys.detach(), now, positions)
+    traced = make_fx(transition, decomposition_table=PRODUCTS)(held, streams.keys.detach(), now, positions)
     for node in traced.graph.nodes:
         if node.op == "get_attr":
             raise Unfit("the energy keeps tensors that are neither parameters nor buffers")
