@@ -1,0 +1,70 @@
+"""The tables of docs/chains.md, made from results/bench.json and results/cost.json: `python benchmarks/speed.py`."""
+
+from __future__ import annotations
+
+from table import ROOT, number, rows
+
+PAGE = ROOT / "docs" / "chains.md"
+ASKED = {  # times as fast as the faster of the others, at equal precision and best against best
+    "latent MLP": (1.5, 2.5),
+    "four such ratios": (2.0, 2.0),
+    "the paper's CIFAR-10": (1.2, 1.1),
+    "an update": (1.3, 1.2),
+}
+
+
+def bench() -> str:
+    lines = [
+        "| case | precision | times as fast | asked | ours | torchebm | plain loop | compiling | peak memory |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for what, r in rows("bench.json").items():
+        if "milliseconds" not in r:
+            continue
+        case, kind = what.rsplit(": ", 1)
+        asked = next((a[kind == "best"] for start, a in ASKED.items() if case.startswith(start)), None)
+        met = "" if asked is None else f"≥ {asked:g}: {'yes' if r['value'] >= asked else '**missed**'}"
+        spent = {who: fastest(r["milliseconds"], who, kind) for who in ("ours", "torchebm", "plain")}
+        memory = " / ".join(f"{m:g}" for m in r["peak_mib"].values())
+        lines.append(
+            f"| {case} | {kind} | {r['value']:.2f} ± {r['sd']:.2f} | {met} | {spent['ours']} | {spent['torchebm']} | "
+            f"{spent['plain']} | {max(r['compile_seconds'], 0):.0f} s | {memory} MiB |"
+        )
+    return "\n".join(lines)
+
+
+def fastest(milliseconds: dict[str, float], who: str, kind: str) -> str:
+    """Milliseconds of the fastest way that one of them has, and which; ours may be the eager one."""
+    names = ("ours", "eager") if who == "ours" else (who,)
+    allowed = {n: m for n, m in milliseconds.items() if n.split()[0] in names}
+    allowed = allowed if kind == "best" else {n: m for n, m in allowed.items() if n.endswith("float32")}
+    if not allowed:
+        return "–"
+    best = min(allowed, key=allowed.__getitem__)
+    how = "" if who != "ours" else "eager " if best.startswith("eager") else "compiled "
+    return f"{allowed[best]:.3g} ms ({how}{best.split()[1]})"
+
+
+def parts() -> str:
+    found = {what: r for what, r in rows("cost.json").items() if what.startswith("part: ")}
+    lines = ["| part | microseconds |", "|---|---|"]
+    return "\n".join([*lines, *(f"| {what.removeprefix('part: ')} | {number(r, 0)} |" for what, r in found.items())])
+
+
+def rates() -> str:
+    found = {what: r for what, r in rows("bench.json").items() if what.startswith("matrix products")}
+    said = ", ".join(f"{r['value']:.0f} GFLOP/s in {what.split(', ')[1]}" for what, r in found.items())
+    return f"{said}; {next(iter(found.values()))['hardware']}."
+
+
+def rewritten(text: str) -> str:
+    """The page with its tables made anew."""
+    for mark, made in (("bench", bench()), ("parts", parts()), ("rates", rates())):
+        before, rest = text.split(f"<!-- {mark} -->")
+        text = f"{before}<!-- {mark} -->\n{made}\n<!-- /{mark} -->{rest.split(f'<!-- /{mark} -->')[1]}"
+    return text
+
+
+if __name__ == "__main__":
+    PAGE.write_text(rewritten(PAGE.read_text()))
+    print(bench(), parts(), rates(), sep="\n\n")
