@@ -1,12 +1,14 @@
 """The networks over images: the paper's sizes, spectral norms, conditions."""
 
+import re
+
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 from energybased import ContrastiveDivergence, Langevin, ReplayBuffer
-from energybased.networks import MLP, Parallel, Residual, Stage, deconvolutional_generator, groups
+from energybased.networks import MLP, Half, Parallel, Residual, Stage, deconvolutional_generator, groups
 from energybased.networks.generator import CELEBA64, CIFAR10, MNIST, SVHN
 from energybased.networks.spectral import SpectralNorm, normalised, power_iteration
 from energybased.objectives import Batch
@@ -138,3 +140,34 @@ def test_parallel_is_its_perceptrons_one_by_one(rng):
                 layer.bias.copy_(bias[k, 0])
         torch.testing.assert_close(together(x)[:, k], one(x))
     torch.testing.assert_close(together(x, slice(1, 3)), together(x)[:, 1:])
+
+
+class Brittle(nn.Module):
+    """A linear network with an operator of its own after it."""
+
+    def __init__(self, operator):
+        super().__init__()
+        self.linear, self.operator = nn.Linear(4, 1), operator
+
+    def forward(self, x):
+        return self.operator(self.linear(x)).squeeze(1)
+
+
+def refuse(x):
+    if x.dtype == torch.bfloat16:
+        raise RuntimeError("operator not implemented for 'BFloat16'\nand more")
+    return x
+
+
+@pytest.mark.parametrize(
+    ("operator", "words"),
+    [
+        (lambda x: x, None),
+        (refuse, "operator not implemented for 'BFloat16'"),
+        (lambda x: x * (torch.nan if x.dtype == torch.bfloat16 else 1), "its gradient is not finite"),
+        (lambda x: x * (-1 if x.dtype == torch.bfloat16 else 1), "the cosine of its gradient .* is -1.00"),
+    ],
+)
+def test_what_breaks_in_bfloat16_is_said(operator, words, rng):
+    fault = Half(Brittle(operator)).fault(torch.randn(8, 4, generator=rng))
+    assert fault is None if words is None else re.fullmatch(f"{words}.*", fault)

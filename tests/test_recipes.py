@@ -100,3 +100,12 @@ def test_the_engine_is_decided_once_and_written_into_the_run(root, tmp_path, mon
     assert run.recipe["settings"]["sampler"]["engine"] == "eager"
     monkeypatch.setattr("energybased.recipes.energy.fastest", lambda *parts: pytest.fail("tried again"))
     assert resume(run.path).path == run.path
+
+
+def test_a_network_that_breaks_in_bfloat16_runs_in_float32(root, tmp_path, monkeypatch):
+    recipe = replace(tiny(find_recipe("digits"), root), precision="bfloat16")
+    monkeypatch.setattr("energybased.networks.Half.fault", lambda self, x, y: "its gradient is not finite")
+    with pytest.warns(UserWarning, match="runs in float32: in bfloat16, its gradient is not finite"):
+        run = train(recipe, out=tmp_path / "a")
+    assert run.recipe["settings"]["precision"] == "float32"
+    assert not any("module" in name for name in load(run.path).energy.state_dict())

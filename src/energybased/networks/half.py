@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+AGREE = 0.9  # cosine of the gradients in both precisions at the least
+
 
 class Half(nn.Module):
     """The module under autocast to bfloat16; weights, inputs and outputs stay in float32.
@@ -21,3 +23,22 @@ class Half(nn.Module):
         with torch.autocast(x.device.type, torch.bfloat16):
             values: Tensor = self.module(x) if y is None else self.module(x, y)
         return values.float()
+
+    def fault(self, x: Tensor, y: Tensor | None = None) -> str | None:
+        """What is wrong with the gradient of this network in bfloat16 at x `(batch, *event)`; None if nothing is."""
+        try:
+            half, single = _gradient(self, x, y), _gradient(self.module, x, y)
+        except RuntimeError as error:
+            return str(error).strip().split("\n")[0]
+        if not bool(half.isfinite().all()):
+            return "its gradient is not finite"
+        agreement = float(torch.cosine_similarity(half.flatten(), single.flatten(), dim=0, eps=1e-30))
+        same = agreement > AGREE or not bool(single.any())
+        return None if same else f"the cosine of its gradient with that in float32 is {agreement:.2f}"
+
+
+def _gradient(module: nn.Module, x: Tensor, y: Tensor | None) -> Tensor:
+    with torch.enable_grad():
+        leaf = x.detach().requires_grad_()
+        values = module(leaf) if y is None else module(leaf, y)
+        return torch.autograd.grad(values.sum(), leaf)[0]

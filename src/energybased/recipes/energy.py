@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -112,16 +113,22 @@ class EnergyRecipe(Recipe):
         return networks.Half(network) if self.precision == "bfloat16" else network
 
     def settled(self, parts: Mapping[str, nn.Module], examples: tuple[Tensor, ...]) -> EnergyRecipe:
+        energy = as_energy(parts["energy"])
+        start = torch.rand(
+            (self.batch_size, *examples[0].shape[1:]), generator=torch.Generator().manual_seed(self.seed)
+        )
+        y = torch.arange(self.batch_size) % self.classes if self.classes else None
+        for half in (m for m in energy.modules() if isinstance(m, networks.Half)):
+            fault = half.fault(start, y)
+            if fault is not None:
+                warnings.warn(f"the network runs in float32: in bfloat16, {fault}", stacklevel=2)
+                return replace(self, precision="float32")
         if self.sampler.engine != "auto":
             return self
         if self.sampler.dropout:  # draws random numbers in the energy, which a program cannot
             return replace(self, sampler=replace(self.sampler, engine="eager"))
-        energy = as_energy(parts["energy"])
-        start = torch.rand((self.batch_size, *examples[0].shape[1:]))
-        energy = energy.given(torch.arange(self.batch_size) % self.classes) if self.classes else energy
-        return replace(
-            self, sampler=replace(self.sampler, engine=fastest(energy, start, self.sampler.kernel, self.sampler.steps))
-        )
+        engine = fastest(energy if y is None else energy.given(y), start, self.sampler.kernel, self.sampler.steps)
+        return replace(self, sampler=replace(self.sampler, engine=engine))
 
     @property
     def engine(self) -> Engine:

@@ -132,7 +132,9 @@ def _loop(recipe: Recipe, data: DataSet) -> tuple[Loop, Recipe]:
         f"{recipe.data} holds values outside [0, 1], and the recipe is one for pixels: scale them",
     )
     parts = recipe.parts(data)
-    recipe = recipe.settled(parts, examples)
+    settled = recipe.settled(parts, examples)
+    if settled != recipe:
+        return _loop(settled, data)
     return Loop(parts, recipe.phases(), examples, recipe), recipe
 
 
