@@ -1,14 +1,15 @@
 """Priors learned in stages: against densities that are known, and the laws of a stage."""
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
 
 from energybased import MALA, Gaussian, GaussianMixture, StandardNormal, UserError
-from energybased.latent import StagedPrior, StageRatio, fit_staged_prior
+from energybased.latent import JointStage, Posterior, StagedPrior, StageRatio, fit_staged_prior
 from energybased.latent.stage import CHANCE
-from energybased.networks import Parallel
+from energybased.networks import Parallel, dense_generator
 from energybased.objectives import Batch
 from energybased.sampling.annealed import anneal
 
@@ -76,6 +77,61 @@ def test_a_gaussian_is_one_ratio():
     prior = fit_staged_prior(draw, 1, stages=1, network=(32,), budget=1000, generator=generator)
     z = torch.linspace(-1.5, 2, 36)[:, None]
     assert float((prior.log_ratio(z) - (z.squeeze(1) - 0.5)).abs().max()) < 0.15
+
+
+def test_generator_and_ratio_learn_from_their_own_losses(rng):
+    """The posterior is that under the stages before: the running stage is not in it."""
+    prior, generator = taught(1), dense_generator(2, (8,), (1, 2, 2))
+    parts, x = {"prior": prior, "generator": generator}, torch.rand(16, 1, 2, 2, generator=rng)
+    joint = JointStage(StageRatio(1, MALA(0.3), bank=64), Posterior(0.5, steps=3))
+    state = joint.init(parts, x, rng)
+    posterior = joint.posterior.energy(prior.first(1), generator, x)
+    z = torch.randn(16, 2, generator=rng)
+    expected = prior.base(z) - prior.logits(z)[:, 0] + 2 * (x - generator(z)).square().flatten(1).sum(1)
+    torch.testing.assert_close(posterior(z), expected)
+    losses = joint.step(parts, state, Batch(x), rng).losses
+    assert set(losses) == {"prior", "generator"}
+    for name, other in (("prior", generator), ("generator", prior.logits)):
+        grads = torch.autograd.grad(losses[name], list(other.parameters()), retain_graph=True, allow_unused=True)
+        assert all(grad is None for grad in grads)
+
+
+def test_stages_are_expectation_maximisation():
+    """x = 2 z + 1 + noise, z ~ N(0, 1): with the exact posterior, likelihood grows from stage to stage.
+
+    The data are N(3, 1.5^2); the prior that is best is N(1, (1.5^2 - 0.5^2)/4).
+    """
+    generator = torch.Generator().manual_seed(0)
+    prior, noise = StandardNormal(1), 0.5
+    x = 3 + 1.5 * torch.randn(4000, 1, generator=generator)
+    z = torch.linspace(-6, 8, 2801)[:, None]
+    log_likelihoods = []
+    for _ in range(4):
+        log_prior = -prior(z) - torch.logsumexp(-prior(z), 0)
+        joint = log_prior - 0.5 * ((x - 2 * z.T - 1) / noise).square()  # (data, grid)
+        log_likelihoods.append(float(torch.logsumexp(joint, 1).mean()))
+        cumulative = joint.softmax(1).cumsum(1)
+        drawn = torch.searchsorted(cumulative, torch.rand(len(x), 1, generator=generator)).clamp(max=len(z) - 1)
+        positives = z[drawn.squeeze(1)]
+        stage = fit_staged_prior(positives, 1, stages=1, base=Gridded(prior, z), network=(32,), budget=400)
+        prior = prior + stage.stages[0] if stage.stages else prior
+    error = 1.0 / math.sqrt(len(x))
+    assert all(b > a - error for a, b in pairwise(log_likelihoods)) and log_likelihoods[-1] > log_likelihoods[0] + 0.2
+
+
+class Gridded(StandardNormal):
+    """A density on the line that is drawn from by its values on a grid."""
+
+    def __init__(self, energy, grid):
+        super().__init__(1)
+        self.energy, self.grid = energy, grid
+
+    def forward(self, x, y=None):
+        return self.energy(x)
+
+    def draw(self, n, generator=None):
+        p = (-self.energy(self.grid)).softmax(0).detach()
+        return self.grid[torch.multinomial(p, n, replacement=True, generator=generator)]
 
 
 def test_samples_of_the_base_teach_nothing():
