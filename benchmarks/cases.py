@@ -66,12 +66,13 @@ def chains(full: bool) -> list[Case]:
     pictures = torch.rand(batch, 3, 32, 32)
     apart, together = ratios()
     small, large = dense_generator(16, (256, 512), (1, 28, 28)), deconvolutional_generator(100, SVHN)
+    large = large.to(memory_format=torch.channels_last)
     return [
         Case("2-D ring, 10,000 chains x 100 steps", Ring(2.0, 0.3), torch.randn(10_000, 2), 100, neural=False),
         Case("latent MLP 100-200-200, 128 chains x 60 steps", latent, z, 60),
         Case("the same, MALA", latent, z, 60, MALA(STEP)),
         Case("the same, HMC of 5 gradients, 12 steps", latent, z, 12, HMC(STEP, 5)),
-        Case("four such ratios summed, 128 chains x 60 steps", apart, z, 60, ours=together),
+        Case("four such ratios summed, ours side by side, 128 chains x 60 steps", apart, z, 60, ours=together),
         Case(
             "posterior, generator 16-256-512-784, 100 chains x 20 steps",
             StandardNormal(16) + Reconstruction(small, torch.rand(100, 1, 28, 28), 0.3),

@@ -125,7 +125,7 @@ def test_what_an_energy_counts_or_draws_runs_eager(traced):
     start = torch.rand(8, 2, generator=generator(1))
     assert torch.equal(compiled.x, sample(energy, start, Langevin.overdamped(0.1), 3, generator(2)).x)
     with pytest.warns(UserWarning, match="not the same"):
-        ends(Scaled(lambda x: random.random() * x), Langevin.overdamped(1.0), 3, event=(2,))
+        ends(Scaled(lambda x: random.random() * x), Langevin.overdamped(0.1), 3, event=(2,))
 
 
 def test_programs_and_steps_draw_from_one_stream(traced):
@@ -166,8 +166,11 @@ def test_spectral_norms_are_those_of_the_weights():
 
 
 def test_bfloat16_is_within_its_precision():
+    """Eight bits of mantissa: half a percent a rounding, of which a gradient of three layers has a few."""
     compiled, eager = ends(Network(Half(MLP(64, (32, 32)))), Underdamped(0.1, 0.7), 5)
-    torch.testing.assert_close(compiled.x, eager.x, rtol=0, atol=1e-2)
+    torch.testing.assert_close(compiled.info.gradient, eager.info.gradient, rtol=0.02, atol=0)
+    moved = eager.x - torch.rand(8, 1, 8, 8, generator=generator(1))
+    assert float((compiled.x - eager.x).norm() / moved.norm()) < 0.005
 
 
 def test_chains_do_not_depend_on_their_batch():
@@ -224,8 +227,16 @@ def test_an_engine_that_there_is_not():
 
 
 def test_a_kernel_of_ones_own_runs_eager():
-    compiled, eager = ends(StandardNormal(2), Own(0.1, 0.1), 3, event=(2,))
+    with pytest.warns(UserWarning, match="Own run eager: it does not say that it is compilable"):
+        compiled, eager = ends(StandardNormal(2), Own(0.1, 0.1), 3, event=(2,))
     assert torch.equal(compiled.x, eager.x) and not engine._programs
+
+
+def test_a_kernel_that_cannot_be_told_from_another_runs_eager(traced):
+    listed = Langevin(0.1, 0.1, bounds=[0.0, 1.0])
+    with pytest.warns(UserWarning, match="unhashable"):
+        compiled, eager = ends(StandardNormal(2), listed, event=(2,))
+    assert torch.equal(compiled.x, eager.x)
 
 
 def test_a_compiler_that_fails_is_said_once(monkeypatch):

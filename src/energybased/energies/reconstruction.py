@@ -53,5 +53,5 @@ class Reconstruction(Energy):
             )
         off = made - self.x
         if self.known is not None:
-            off = off * self.known
+            off = torch.where(self.known, off, 0.0)
         return 0.5 * (off / self.sigma).square().flatten(1).sum(1)

@@ -10,16 +10,17 @@ import torch
 from torch import Generator, Tensor
 
 from energybased.energies import Analytic, StandardNormal
-from energybased.errors import require
-from energybased.latent.stage import StageRatio
+from energybased.errors import Interrupted, require
+from energybased.latent.stage import StageRatio, stage_phase
 from energybased.latent.staged_prior import StagedPrior
 from energybased.networks import Parallel
 from energybased.sampling import MALA
-from energybased.training import Adam, Loop, Phase, Run, Settings
+from energybased.training import Adam, Loop, Run, Settings
 
 AUTO = 8  # stages at the most
-UPDATES = 2000  # of each stage at the most
+UPDATES = 800  # of each stage at the most
 BATCH = 512
+HELD = 0.2  # of samples that are given as a tensor
 
 
 def fit_staged_prior(
@@ -37,12 +38,14 @@ def fit_staged_prior(
     Args:
         positives: samples `(n, dim)`, or a function that draws n of them.
         dim: entries of each.
-        stages: how many at the most; "auto" takes new ones until one has nothing to learn.
+        stages: how many at the most, or "auto", eight; after one that has nothing to learn there are no more.
         base: where the stages begin; a standard normal if not given. With samples of another density as base, the
             fit is the logarithm of the ratio of both, `log_ratio`.
         network: widths of the hidden layers of each ratio.
         budget: updates of each stage at the most.
         generator: seeds the fit.
+
+    Samples in a tensor are split: a fifth judges whether a stage has learned anything, and teaches nothing.
 
     Raises:
         UserError: if the positives are empty, constant, not finite, or not of shape `(n, dim)`.
@@ -57,18 +60,31 @@ def fit_staged_prior(
     count = AUTO if isinstance(stages, str) else stages
     torch.manual_seed(seed)
     prior = StagedPrior(base or StandardNormal(dim), Parallel(dim, network, count))
+    data, held = _held_out(positives, seed) if isinstance(positives, Tensor) else (positives, None)
     steps = UPDATES if budget is None else budget
-    phases = [stage_phase(StageRatio(k, MALA(0.2)), steps) for k in range(count)]
+    phases = [stage_phase(StageRatio(k, MALA(0.2), held=held), steps) for k in range(count - 1)]
+    # The last stage has no other to leave anything to.
+    last = StageRatio(count - 1, MALA(0.2), held=held, saturated=0.0, patience=steps)
     settings = Settings(seed, BATCH, optimizer=Adam(2e-3, beta1=0.9, schedule="cosine"), ema=0.995)
-    loop = Loop({"prior": prior}, phases, positives, settings)
+    loop = Loop({"prior": prior}, [*phases, stage_phase(last, steps)], data, settings)
     with tempfile.TemporaryDirectory() as folder:
         run = Run.create(Path(folder) / "run", {}, overwrite=True)
-        state = loop.fit(run)
-        run.release()
+        try:
+            state = loop.fit(run)
+        except Interrupted:
+            raise Interrupted("the fit was stopped") from None
+        finally:
+            run.release()
+    require(state.counters.stopped is None, f"the fit was stopped by the guard: {state.counters.stopped}")
     prior.load_state_dict(state.averages["prior"])
-    return prior.eval().requires_grad_(False)
+    prior.eval().requires_grad_(False)
+    prior.normalise(generator=generator)
+    return prior
 
 
-def stage_phase(objective: StageRatio, steps: int) -> Phase:
-    """A phase that is over when its objective says so."""
-    return Phase(objective, steps, done=lambda metrics: metrics["over"] > 0, settle=("prior",))
+def _held_out(x: Tensor, seed: int) -> tuple[tuple[Tensor, Tensor], int]:
+    """Samples with which of them judge alone, and how many these are."""
+    count = max(1, round(HELD * len(x)))
+    judges = torch.zeros(len(x), dtype=torch.bool)
+    judges[torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))[:count]] = True
+    return (x, judges), count

@@ -12,8 +12,9 @@ from torch.nn import functional as F
 
 from energybased.errors import require
 from energybased.latent.staged_prior import StagedPrior
-from energybased.objectives.objective import Batch, Parts, Result, State, Vital, scalar
+from energybased.objectives.objective import Batch, Objective, Parts, Result, State, Vital, scalar
 from energybased.sampling import Kernel, ReplayBuffer, Streams, advance, evaluating
+from energybased.training import Phase
 
 CHANCE = 2 * math.log(2)
 DECAY = 0.99  # of the running mean of losses
@@ -27,6 +28,9 @@ class StageRatio:
     z+ are data and z- samples of the prior of the k stages before, which do not change. At stage 0 these are
     independent draws from the base; afterwards persistent chains, begun by annealing through the stages. The stage
     counts as learned, and becomes a part of the prior, once its classifier beats chance, 2 log 2, by more than luck.
+    Data that come again and again are learned by heart: rows of a batch whose y is True teach nothing, and judge alone.
+    After a stage that has learned nothing, every other is over at once. An optimiser with weight decay, or one that
+    remembers the stage before, would change that stage: see `stage_phase`.
 
     Args:
         stage: k, from 0.
@@ -36,6 +40,7 @@ class StageRatio:
         logit_l2: weight of the penalty on squared logits, which keeps a perfect classifier from growing for ever.
         patience: updates without a better loss after which the stage is over.
         saturated: loss below which the stage is over: what is left is for another.
+        held: rows that judge, in all; None if every batch is drawn anew.
     """
 
     vitals: ClassVar[tuple[Vital, ...]] = (Vital("loss", 0.0, 10.0, 20, "lower the learning rate"),)
@@ -47,6 +52,7 @@ class StageRatio:
     logit_l2: float = 1e-3
     patience: int = 500
     saturated: float = 0.1
+    held: int | None = None
 
     def __post_init__(self) -> None:
         require(self.stage >= 0, f"stage must not be negative, got {self.stage}")
@@ -56,16 +62,12 @@ class StageRatio:
 
     def init(self, parts: Parts, data: Tensor, rng: Generator) -> State:
         prior = cast(StagedPrior, parts["prior"])
-        state = {
-            "mean": torch.tensor(CHANCE),
-            "square": torch.tensor(CHANCE**2),
-            "best": torch.tensor(CHANCE),
-            "since": torch.tensor(0),
-            "seen": torch.tensor(0),
-        }
+        chance = torch.tensor(CHANCE, device=prior.learned.device)
+        zero = torch.zeros_like(chance)
+        state = {"mean": chance, "square": chance**2, "spread": zero, "best": chance, "since": zero, "seen": zero}
         if self.exact(prior):
             return state
-        return {**state, **self.buffer.init(lambda n: prior.sample(n, rng, self.stage), rng)}
+        return {**state, **self.buffer.init(lambda n: prior.sample(n, rng, self.stage).cpu(), rng)}
 
     def refresh(self, state: State, rng: Generator) -> State:
         return state
@@ -73,11 +75,14 @@ class StageRatio:
     def step(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> Result:
         prior = cast(StagedPrior, parts["prior"])
         negatives = self.negatives(prior, state, len(batch.x), rng).to(batch.x)
-        logits = prior.logits(torch.cat([batch.x, negatives]), slice(self.stage, self.stage + 1)).squeeze(1)
-        positive, negative = logits.chunk(2)
-        loss = F.softplus(-positive).mean() + F.softplus(negative).mean()
-        penalty = positive.square().mean() + negative.square().mean()
-        over = self.judged(prior, state, loss.detach())
+        both = torch.cat([batch.x, negatives])
+        positive, negative = prior.logits(both, slice(self.stage, self.stage + 1)).squeeze(1).chunk(2)
+        losses = torch.stack([F.softplus(-positive), F.softplus(negative)]).sum(0)
+        judges = torch.ones_like(losses, dtype=torch.bool) if batch.y is None else batch.y
+        learns = judges if batch.y is None else ~judges
+        penalty = positive[learns].square().mean() + negative[learns].square().mean()
+        loss = losses[learns].mean()
+        over = self.judged(prior, state, losses.detach()[judges])
         metrics = {
             "loss": loss,
             "running_loss": state["mean"],
@@ -86,8 +91,8 @@ class StageRatio:
             "learned": prior.learned.sum(),
             "over": over,
         }
-        losses = {"prior": loss + self.logit_l2 * penalty}
-        return Result(losses, state, {name: scalar(value) for name, value in metrics.items()})
+        total = {"prior": loss + self.logit_l2 * penalty}
+        return Result(total, state, {name: scalar(value) for name, value in metrics.items()})
 
     @property
     def buffer(self) -> ReplayBuffer:
@@ -102,22 +107,31 @@ class StageRatio:
         if "x" not in state:
             return prior.base.draw(n, rng)
         start, slots = self.buffer.draw(state, n, lambda m: prior.base.draw(m, rng), rng)
-        energy = prior.first(self.stage)
+        start, energy = start.to(prior.learned.device), prior.first(self.stage)
         with evaluating(energy):
             end = advance(energy, start, self.kernel, self.steps, Streams.of(rng, start)).x
-        self.buffer.write(state, slots, end)
+        self.buffer.write(state, slots, end.cpu())
         return end
 
-    def judged(self, prior: StagedPrior, state: State, loss: Tensor) -> Tensor:
+    def judged(self, prior: StagedPrior, state: State, losses: Tensor) -> Tensor:
         """Whether the stage is over; keeps the running mean of its loss, and whether it has learned anything."""
-        state["seen"] = state["seen"] + 1
-        state["mean"] = torch.lerp(loss, state["mean"], DECAY)
-        state["square"] = torch.lerp(loss.square(), state["square"], DECAY)
-        variance = (state["square"] - state["mean"].square()).clamp(min=0)
-        error = (variance * (1 - DECAY) / (1 + DECAY)).sqrt()
-        beats = (state["mean"] + LUCK * error < CHANCE) & (state["seen"] > 1 / (1 - DECAY))
+        loss, seen = losses.mean(), state["seen"] + 1
+        decay = torch.where(seen * (1 - DECAY) < 1, 1 - 1 / seen, DECAY)  # a plain mean at first
+        for name, value in (("mean", loss), ("square", loss.square()), ("spread", losses.var(correction=0))):
+            state[name] = torch.lerp(value, state[name], decay)
+        state["seen"] = seen
+        noise = (state["square"] - state["mean"].square()).clamp(min=0) * (1 - DECAY) / (1 + DECAY)
+        few = state["spread"] / self.held if self.held else torch.zeros_like(noise)  # the same rows judge every time
+        error = (noise + few).sqrt()
+        before = prior.learned[self.stage - 1] if self.stage else torch.ones_like(loss)
+        beats = (state["mean"] + LUCK * error < CHANCE) & (seen * (1 - DECAY) > 1) & (before > 0)
         prior.learned[self.stage] = torch.maximum(prior.learned[self.stage], beats.to(prior.learned))
-        better = state["mean"] < state["best"] - error
+        better = state["mean"] < state["best"] - noise.sqrt()
         state["best"] = torch.where(better, state["mean"], state["best"])
-        state["since"] = torch.where(better, 0, state["since"] + 1)
-        return (state["since"] >= self.patience) | (state["mean"] < self.saturated)
+        state["since"] = torch.where(better, 0.0, state["since"] + 1)
+        return (state["since"] >= self.patience) | (state["mean"] < self.saturated) | (before == 0)
+
+
+def stage_phase(objective: Objective, steps: int | None, minutes: float | None = None) -> Phase:
+    """A phase that is over when its stage says so, and leaves the stages before as they are on average."""
+    return Phase(objective, steps, minutes, done=lambda metrics: metrics["over"] > 0, settle=("prior",))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Generator, Tensor
 
@@ -12,6 +14,7 @@ from energybased.sampling import HMC
 from energybased.sampling.annealed import Annealed, Estimate, anneal
 
 KERNEL, LEVELS = HMC(0.2, 5), 30  # of annealed chains: levels a stage
+GROUPS = 8  # of chains, between which an estimate's error is seen
 
 
 class StagedPrior(Energy):
@@ -26,14 +29,16 @@ class StagedPrior(Energy):
     """
 
     learned: Tensor
+    excess: Tensor
 
     def __init__(self, base: Analytic, logits: Parallel) -> None:
         super().__init__()
         self.base, self.logits = base, logits
         self.register_buffer("learned", torch.zeros(logits.count))
+        self.register_buffer("excess", torch.zeros(()))  # log Z beyond that of the base
 
     def forward(self, x: Tensor, y: Condition | None = None) -> Tensor:
-        return self.base(x) - self.log_ratio(x)
+        return self.base(x) - (self.logits(x) * self.learned).sum(1)
 
     def first(self, k: int) -> Energy:
         """The prior of the first k stages."""
@@ -46,30 +51,40 @@ class StagedPrior(Energy):
         return [Ratios(self.logits, ones[k, : k + 1]) for k in range(len(ones)) if self.learned[k]]
 
     def log_ratio(self, z: Tensor) -> Tensor:
-        """log p(z)/base(z), `(batch,)`: the sum of the stages' logits."""
-        return (self.logits(z) * self.learned).sum(1)
+        """log p(z)/base(z) in nats, `(batch,)`: the sum of the stages' logits, less what they leave of log Z."""
+        return self.base(z) - self(z) - self.excess
 
     def log_prob(self, z: Tensor) -> Tensor:
-        """log p(z) in nats, `(batch,)`, taking log Z for that of the base, as it is where every ratio is exact."""
-        return -self(z) - self.base.log_z
+        """log p(z) in nats, `(batch,)`; exact ratios leave log Z that of the base, and `normalise` what they leave."""
+        return -self(z) - self.base.log_z - self.excess
 
     def path(self, k: int) -> list[Energy]:
         """The base and the priors after each of the first k stages that counts."""
         return [self.base, *(self.first(i + 1) for i in range(k) if self.learned[i])]
 
-    def annealed(self, k: int, n: int, generator: Generator | None = None, resample: bool = False) -> Annealed:
-        """n chains `(n, dim)` that begin as samples of the base and go through the first k stages."""
-        start, path = self.base.draw(n, generator), self.path(k)
+    def annealed(self, k: int, n: int, generator: Generator | None = None) -> Annealed:
+        """n chains `(n, dim)` that begin as samples of the base and go, resampled, through the first k stages."""
+        start, path = self.base.draw(n, generator).to(self.learned.device), self.path(k)
         if len(path) == 1:
-            return Annealed(start, torch.zeros(n, dtype=torch.float64))
-        return anneal(path, start, KERNEL, LEVELS, generator=generator, resample=resample)
+            return Annealed(start, torch.zeros(n, dtype=torch.float64, device=start.device))
+        return anneal(path, start, KERNEL, LEVELS, generator=generator, resample=True)
 
-    def log_z(self, n: int = 1000, generator: Generator | None = None) -> Estimate:
-        """log of the integral of exp(-E), estimated by annealed importance sampling (Neal 2001)."""
-        estimate = self.annealed(len(self.learned), n, generator).estimate()
-        return estimate._replace(value=estimate.value + float(self.base.log_z))
+    def log_z(self, n: int = 4000, generator: Generator | None = None) -> Estimate:
+        """log of the integral of exp(-E), from the weights of n annealed chains; the error is that between groups."""
+        ends = [self.annealed(len(self.learned), n // GROUPS, generator) for _ in range(GROUPS)]
+        values = torch.tensor([end.estimate().value for end in ends], dtype=torch.float64)
+        weights = values.softmax(0)
+        value = float(values.logsumexp(0)) - math.log(GROUPS) + float(self.base.log_z)
+        error = float(GROUPS * weights.std()) / math.sqrt(GROUPS)
+        return Estimate(value, error, sum(end.ess() for end in ends))
+
+    def normalise(self, n: int = 4000, generator: Generator | None = None) -> Estimate:
+        """Estimates log Z, and makes `log_prob` that of a density that integrates to 1."""
+        estimate = self.log_z(n, generator)
+        self.excess.fill_(estimate.value - float(self.base.log_z))
+        return estimate
 
     def sample(self, n: int, generator: Generator | None = None, k: int | None = None) -> Tensor:
         """n samples `(n, dim)`, annealed through the stages (the first k of them, if given) and resampled."""
         k = len(self.learned) if k is None else k
-        return self.annealed(k, n, generator, resample=True).resampled(generator)
+        return self.annealed(k, n, generator).resampled(generator)

@@ -90,7 +90,8 @@ class ReplayBuffer:
         if self.max_visits is not None:
             anew |= visits >= self.max_visits
         visits[anew] = 0
-        x[anew] = fresh(int(anew.sum()))
+        if bool(anew.any()):
+            x[anew] = fresh(int(anew.sum()))
         state["visits"][slots] = visits
         return x, slots
 

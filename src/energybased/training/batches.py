@@ -119,7 +119,7 @@ def as_batch(item: Any) -> Batch:
 
 
 def as_batches(data: Any, batch_size: int, seed: int) -> Batches:
-    """Batches of a tensor, tensors (x,) or (x, y), a `Dataset` or a `DataLoader`."""
+    """Batches of a tensor, tensors (x,) or (x, y), a `Dataset`, a `DataLoader` or a function that draws n of x."""
     if isinstance(data, Tensor):
         return TensorBatches(data, None, batch_size, seed)
     if isinstance(data, (tuple, list)) and len(data) in (1, 2) and all(isinstance(part, Tensor) for part in data):
@@ -132,4 +132,6 @@ def as_batches(data: Any, batch_size: int, seed: int) -> Batches:
         return LoaderBatches(DataLoader(data, min(batch_size, len(data)), shuffle=True))  # type: ignore[arg-type]
     if callable(data):
         return DrawnBatches(data, batch_size)
-    raise UserError(f"data are a tensor, a pair of tensors, a Dataset or a DataLoader; got {type(data).__name__}")
+    raise UserError(
+        f"data are a tensor, a pair of tensors, a Dataset, a DataLoader or a function; got {type(data).__name__}"
+    )

@@ -89,7 +89,7 @@ class TrainState:
         state = _split(groups["state"])
         self.objective, self.sums = state.get("objective", {}), state.get("sums", {})
         sources = _split(groups["rng"])
-        self.batches.load(sources["batches"])
+        self.batches.load(sources.get("batches", {}))
         self.rng.set_state(sources["random"].pop("training"))
         _set_global_rng(sources["random"])
         self.counters = Counters(**snapshot["counters"])
