@@ -49,9 +49,9 @@ class Case:
 
     def work(self) -> float:
         """Floating-point operations of the chains."""
-        x = self.start.clone().requires_grad_()
+        leaf = self.start.clone().requires_grad_()
         with FlopCounterMode(display=False) as counter:
-            torch.autograd.grad(self.module(x).sum(), x)
+            torch.autograd.grad(self.module(1.0 * leaf).sum(), leaf)  # a leaf itself it cannot count from
         each = self.kernel.leapfrog_steps if isinstance(self.kernel, HMC) else 1
         return self.steps * each * counter.get_total_flops()
 
