@@ -1,11 +1,13 @@
 """Chains side by side: ours, torchebm's and a plain PyTorch loop, in turn. `make bench` writes results/bench.json.
 
 A row's value is how many times faster ours is than the faster of the others: "equal" all in float32; "best" each in
-the faster of float32 and bfloat16 autocast. Compile time stands apart. Nothing else may run beside it.
+the faster of float32 and bfloat16 autocast, convolutions channels-last. Compile time stands apart. Nothing else may
+run beside it. `python benchmarks/bench.py WORDS` measures the cases alone that are called so.
 """
 
 from __future__ import annotations
 
+import json
 import statistics
 import sys
 import time
@@ -14,10 +16,10 @@ import torch
 import torch._inductor.config
 from cases import Runs, chains
 from pcd import buffers, updates
-from rows import row, write
+from rows import RESULTS, row, write
 from torch.profiler import ProfilerActivity, profile
 
-ROUNDS, PATIENCE = 7, 30.0  # rounds at the most; seconds after which a case gets no further round, from the third on
+ROUNDS, PATIENCE = 7, 15.0  # rounds at the most; seconds after which a case gets no further round, from the third on
 
 
 def products(bits: str) -> float:
@@ -88,24 +90,29 @@ def rows(what: str, runs: Runs, command: str, work: float | None = None, rates: 
 def main() -> None:
     torch._inductor.config.force_disable_caches = True  # compiling is counted as the first time
     full = "--full" in sys.argv
+    wanted = next((word for word in sys.argv[1:] if word != "--full"), "")
     command = "make bench-full" if full else "make bench"
     rates = {bits: products(bits) for bits in ("float32", "bfloat16")}
-    found = [
-        row(f"matrix products, {bits}", [rate / 1e9], [0], "GFLOP/s, 2048 x 2048", command, 0.0)
-        for bits, rate in rates.items()
-    ]
+    file = RESULTS / "bench.json"
+    found = {r["what"]: r for r in json.loads(file.read_text())} if file.exists() else {}
+
+    def keep(made: list[dict]) -> None:
+        found.update({r["what"]: r for r in made})
+        write("bench.json", list(found.values()))
+
+    for bits, rate in rates.items():
+        keep([row(f"matrix products, {bits}", [rate / 1e9], [0], "GFLOP/s, 2048 x 2048", command, 0.0)])
     for case in chains(full):
-        work = case.work() if case.neural else None
-        found += rows(case.what, case.runs(), command, work, rates)
-        write("bench.json", found)
+        if wanted in case.what:
+            keep(rows(case.what, case.runs(), command, case.work() if case.neural else None, rates))
     for what, runs in (
-        ("an update, digits network, 5 steps", updates(64, (256, 256), 256, 5)),
-        ("an update, MNIST network, 5 steps", updates(784, (1024, 512), 200, 5)),
-        ("a visit to a replay buffer of 10,000 pictures", buffers(10_000)),
-        ("a visit to a replay buffer of 1,000,000 pictures", buffers(1_000_000)),
+        ("an update, digits network, 5 steps", lambda: updates(64, (256, 256), 256, 5)),
+        ("an update, MNIST network, 5 steps", lambda: updates(784, (1024, 512), 200, 5)),
+        ("a visit to a replay buffer of 10,000 pictures", lambda: buffers(10_000)),
+        ("a visit to a replay buffer of 1,000,000 pictures", lambda: buffers(1_000_000)),
     ):
-        found += rows(what, runs, command)
-        write("bench.json", found)
+        if wanted in what:
+            keep(rows(what, runs(), command))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -32,6 +33,7 @@ class Case:
     kernel: Kernel = Langevin.overdamped(STEP)
     ours: nn.Module | None = None  # where it is not the same
     neural: bool = True
+    rows: nn.Module | None = None  # the same with its convolutions not channels-last
 
     def runs(self) -> Runs:
         module, own = self.module.requires_grad_(False), (self.ours or self.module).requires_grad_(False)
@@ -45,6 +47,11 @@ class Case:
             if theirs is not None:
                 runs[f"torchebm {bits}"] = lambda h=half: torchebm(theirs, self.start, self.steps, h)
             runs[f"plain {bits}"] = lambda h=half: plain(module, self.start, self.kernel, self.steps, h)
+        if self.rows is not None:  # as it comes, for who does not think of layouts
+            rows = self.rows.requires_grad_(False)
+            naive = sampler(peer(rows), self.kernel)
+            runs["torchebm float32"] = lambda: torchebm(naive, self.start, self.steps, False)
+            runs["plain float32"] = lambda: plain(rows, self.start, self.kernel, self.steps, False)
         return runs
 
     def work(self) -> float:
@@ -62,11 +69,12 @@ def chains(full: bool) -> list[Case]:
     latent, z = MLP(100, (200, 200)), torch.randn(128, 100)
     batch, steps = (128, 60) if full else (32, 6)
     paper = Network(Residual((3, 32, 32), 128, groups(128, 256, 256, blocks=2), 10)).eval()
-    paper = paper.to(memory_format=torch.channels_last).given(torch.arange(batch) % 10)
+    labels = torch.arange(batch) % 10
+    as_it_comes = copy.deepcopy(paper).given(labels)
+    paper = paper.to(memory_format=torch.channels_last).given(labels)
     pictures = torch.rand(batch, 3, 32, 32)
     apart, together = ratios()
     small, large = dense_generator(16, (256, 512), (1, 28, 28)), deconvolutional_generator(100, SVHN)
-    large = large.to(memory_format=torch.channels_last)
     return [
         Case("2-D ring, 10,000 chains x 100 steps", Ring(2.0, 0.3), torch.randn(10_000, 2), 100, neural=False),
         Case("latent MLP 100-200-200, 128 chains x 60 steps", latent, z, 60),
@@ -87,7 +95,7 @@ def chains(full: bool) -> list[Case]:
         ),
         Case("digits network, 256 chains x 60 steps", MLP(64, (256, 256)), torch.randn(256, 64), 60),
         Case("MNIST network, 200 chains x 20 steps", MLP(784, (1024, 512)), torch.randn(200, 784), 20),
-        Case(f"the paper's CIFAR-10 network, {batch} chains x {steps} steps", paper, pictures, steps),
+        Case(f"the paper's CIFAR-10 network, {batch} chains x {steps} steps", paper, pictures, steps, rows=as_it_comes),
     ]
 
 
