@@ -25,11 +25,11 @@ from energybased.sampling.diagnostics import Diagnostics
 from energybased.sampling.kernel import Info
 
 COMMAND = "python benchmarks/cost.py"
-DIM, WIDTH, BATCH, STEPS, ROUNDS = 100, 200, 128, 60, 5
+DIM, WIDTH, BATCH, STEPS, ROUNDS = 100, 200, 128, 60, 3
 SWEEPS = {
     "batch": (8, 32, 128, 512, 2048),
     "width": (50, 100, 200, 400, 800, 1600),
-    "steps": (10, 30, 60, 200, 1000),
+    "steps": (10, 30, 60, 200),
 }
 KERNEL = Langevin.overdamped(STEP)
 

@@ -1,8 +1,8 @@
-"""The tables of docs/chains.md, made from results/bench.json and results/cost.json: `python benchmarks/speed.py`."""
+"""The table of docs/chains.md, made from results/bench.json: `python benchmarks/speed.py` rewrites it."""
 
 from __future__ import annotations
 
-from table import ROOT, number, rows
+from table import ROOT, rows
 
 PAGE = ROOT / "docs" / "chains.md"
 ASKED = {  # times as fast as the faster of the others, at equal precision and best against best
@@ -41,14 +41,10 @@ def fastest(milliseconds: dict[str, float], who: str, kind: str) -> str:
     if not allowed:
         return "–"
     best = min(allowed, key=allowed.__getitem__)
-    how = "" if who != "ours" else "eager " if best.startswith("eager") else "compiled "
-    return f"{allowed[best]:.3g} ms ({how}{best.split()[1]})"
-
-
-def parts() -> str:
-    found = {what: r for what, r in rows("cost.json").items() if what.startswith("part: ")}
-    lines = ["| part | microseconds |", "|---|---|"]
-    return "\n".join([*lines, *(f"| {what.removeprefix('part: ')} | {number(r, 0)} |" for what, r in found.items())])
+    tried = any(name.startswith("eager") for name in milliseconds)
+    how = "" if who != "ours" or not tried else "eager " if best.startswith("eager") else "compiled "
+    spent = f"{allowed[best]:.3g}" if allowed[best] < 1000 else f"{allowed[best]:,.0f}"
+    return f"{spent} ms ({how}{best.split()[1]})"
 
 
 def rates() -> str:
@@ -59,7 +55,7 @@ def rates() -> str:
 
 def rewritten(text: str) -> str:
     """The page with its tables made anew."""
-    for mark, made in (("bench", bench()), ("parts", parts()), ("rates", rates())):
+    for mark, made in (("bench", bench()), ("rates", rates())):
         before, rest = text.split(f"<!-- {mark} -->")
         text = f"{before}<!-- {mark} -->\n{made}\n<!-- /{mark} -->{rest.split(f'<!-- /{mark} -->')[1]}"
     return text
@@ -67,4 +63,4 @@ def rewritten(text: str) -> str:
 
 if __name__ == "__main__":
     PAGE.write_text(rewritten(PAGE.read_text()))
-    print(bench(), parts(), rates(), sep="\n\n")
+    print(bench(), rates(), sep="\n\n")
