@@ -105,11 +105,5 @@ def ratios() -> tuple[nn.Module, Energy]:
     nn.init.normal_(together.weights[-1], std=0.07)
     energy: Energy = StandardNormal(100)
     for k in range(together.count):
-        one = MLP(100, (200, 200), activation=nn.GELU)
-        linear = [layer for layer in one.layers if isinstance(layer, nn.Linear)]
-        with torch.no_grad():
-            for layer, weight, bias in zip(linear, together.weights, together.biases, strict=True):
-                layer.weight.copy_(weight[k].T)
-                layer.bias.copy_(bias[k, 0])
-        energy = energy + Ratio(one)
+        energy = energy + Ratio(together.one(k))
     return energy, StandardNormal(100) + Ratios(together, torch.ones(4))

@@ -17,15 +17,13 @@ class Between(Composite):
     Args:
         a: where beta is 0.
         b: where beta is 1.
-        beta: in [0, 1]; a tensor, so that a compiled chain can go on at another.
+        beta: in [0, 1].
     """
 
-    beta: Tensor
-
-    def __init__(self, a: Energy, b: Energy, beta: float | Tensor) -> None:
+    def __init__(self, a: Energy, b: Energy, beta: float) -> None:
         super().__init__([a, b])
-        require(0 <= float(beta) <= 1, f"beta must be in [0, 1], got {beta}")
-        self.register_buffer("beta", torch.as_tensor(beta, dtype=torch.get_default_dtype()), persistent=False)
+        require(0 <= beta <= 1, f"beta must be in [0, 1], got {beta}")
+        self.beta = beta
 
     def rebuild(self, terms: Sequence[Energy]) -> Energy:
         return Between(terms[0], terms[1], self.beta)

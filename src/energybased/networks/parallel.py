@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from energybased.errors import require
+from energybased.networks.mlp import MLP
 
 ALL = slice(None)
 
@@ -38,6 +39,17 @@ class Parallel(nn.Module):
             self.biases.append(torch.empty(count, 1, b).uniform_(-bound, bound))
         self.weights.append(torch.zeros(count, widths[-1], 1))
         self.biases.append(torch.zeros(count, 1, 1))
+
+    def one(self, k: int) -> MLP:
+        """A copy of perceptron k alone, `(batch, *event)` to `(batch,)`."""
+        widths = [weight.shape[1] for weight in self.weights]
+        alone = MLP(widths[0], widths[1:], activation=nn.GELU)
+        linear = [layer for layer in alone.layers if isinstance(layer, nn.Linear)]
+        with torch.no_grad():
+            for layer, weight, bias in zip(linear, self.weights, self.biases, strict=True):
+                layer.weight.copy_(weight[k].T)
+                layer.bias.copy_(bias[k, 0])
+        return alone
 
     def forward(self, x: Tensor, which: slice = ALL) -> Tensor:
         """x `(batch, *event)` -> `(batch, count)`, or of `which` perceptrons alone."""
