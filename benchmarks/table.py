@@ -138,7 +138,7 @@ def small_lines(r: dict[str, dict]) -> list[str]:
     gaussian, mixture = r["fd_gaussian"]["value"], r["fd_best_mixture"]["value"]
     lowest = min(gaussian, mixture)
     return [
-        line("minutes, one thread", "60, two cores", "", number(r["minutes"]), ""),
+        line("minutes, one thread of a busy machine", "60, two cores", "", number(r["minutes"]), ""),
         line(
             "FD, 5,000 fresh samples",
             f"beside one Gaussian, {gaussian:.1f}, and the best mixture, {mixture:.1f}",
@@ -167,7 +167,7 @@ def recipe_lines(r: dict[str, dict]) -> list[str]:
     certain, entropy = r["sure_fresh"], r["entropy_fresh"]
     return [
         line(
-            "minutes, one thread",
+            "minutes, one thread of a busy machine",
             "≤ 40, two cores",
             "",
             f"{number(minutes)} ({seeds} seed{'s' * (seeds > 1)})",

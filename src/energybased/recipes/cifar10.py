@@ -59,7 +59,7 @@ def cifar10_small(**changes: Any) -> EnergyRecipe:
 
     Of the paper it keeps the family of networks, with strided convolutions; as in the recipe `mnist-conditional`, the
     data are smoothed with noise and chains run at temperature 1 on a Gaussian base. To expect: coloured texture, at a
-    FD(judge-cifar10) of about 50 for 5,000 fresh samples, beside 75 for the best mixture of Gaussians by class and 82
+    FD(judge-cifar10) of about 42 for 5,000 fresh samples, beside 57 for the best mixture of Gaussians by class and 62
     for one Gaussian, after 65 minutes of one core (results/cifar10-small.json).
     """
     recipe = EnergyRecipe(
