@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from energybased import MALA, Gaussian, GaussianMixture, StandardNormal, UserError
-from energybased.latent import JointStage, Posterior, StagedPrior, StageRatio, fit_staged_prior
+from energybased.latent import LatentStage, Posterior, StagedPrior, StageRatio, fit_staged_prior
 from energybased.latent.stage import CHANCE
 from energybased.networks import Parallel, dense_generator
 from energybased.objectives import Batch
@@ -87,7 +87,7 @@ def test_generator_and_ratio_learn_from_their_own_losses(rng):
     """The posterior is that under the stages before: the running stage is not in it."""
     prior, generator = taught(1), dense_generator(2, (8,), (1, 2, 2))
     parts, x = {"prior": prior, "generator": generator}, torch.rand(16, 1, 2, 2, generator=rng)
-    joint = JointStage(StageRatio(1, MALA(0.3), bank=64), Posterior(0.5, steps=3))
+    joint = LatentStage(StageRatio(1, MALA(0.3), bank=64), Posterior(0.5, steps=3))
     state = joint.init(parts, x, rng)
     posterior = joint.posterior.energy(prior.first(1), generator, x)
     z = torch.randn(16, 2, generator=rng)

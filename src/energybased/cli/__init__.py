@@ -13,6 +13,7 @@ VERBS = {
     "recipes": "what there is; one recipe with what to expect",
     "train": "a new run, or --resume an old one",
     "sample": "pictures from a run, with the way of its chains",
+    "score": "anomaly scores of pictures or arrays, as CSV",
     "report": "a run as one HTML file",
     "doctor": "is the machine fit; is a run healthy",
 }

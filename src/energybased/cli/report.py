@@ -8,11 +8,15 @@ from pathlib import Path
 import tyro
 
 from energybased.data import DATASETS, DataSet
+from energybased.errors import require
 from energybased.evaluation.judge import Judge
-from energybased.report.page import report as page
+from energybased.latent import LatentModel
+from energybased.report.energy import energy_report
+from energybased.report.latent import latent_report
 from energybased.runs.judge import load_judge, train_judge
 from energybased.runs.measure import measure
 from energybased.runs.model import load
+from energybased.runs.settings import read_recipe
 from energybased.runs.train import same_data
 from energybased.training.run import Run
 
@@ -29,14 +33,20 @@ def report(path: tyro.conf.Positional[Path], /, long: bool = False, judge: Path 
             on the spot. Without a judge no distances are measured.
     """
     model, opened = load(path), Run.open(path)
-    data = same_data(opened, model.recipe)
+    require(opened.recipe["settings"] is not None, f"{path} was trained on parts of your own: it has no recipe")
+    recipe = read_recipe(opened.recipe["settings"])
+    data = same_data(opened, recipe)
     rows = []
     found = _judge(judge, data, opened)
     if found is not None:
-        measured = measure(model, opened, data, found, model.recipe.seed, long)
+        measured = measure(model, opened, data, found, recipe.seed, long)
         rows = measured.rows
         opened.write_json("results.json", rows)
-    opened.write_text("report.html", page(opened, model, data, rows))
+    if isinstance(model, LatentModel):
+        told = latent_report(opened, model, data, rows)
+    else:
+        told = energy_report(opened, model, data, rows)
+    opened.write_text("report.html", told)
     print(opened.path / "report.html")
     return 0
 

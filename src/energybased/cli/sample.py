@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import tyro
 
 from energybased.data.pictures import grid, save_png, sheet
 from energybased.errors import UserError, require
+from energybased.latent import LatentModel
 from energybased.runs.film import film
 from energybased.runs.model import load
 
@@ -26,7 +27,8 @@ def sample(
 ) -> int:
     """Draws samples by fresh chains; pictures come with a film strip of a few chains beside them.
 
-    A conditional model draws its classes in turn: a grid has a class a row, and is filled to whole columns.
+    A conditional model draws its classes in turn: a grid has a class a row, and is filled to whole columns. The film
+    of a latent model has a frame a stage.
 
     Args:
         path: a run, or an exported model.
@@ -42,22 +44,28 @@ def sample(
     out = (path if path.is_dir() else path.parent) / "samples.png" if out is None else out
     require(out.suffix in (".png", ".npz"), f"{out} must end in .png or .npz")
     model = load(path)
-    labels = np.arange(n) % model.classes if model.classes else None
-    if label is not None:
-        model, labels = model.given(label), np.full(n, label)
-    if out.suffix == ".png" and model.classes:
-        n = -(-n // model.classes) * model.classes
-    x = model.sample(n, steps, seed)
+    classes, labels = 0, None
+    if isinstance(model, LatentModel):
+        require(label is None, "a latent model has no classes")
+        require(steps is None, "a latent model is sampled through its stages: it takes no steps")
+        x = model.sample(n, seed)
+    else:
+        classes, labels = model.classes, np.arange(n) % model.classes if model.classes else None
+        if label is not None:
+            model, classes, labels = model.given(label), 0, np.full(n, label)
+        if out.suffix == ".png" and classes:
+            n = -(-n // classes) * classes
+        x = model.sample(n, steps, seed)
     if out.suffix == ".npz":
-        arrays = {"x": x.numpy()} | ({} if labels is None else {"y": labels})
+        arrays: dict[str, Any] = {"x": x.numpy()} | ({} if labels is None else {"y": labels})
         try:
-            np.savez_compressed(out, **arrays)  # type: ignore[arg-type]
+            np.savez_compressed(out, **arrays)
         except OSError as error:
             raise UserError(f"cannot write {out}: {error.strerror}") from error
         print(out)
         return 0
     require(x.ndim == 4 and x.shape[1] in (1, 3), f"samples of shape {tuple(x.shape[1:])} are no pictures: write .npz")
-    save_png(sheet(x, model.classes), out)
+    save_png(sheet(x, classes), out)
     strip = film(model, seed=seed)
     film_file = out.with_name(f"{out.stem}-film.png")
     save_png(grid(strip.flatten(0, 1), columns=strip.shape[1]), film_file)

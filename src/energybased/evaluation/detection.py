@@ -26,6 +26,18 @@ def auroc(ordinary: Tensor, strange: Tensor) -> float:
     return float(roc_auc_score(truth.numpy(), torch.cat([ordinary, strange]).double().numpy()))
 
 
+def auprc(ordinary: Tensor, strange: Tensor) -> float:
+    """Average precision at which strange inputs are found by their scores, `(n,)` and `(m,)`; by chance m / (n + m).
+
+    >>> auprc(torch.tensor([0.0, 1.0]), torch.tensor([2.0, 0.5]))
+    0.8333333333333333
+    """
+    from sklearn.metrics import average_precision_score
+
+    truth = torch.cat([torch.zeros(len(ordinary)), torch.ones(len(strange))])
+    return float(average_precision_score(truth.numpy(), torch.cat([ordinary, strange]).double().numpy()))
+
+
 def strange_inputs(x: Tensor) -> dict[str, Tensor]:
     """Strange versions of pictures `(n, channels, height, width)`, as many as there are pictures."""
     rng = torch.Generator().manual_seed(0)

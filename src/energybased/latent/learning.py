@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, cast
 
+import torch
 from torch import Generator, Tensor
 
+from energybased.errors import require
 from energybased.latent.posterior import Posterior
 from energybased.latent.stage import StageRatio
 from energybased.latent.staged_prior import StagedPrior
 from energybased.objectives.objective import Batch, Parts, Result, State, Vital, scalar
 
+LOG_2PI = math.log(2 * math.pi)
+
 
 @dataclass(frozen=True)
-class JointStage:
+class LatentStage:
     """Xiao & Han 2022: the stage's ratio between z+ and z-, and |x - g(z+)|^2 for the generator.
 
     z+ are samples of the posterior under the prior of the stages before, the running one left out; z- samples of that
-    prior.
+    prior. An encoder, if there is one, learns to begin the chains where they end: -log q(z+ | x).
+
+    z+ cost more than anything else: the latest of them are kept in a pool, from which the ratio learns.
 
     Args:
-        ratio: the stage.
+        ratio: the stage; None for a generator that learns alone, under all the stages that there are.
         posterior: how z+ are drawn.
+        joint: whether the generator learns; it is left as it is otherwise, as after a first training.
+        pool: how many of the latest z+ are kept.
+        rows: taken from the pool for an update of the ratio.
     """
 
     vitals: ClassVar[tuple[Vital, ...]] = (
@@ -30,25 +40,57 @@ class JointStage:
         Vital("latent_square", 0.0, 100.0, 50, "take shorter steps on the posterior, or a larger sigma"),
     )
 
-    ratio: StageRatio
+    ratio: StageRatio | None
     posterior: Posterior = Posterior()
+    joint: bool = True
+    pool: int = 5000
+    rows: int = 300
+
+    def __post_init__(self) -> None:
+        require(self.pool >= 1, f"pool must be at least 1, got {self.pool}")
+        require(self.rows >= 1, f"rows must be at least 1, got {self.rows}")
 
     def init(self, parts: Parts, data: Tensor, rng: Generator) -> State:
-        return self.ratio.init(parts, data, rng)
+        if self.ratio is None:
+            return {}
+        pool = torch.zeros(self.pool, cast(StagedPrior, parts["prior"]).base.dim)
+        return {**self.ratio.init(parts, data, rng), "pool": pool, "pooled": torch.tensor(0)}
 
     def refresh(self, state: State, rng: Generator) -> State:
-        return self.ratio.refresh(state, rng)
+        return state if self.ratio is None else self.ratio.refresh(state, rng)
 
     def step(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> Result:
-        prior, generator = cast(StagedPrior, parts["prior"]), parts["generator"]
-        energy = self.posterior.energy(prior.first(self.ratio.stage), generator, batch.x)
-        start = self.posterior.noise(len(batch.x), prior.base.dim, rng).to(batch.x)
-        positives = self.posterior.infer(energy, start, rng).x.detach()
-        learned = self.ratio.step(parts, state, Batch(positives), rng)
-        off = (generator(positives) - batch.x).square().flatten(1)
-        metrics = {
-            **learned.metrics,
-            "mse": scalar(4 * off.mean()),  # on [-1, 1], as the literature states it
-            "latent_square": scalar(positives.square().mean()),
-        }
-        return Result({**learned.losses, "generator": off.sum(1).mean()}, learned.state, metrics)
+        prior = cast(StagedPrior, parts["prior"])
+        before = prior.first(len(prior.learned) if self.ratio is None else self.ratio.stage)
+        positives = self.posterior.draw(parts, before, batch.x, prior.base.dim, rng).detach()
+        losses, metrics = reproducing(parts, positives, batch.x)
+        if not self.joint:
+            losses = {}
+        if self.ratio is not None:
+            learned = self.ratio.step(parts, state, Batch(self.pooled(state, positives, rng)), rng)
+            losses, metrics, state = losses | learned.losses, metrics | learned.metrics, learned.state
+        return Result(losses, state, metrics)
+
+    def pooled(self, state: State, positives: Tensor, rng: Generator) -> Tensor:
+        """Rows of the pool `(rows, dim)`, once these positives are in it."""
+        places = (int(state["pooled"]) + torch.arange(len(positives))) % self.pool
+        state["pool"][places] = positives.to(state["pool"])
+        state["pooled"] = state["pooled"] + len(positives)
+        there = min(int(state["pooled"]), self.pool)
+        return state["pool"][torch.randint(there, (self.rows,), generator=rng)].to(positives)
+
+
+def reproducing(parts: Parts, positives: Tensor, x: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """What generator, and encoder if there is one, learn from samples z+ `(batch, dim)` of the posterior; metrics."""
+    off = (parts["generator"](positives) - x).square().flatten(1)
+    losses = {"generator": off.sum(1).mean()}
+    if "encoder" in parts:
+        mean, log_std = parts["encoder"](x)
+        losses["encoder"] = surprise(mean, log_std, positives).mean()
+    mse = 4 * off.mean()  # on [-1, 1], as the literature states it
+    return losses, {"mse": scalar(mse), "latent_square": scalar(positives.square().mean())}
+
+
+def surprise(mean: Tensor, log_std: Tensor, z: Tensor) -> Tensor:
+    """-log N(z; mean, diag(std^2)) in nats, `(batch,)`."""
+    return (0.5 * ((z - mean) / log_std.exp()).square() + log_std + 0.5 * LOG_2PI).sum(1)

@@ -18,6 +18,7 @@ from energybased.training import Phase
 
 CHANCE = 2 * math.log(2)
 DECAY = 0.99  # of the running mean of losses
+LEVELS = 10  # of annealing a stage, for chains that then go on
 LUCK = 4.0  # standard errors by which a classifier must beat chance
 
 
@@ -67,7 +68,7 @@ class StageRatio:
         state = {"mean": chance, "square": chance**2, "spread": zero, "best": chance, "since": zero, "seen": zero}
         if self.exact(prior):
             return state
-        return {**state, **self.buffer.init(lambda n: prior.sample(n, rng, self.stage).cpu(), rng)}
+        return {**state, **self.buffer.init(lambda n: prior.sample(n, rng, self.stage, LEVELS).cpu(), rng)}
 
     def refresh(self, state: State, rng: Generator) -> State:
         return state

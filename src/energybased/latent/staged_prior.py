@@ -62,12 +62,14 @@ class StagedPrior(Energy):
         """The base and the priors after each of the first k stages that counts."""
         return [self.base, *(self.first(i + 1) for i in range(k) if self.learned[i])]
 
-    def annealed(self, k: int, n: int, generator: Generator | None = None) -> Annealed:
+    def annealed(
+        self, k: int, n: int, generator: Generator | None = None, resample: bool = True, levels: int = LEVELS
+    ) -> Annealed:
         """n chains `(n, dim)` that begin as samples of the base and go, resampled, through the first k stages."""
         start, path = self.base.draw(n, generator).to(self.learned.device), self.path(k)
         if len(path) == 1:
             return Annealed(start, torch.zeros(n, dtype=torch.float64, device=start.device))
-        return anneal(path, start, KERNEL, LEVELS, generator=generator, resample=True)
+        return anneal(path, start, KERNEL, levels, generator=generator, resample=resample)
 
     def log_z(self, n: int = 4000, generator: Generator | None = None) -> Estimate:
         """log of the integral of exp(-E), from the weights of n annealed chains; the error is that between groups."""
@@ -84,7 +86,7 @@ class StagedPrior(Energy):
         self.excess.fill_(estimate.value - float(self.base.log_z))
         return estimate
 
-    def sample(self, n: int, generator: Generator | None = None, k: int | None = None) -> Tensor:
+    def sample(self, n: int, generator: Generator | None = None, k: int | None = None, levels: int = LEVELS) -> Tensor:
         """n samples `(n, dim)`, annealed through the stages (the first k of them, if given) and resampled."""
         k = len(self.learned) if k is None else k
-        return self.annealed(k, n, generator).resampled(generator)
+        return self.annealed(k, n, generator, levels=levels).resampled(generator)

@@ -1,6 +1,7 @@
 """Plain networks, one family a file."""
 
 from energybased.networks.convolutional import Convolutional
+from energybased.networks.encoder import Encoder, convolutional_encoder, dense_encoder
 from energybased.networks.generator import deconvolutional_generator, dense_generator
 from energybased.networks.half import Half
 from energybased.networks.mlp import MLP
@@ -11,11 +12,14 @@ from energybased.networks.spectral import power_iteration
 __all__ = [
     "MLP",
     "Convolutional",
+    "Encoder",
     "Half",
     "Parallel",
     "Residual",
     "Stage",
+    "convolutional_encoder",
     "deconvolutional_generator",
+    "dense_encoder",
     "dense_generator",
     "groups",
     "power_iteration",

@@ -26,6 +26,7 @@ SVHN = (Transposed(512, 4, 1, 0), Transposed(256), Transposed(128), Transposed(3
 CELEBA64 = (Transposed(1024, 4, 1, 0), Transposed(512), Transposed(256), Transposed(128), Transposed(3))
 CIFAR10 = (Transposed(1024, 8, 1, 0), Transposed(512), Transposed(256), Transposed(3, 3, 1, 1))
 MNIST = (Transposed(1024, 7, 1, 0), Transposed(512), Transposed(256), Transposed(1, 3, 1, 1))
+LAYOUTS = {"mnist": MNIST, "svhn": SVHN, "cifar10": CIFAR10, "celeba64": CELEBA64}
 
 
 class Pixels(nn.Module):

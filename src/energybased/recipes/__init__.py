@@ -12,9 +12,14 @@ from energybased.recipes.imagenet import imagenet32, imagenet128
 from energybased.recipes.images import images
 from energybased.recipes.judge import JudgeRecipe
 from energybased.recipes.judges import judge_cifar10, judge_digits, judge_fashion, judge_mnist
+from energybased.recipes.latent import LatentRecipe, StagedRecipe
+from energybased.recipes.latent_digits import digits_latent
+from energybased.recipes.latent_mnist import fashion_latent_small, mnist_anomaly_small, mnist_latent_small
+from energybased.recipes.lebm import LebmRecipe
 from energybased.recipes.mnist import fashion, mnist, mnist_conditional
 from energybased.recipes.network import Dense, Images
 from energybased.recipes.recipe import Recipe
+from energybased.recipes.vae import VaeRecipe
 
 RECIPES: dict[str, Callable[..., Recipe]] = {
     "digits": digits,
@@ -27,12 +32,16 @@ RECIPES: dict[str, Callable[..., Recipe]] = {
     "imagenet32": imagenet32,
     "imagenet128": imagenet128,
     "images": images,
+    "digits-latent": digits_latent,
+    "mnist-latent-small": mnist_latent_small,
+    "mnist-anomaly-small": mnist_anomaly_small,
+    "fashion-latent-small": fashion_latent_small,
     "judge-digits": judge_digits,
     "judge-mnist": judge_mnist,
     "judge-fashion": judge_fashion,
     "judge-cifar10": judge_cifar10,
 }
-KINDS: tuple[type[Recipe], ...] = (EnergyRecipe, JudgeRecipe)  # the classes that recipes are made of
+KINDS: tuple[type[Recipe], ...] = (EnergyRecipe, JudgeRecipe, StagedRecipe, LebmRecipe, VaeRecipe)  # classes of recipes
 
 
 def find_recipe(name: str) -> Recipe:
@@ -47,6 +56,10 @@ __all__ = [
     "EnergyRecipe",
     "Images",
     "JudgeRecipe",
+    "LatentRecipe",
+    "LebmRecipe",
+    "StagedRecipe",
+    "VaeRecipe",
     "KINDS",
     "RECIPES",
     "Recipe",
@@ -55,6 +68,10 @@ __all__ = [
     "cifar10_conditional",
     "cifar10_small",
     "digits",
+    "digits_latent",
+    "fashion_latent_small",
+    "mnist_anomaly_small",
+    "mnist_latent_small",
     "fashion",
     "find_recipe",
     "imagenet128",

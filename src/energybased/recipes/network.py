@@ -11,7 +11,7 @@ from torch import nn
 
 from energybased import networks
 from energybased.errors import require
-from energybased.networks import Stage
+from energybased.networks import Stage, encoder, generator
 
 
 @dataclass(frozen=True)
@@ -59,4 +59,45 @@ class Images:
         return networks.Residual(event, self.stem, self.stages, classes, self.activation, self.dropout, self.dense)
 
 
+@dataclass(frozen=True)
+class DenseCoder:
+    """Multilayer perceptrons from latent vectors to events of any shape, and back.
+
+    Args:
+        hidden: widths of the hidden layers of the generator; the encoder has them in reverse.
+    """
+
+    hidden: tuple[int, ...] = (256, 512)
+
+    def __post_init__(self) -> None:
+        require(len(self.hidden) > 0 and min(self.hidden) >= 1, f"hidden must be widths of layers, got {self.hidden}")
+
+    def generator(self, dim: int, event: Sequence[int]) -> nn.Module:
+        return networks.dense_generator(dim, self.hidden, event)
+
+    def encoder(self, dim: int, event: Sequence[int]) -> networks.Encoder:
+        return networks.dense_encoder(event, self.hidden[::-1], dim)
+
+
+@dataclass(frozen=True)
+class ConvolutionalCoder:
+    """The networks on which latent energy-based models are compared; see `networks.generator`.
+
+    Args:
+        layout: whose.
+    """
+
+    layout: Literal["mnist", "svhn", "cifar10", "celeba64"] = "cifar10"
+
+    def __post_init__(self) -> None:
+        require(self.layout in generator.LAYOUTS, f"no such layout: {self.layout!r}")
+
+    def generator(self, dim: int, event: Sequence[int]) -> nn.Module:
+        return networks.deconvolutional_generator(dim, generator.LAYOUTS[self.layout])
+
+    def encoder(self, dim: int, event: Sequence[int]) -> networks.Encoder:
+        return networks.convolutional_encoder(event, encoder.LAYOUTS[self.layout], dim)
+
+
 AnyNetwork = Union[Dense, Images]
+AnyCoder = Union[DenseCoder, ConvolutionalCoder]

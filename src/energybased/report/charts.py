@@ -45,6 +45,23 @@ def curves(
     return _svg(figure)
 
 
+def clouds(groups: Mapping[str, Tensor]) -> str:
+    """A square of points a group, `(n, 2)` each, over common axes, at the most four in a row."""
+    columns = min(4, len(groups))
+    lines = -(-len(groups) // columns)
+    figure = Figure(figsize=(SIZE[0], lines * SIZE[0] / columns), layout="constrained")
+    FigureCanvasSVG(figure)
+    low, high = np.quantile(np.concatenate([group.numpy() for group in groups.values()]), [0.001, 0.999])
+    for place, (name, group) in enumerate(groups.items(), 1):
+        axes = figure.add_subplot(lines, columns, place)
+        x, y = group.numpy().T
+        axes.hist2d(x, y, bins=40, range=[[low, high]] * 2, cmap="Blues")
+        axes.set_title(name, fontsize=9)
+        axes.set_xticks([])
+        axes.set_yticks([])
+    return _svg(figure)
+
+
 def _figure(x: str, y: str) -> tuple[Figure, Any]:
     figure = Figure(figsize=SIZE, layout="constrained")
     FigureCanvasSVG(figure)

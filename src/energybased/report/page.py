@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from string import Template
 from typing import Any
 
 from torch import Tensor
 
-from energybased.data import DataSet
-from energybased.data.pictures import grid, png_uri, sheet
-from energybased.evaluation.detection import strange_inputs
+from energybased.data.pictures import png_uri
 from energybased.recipes import find_recipe
-from energybased.report.charts import curves, histograms
-from energybased.runs.film import film
-from energybased.runs.model import Model
-from energybased.runs.settings import differences
+from energybased.report.charts import curves
+from energybased.runs.settings import differences, read_recipe
 from energybased.training.run import Run
 
 PAGE = Template("""<!doctype html>
@@ -47,6 +43,8 @@ NAMES = {
     "fd_long": "energy: fresh chains, ten times as long",
     "fd_best_mixture": "best mixture of Gaussians",
     "fd_gaussian": "one Gaussian",
+    "fd_stage_0": "the base: N(0, I)",
+    "fd_posterior": "the best that a prior could do: posteriors of training data",
     "fd_floor": "floor: training digits themselves",
 }
 
@@ -80,78 +78,28 @@ def table(rows: Sequence[dict[str, Any]], head: Sequence[str], ours: Sequence[st
     body = ""
     for row in rows:
         mark = ' class="ours"' if row["what"] in ours else ""
-        name, protocol = html.escape(NAMES.get(row["what"], row["what"])), html.escape(row["protocol"])
+        name, protocol = html.escape(_name(row["what"])), html.escape(row["protocol"])
         body += f'<tr{mark}><td>{name}</td><td class="number">{row["value"]:.2f}</td><td>{protocol}</td></tr>'
     return f"<table><tr>{cells}</tr>{body}</table>"
 
 
-def report(
-    run: Run,
-    model: Model,
-    data: DataSet,
-    rows: Sequence[dict[str, Any]],
-    composed: dict[str, Tensor] | None = None,
-    command: str = "",
-) -> str:
-    """The page of a run over pictures: what it draws, how, what it finds strange, and how it was trained."""
+def _name(what: str) -> str:
+    return NAMES.get(what, what.replace("fd_stage_", "prior after stages: "))
+
+
+def repeat(run: Run, command: str = "") -> list[str]:
+    """The command that makes this run again, and every setting."""
     facts = run.recipe
-    page = Page(f"An energy-based model of {data.name}")
-    if data.is_image:
-        page.add("Samples beside data", *_samples(model, data))
-    distances = [row for row in rows if row["what"].startswith("fd_")]
-    if distances:
-        page.add(
-            "How good they are",
-            table(distances, ("samples of", "distance", "protocol"), ("fd_buffer", "fd_fresh", "fd_long")),
-            note("Fréchet distance to held-out data in the features of a small classifier; less is better."),
-        )
-    if data.is_image:
-        page.add("From noise to a sample", *_film(model))
-    page.add("Energies of ordinary and of strange inputs", *_energies(model, data), *_detection(rows))
-    if composed:
-        page.add("Composed", *_composed(composed))
-    page.add("Training", *_training(run))
-    page.add(
-        "How to repeat it",
-        f"<pre>{html.escape(command or _command(model))}</pre>",
-        f"<details><summary>every setting</summary><pre>{html.escape(json.dumps(facts, indent=1))}</pre></details>",
-    )
-    return page.render()
-
-
-def _command(model: Model) -> str:
-    recipe = model.recipe
-    return " ".join(["ebm train", recipe.recipe, *differences(recipe, find_recipe(recipe.recipe))])
-
-
-def _samples(model: Model, data: DataSet) -> list[str]:
-    length = model.recipe.sampler.length
-    apart = ", a class a row" if 0 < model.classes <= 80 else ""
-    drawn = f"drawn by the model: fresh chains of {length} steps from noise, not picked{apart}"
-    figures = [picture(sheet(model.sample(80), model.classes), drawn)]
-    figures.append(picture(sheet(data.test.pixels(slice(80)), model.classes), "held-out data"))
-    return ['<div class="pair">', *figures, "</div>"]
-
-
-def _film(model: Model) -> list[str]:
-    strip = film(model)
-    chains, frames = strip.shape[:2]
-    steps = model.recipe.sampler.length
-    told = f"{chains} chains of {steps} steps, ever more of them between two frames; last, the noise taken off"
-    return [picture(grid(strip.flatten(0, 1), columns=frames), told)]
-
-
-def _energies(model: Model, data: DataSet) -> list[str]:
-    groups = {"train": data.train.pixels(slice(len(data.test))), "held out": data.test.pixels()}
-    if data.is_image:
-        groups |= strange_inputs(data.test.pixels())
+    recipe = read_recipe(facts["settings"])
+    again = " ".join(["ebm train", recipe.recipe, *differences(recipe, find_recipe(recipe.recipe))])
     return [
-        histograms({name: model.score(x) for name, x in groups.items()}, "energy (low: likely)"),
-        note("Training and held-out data should lie together. Values beyond the right edge are drawn at it."),
+        f"<pre>{html.escape(command or again)}</pre>",
+        f"<details><summary>every setting</summary><pre>{html.escape(json.dumps(facts, indent=1))}</pre></details>",
     ]
 
 
-def _detection(rows: Sequence[dict[str, Any]]) -> list[str]:
+def detection(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """How well energies tell strange inputs from held-out data."""
     values = {row["what"]: row["value"] for row in rows}
     kinds = [name.split("_")[1] for name in values if name.startswith("auroc_") and name.endswith("_energy")]
     body = "".join(
@@ -167,31 +115,18 @@ def _detection(rows: Sequence[dict[str, Any]]) -> list[str]:
     ]
 
 
-def _composed(composed: dict[str, Tensor]) -> list[str]:
-    figures = [picture(grid(x, columns=8), caption) for caption, x in composed.items()]
-    return ['<div class="pair">', *figures, "</div>"]
-
-
-def _training(run: Run) -> list[str]:
+def training(run: Run, shown: Mapping[str, str]) -> list[str]:
+    """Curves of the metrics that are shown, each with what it is, and what the guard did."""
     metrics, events = run.lines("metrics.jsonl"), run.lines("events.jsonl")
-    steps = [line["step"] for line in metrics]
     trips = [line for line in events if line["event"] in ("rollback", "stop")]
-    marks = [line["at"] for line in trips]
-
-    def curve(*names: str) -> dict[str, tuple[list[float], list[float]]]:
-        return {name: (steps, [line[name] for line in metrics]) for name in names if metrics and name in metrics[0]}
-
-    told = [
-        note(f"The guard went back {sum(line['event'] == 'rollback' for line in trips)} times.")
-        if trips
-        else note("The guard had nothing to do.")
-    ]
-    told += [note(f"step {line['at']}: {line['reason']}") for line in trips]
-    seconds = metrics[-1]["seconds"] if metrics else 0.0
-    return [
-        note(f"{steps[-1] if steps else 0} updates in {seconds:.0f} s."),
-        curves(curve("gap"), "E(data) - E(negatives)", marks),
-        curves(curve("separation"), "P(E(data) < E(negatives))", marks),
-        curves(curve("chain_gradient"), "gradient norm in the chains", marks),
-        *told,
-    ]
+    told = [note(f"step {line['at']}: {line['reason']}") for line in trips]
+    back = sum(line["event"] == "rollback" for line in trips)
+    told.insert(0, note(f"The guard went back {back} times." if trips else "The guard had nothing to do."))
+    charts = []
+    for name, label in shown.items():
+        points = [(line["step"], line[name]) for line in metrics if name in line]
+        if points:
+            x, y = zip(*points, strict=True)
+            charts.append(curves({name: (x, y)}, label, [line["at"] for line in trips]))
+    last = metrics[-1] if metrics else {"step": 0, "seconds": 0.0}
+    return [note(f"{last['step']} updates in {last['seconds']:.0f} s."), *charts, *told]

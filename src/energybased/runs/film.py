@@ -1,4 +1,4 @@
-"""The way of a few chains from noise to samples."""
+"""The way from noise to samples."""
 
 from __future__ import annotations
 
@@ -7,14 +7,18 @@ import math
 import torch
 from torch import Tensor
 
+from energybased.latent import LatentModel
 from energybased.runs.model import Model
 
 
-def film(model: Model, chains: int = 8, frames: int = 12, seed: int = 0) -> Tensor:
+def film(model: Model | LatentModel, chains: int = 8, frames: int = 12, seed: int = 0) -> Tensor:
     """The way of a few chains from noise, `(chains, frames, *event)`, at steps that grow by one factor.
 
-    The last frame shows the chain's end once more, with its noise taken off.
+    The last frame shows the chain's end once more, with its noise taken off. A latent model has a frame for the base,
+    and one for the prior after each stage.
     """
+    if isinstance(model, LatentModel):
+        return model.stages(chains, seed).transpose(0, 1)
     length = model.recipe.sampler.length
     start = model.start(chains, seed)
     trace = model.chains(start, seed=seed, keep_every=1).trace

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,11 +17,13 @@ from energybased.errors import require
 from energybased.evaluation.detection import auroc, strange_inputs
 from energybased.evaluation.judge import Judge
 from energybased.evaluation.mixtures import PixelMixture, best_mixture, candidates, fit_mixture
+from energybased.latent import LatentModel
 from energybased.runs.model import Model, buffer_samples
 from energybased.training.run import Run
 
 SAMPLES, MORE_SAMPLES = 1000, 5000  # the latter where at least as many are held out
 SURE = 0.9
+Drawing = tuple[str, str, Callable[[], Tensor]]  # a row, its protocol, and how its pictures are drawn
 LONG = 10  # times the recipe's length
 
 
@@ -32,7 +35,9 @@ class Measured:
     pictures: dict[str, Tensor] = field(default_factory=dict)
 
 
-def measure(model: Model, run: Run, data: DataSet, judge: Judge, seed: int, long: bool = False) -> Measured:
+def measure(
+    model: Model | LatentModel, run: Run, data: DataSet, judge: Judge, seed: int, long: bool = False
+) -> Measured:
     """Every row of a run's table: distances of its samples and of baselines, and what its energies find strange.
 
     The mixture is the candidate whose samples are nearest to the validation split; nothing else is chosen. A
@@ -54,15 +59,14 @@ def measure(model: Model, run: Run, data: DataSet, judge: Judge, seed: int, long
         protocol = f"fd@{len(x)}(judge-{judge.name}, {len(test)} held out, pixels clipped): {note}"
         rows.append(_row(what, judge.distance(x, test), protocol, time.monotonic() - began, seed))
 
-    length = model.recipe.sampler.length
-    # Chains that change their class with every batch belong to none: their noise is taken off by the marginal.
-    resting = model if model.recipe.buffer.by_class else replace(model, energy=model.marginal)
-    distance("fd_buffer", "replay-buffer chains", lambda: resting.finish(buffer_samples(run, model.recipe, count)))
-    distance("fd_fresh", f"fresh chains of {length} steps", lambda: model.sample(count, seed=seed))
-    if long:
-        steps = LONG * length
-        distance("fd_long", f"fresh chains of {steps} steps", lambda: model.sample(SAMPLES, steps, seed))
-    mixtures = candidates(data.train.pixels(), data.train.y if model.classes else None, seed)
+    if isinstance(model, LatentModel):
+        drawings = _of_latents(model, data, count, seed)
+    else:
+        drawings = _of_chains(model, run, count, seed, long)
+    for what, note, draw in drawings:
+        distance(what, note, draw)
+    labelled = not isinstance(model, LatentModel) and model.classes > 0
+    mixtures = candidates(data.train.pixels(), data.train.y if labelled else None, seed)
     mixture = best_mixture(mixtures, lambda x: judge.distance(x, data.validation.pixels()), SAMPLES)
     tried = ", ".join(m.name for m in mixtures)
     found = f"mixture of {mixture.name} Gaussians, the best of {tried} on the validation split"
@@ -72,8 +76,40 @@ def measure(model: Model, run: Run, data: DataSet, judge: Judge, seed: int, long
     distance("fd_floor", "training examples", lambda: data.train.pixels(slice(count)))
     for what, x in (("fresh", pictures["fd_fresh"]), ("best_mixture", pictures["fd_best_mixture"]), ("test", test)):
         rows += _opinions(what, judge.probabilities(x), seed)
-    rows += _strangeness(model, mixture, data, seed)
+    if isinstance(model, LatentModel):
+        rows.append(_reproduced(model, test[:SAMPLES], seed))
+    rows += _strangeness(model, mixture, test[:SAMPLES] if isinstance(model, LatentModel) else test, seed)
     return Measured(rows, pictures)
+
+
+def _of_chains(model: Model, run: Run, count: int, seed: int, long: bool) -> Iterator[Drawing]:
+    """What a model of pixels draws, and how."""
+    length = model.recipe.sampler.length
+    # Chains that change their class with every batch belong to none: their noise is taken off by the marginal.
+    resting = model if model.recipe.buffer.by_class else replace(model, energy=model.marginal)
+    yield "fd_buffer", "replay-buffer chains", lambda: resting.finish(buffer_samples(run, model.recipe, count))
+    yield "fd_fresh", f"fresh chains of {length} steps", lambda: model.sample(count, seed=seed)
+    if long:
+        steps = LONG * length
+        yield "fd_long", f"fresh chains of {steps} steps", lambda: model.sample(SAMPLES, steps, seed)
+
+
+def _of_latents(model: LatentModel, data: DataSet, count: int, seed: int) -> Iterator[Drawing]:
+    """What a latent model draws: as it is, with fewer stages, and from the posteriors of data."""
+    how = "annealed through the stages" if model.chains is None else f"chains of {model.chains.steps} steps"
+    yield "fd_fresh", f"the prior, {how}", lambda: model.sample(count, seed)
+    if model.chains is None:
+        for k in range(len(model.prior.learned)):
+            yield f"fd_stage_{k}", f"the prior after {k} stages", partial(model.sample, count, seed, k)
+    train = data.train.pixels(slice(count))
+    yield "fd_posterior", "z of the posteriors of training examples", lambda: model.reconstruct(train, seed=seed)
+
+
+def _reproduced(model: LatentModel, x: Tensor, seed: int) -> dict[str, Any]:
+    began = time.monotonic()
+    mse = float(4 * (model.reconstruct(x, seed=seed) - x).square().mean())
+    protocol = f"of pixels on [-1, 1], {len(x)} held out, z by {model.steps} steps"
+    return _row("mse", mse, protocol, time.monotonic() - began, seed)
 
 
 def _opinions(what: str, probabilities: Tensor, seed: int) -> list[dict[str, Any]]:
@@ -88,12 +124,12 @@ def _opinions(what: str, probabilities: Tensor, seed: int) -> list[dict[str, Any
     ]
 
 
-def _strangeness(model: Model, mixture: PixelMixture, data: DataSet, seed: int) -> list[dict[str, Any]]:
+def _strangeness(model: Model | LatentModel, mixture: PixelMixture, test: Tensor, seed: int) -> list[dict[str, Any]]:
     """How well energies tell the test split from strange inputs, ours and the mixture's."""
     rows = []
     for who, energy in (("energy", model.score), ("mixture", mixture.energy)):
-        ordinary = energy(data.test.pixels())
-        for kind, x in strange_inputs(data.test.pixels()).items():
+        ordinary = energy(test)
+        for kind, x in strange_inputs(test).items():
             began = time.monotonic()
             value = auroc(ordinary, energy(x))
             protocol = f"auroc({len(x)} test against {len(x)} {kind}, prevalence 0.50)"

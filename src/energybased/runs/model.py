@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar, cast
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -16,13 +17,15 @@ from torch import Tensor, nn
 from energybased.energies import as_energy
 from energybased.energy import Energy, mixture
 from energybased.errors import UserError, require
-from energybased.recipes import EnergyRecipe, Recipe
+from energybased.latent import LatentModel
+from energybased.recipes import EnergyRecipe, LatentRecipe, Recipe
 from energybased.runs.settings import read_recipe, to_json
 from energybased.sampling import Samples, Streams, sample
 from energybased.tasks.denoise import denoise
 from energybased.training.checkpoint import load_group, read_state
 from energybased.training.run import Run
 
+M = TypeVar("M", bound=nn.Module)
 FORMAT = "energybased-model-1"
 CHUNK = 500  # rows at a time
 
@@ -115,7 +118,7 @@ def _chunks(n: int) -> list[Tensor]:
     return list(torch.arange(n).split(CHUNK))
 
 
-def load(path: Path | str, energy: nn.Module | None = None) -> Model:
+def load(path: Path | str, energy: nn.Module | None = None) -> Model | LatentModel:
     """The model of a run, with the averaged weights of its newest checkpoint, or of an exported file.
 
     Args:
@@ -129,10 +132,26 @@ def load(path: Path | str, energy: nn.Module | None = None) -> Model:
     facts = run.recipe
     folder = run.newest_checkpoint()
     read_state(folder, facts["identity"])
-    prefix = "energy/"
-    weights = {name.removeprefix(prefix): value for name, value in load_group(folder, "ema").items()}
-    recipe = None if facts["settings"] is None else _of_energies(read_recipe(facts["settings"]), path)
-    return _model(recipe, tuple(facts["event"]), weights, str(path), energy)
+    weights, event = load_group(folder, "ema"), tuple(facts["event"])
+    recipe = None if facts["settings"] is None else read_recipe(facts["settings"])
+    if isinstance(recipe, LatentRecipe):
+        return _latent(recipe, event, weights, str(path))
+    own = None if recipe is None else _of_energies(recipe, path)
+    return _model(own, event, _of_part(weights, "energy"), str(path), energy)
+
+
+def load_energy(path: Path | str) -> Model:
+    """`load`, of what must be an energy over data."""
+    model = load(path)
+    require(isinstance(model, Model), f"{path} holds a latent model, not an energy over data")
+    return cast(Model, model)
+
+
+def load_latent(path: Path | str) -> LatentModel:
+    """`load`, of what must be a latent model."""
+    model = load(path)
+    require(isinstance(model, LatentModel), f"{path} holds no latent model")
+    return cast(LatentModel, model)
 
 
 def _from_file(path: Path) -> Model:
@@ -170,11 +189,25 @@ def _model(
         energy = recipe.blank(event)
     else:
         raise UserError(f"{path} was trained on a network of your own: pass it, load(path, energy=network)")
+    return Model(_filled(energy, weights, path), recipe, event)
+
+
+def _latent(recipe: LatentRecipe, event: tuple[int, ...], weights: Mapping[str, Tensor], path: str) -> LatentModel:
+    parts = recipe.blank(event)
+    return recipe.model({name: _filled(part, _of_part(weights, name), path) for name, part in parts.items()})
+
+
+def _of_part(weights: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
+    prefix = f"{part}/"
+    return {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
+
+
+def _filled(module: M, weights: Mapping[str, Tensor], path: str) -> M:
     try:
-        energy.load_state_dict(weights)
+        module.load_state_dict(weights)
     except RuntimeError as error:
-        raise UserError(f"the weights of {path} do not fit the network of its recipe") from error
-    return Model(energy.eval().requires_grad_(False), recipe, event)
+        raise UserError(f"the weights of {path} do not fit the networks of its recipe") from error
+    return module.eval().requires_grad_(False)
 
 
 def buffer_samples(run: Run, recipe: EnergyRecipe, n: int, seed: int = 0) -> Tensor:

@@ -1,0 +1,91 @@
+"""Latent models side by side: `python benchmarks/latent.py mnist-latent-small` writes results/mnist-latent-small.json.
+
+Systems share data, networks, inference and updates; autoencoders, whose updates have no chains, have three times as
+many. Runs are trained one after the other; those that are there are gone on with. Stop it when you like.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import defaultdict
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from rows import RESULTS, row, write
+
+from energybased.data.pictures import grid, save_png
+from energybased.latent import LatentModel
+from energybased.recipes import StagedRecipe, VaeRecipe, find_recipe
+from energybased.recipes.systems import SYSTEMS, system
+from energybased.runs.judge import load_judge
+from energybased.runs.model import load_latent
+from energybased.runs.train import resume, train
+
+COUNT, REPRODUCED = 5000, 1000  # samples, and test examples that are reproduced
+MORE = 3  # times the updates, of autoencoders
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("recipe")
+    parser.add_argument("--systems", nargs="+", default=list(SYSTEMS), choices=list(SYSTEMS))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--steps", type=int)
+    options = parser.parse_args()
+    base = find_recipe(options.recipe)
+    assert isinstance(base, StagedRecipe)
+    base = base if options.steps is None else replace(base, steps=options.steps)
+    data = base.load_data()
+    judge, test = load_judge(RESULTS / "judges" / f"{data.name}.safetensors"), data.test.pixels()
+    found, took = defaultdict(list), defaultdict(float)
+    flags = f" --steps {base.steps}" if options.steps else ""
+    command = f"python benchmarks/latent.py {options.recipe} --systems {' '.join(options.systems)} --seeds"
+    for seed in options.seeds:
+        for name in options.systems:
+            recipe = replace(system(name, base), seed=seed)
+            recipe = replace(recipe, steps=MORE * base.steps) if isinstance(recipe, VaeRecipe) else recipe
+            folder = Path("runs") / f"{options.recipe}-{name}-{seed}"
+            run = resume(folder) if folder.exists() else train(recipe, out=folder)
+            seconds = run.lines("metrics.jsonl")[-1]["seconds"]
+            model = load_latent(run.path)
+            for what, value in measured(model, judge, data, test, seed).items():
+                found[f"{name}: {what}"].append(value)
+                took[f"{name}: {what}"] += seconds
+                print(seed, name, what, round(value, 4), flush=True)
+            found[f"{name}: minutes"].append(seconds / 60)
+            if seed == options.seeds[0]:
+                save_png(grid(model.sample(64, seed)), RESULTS / f"{options.recipe}-{name}.png")
+            rows = [
+                row(k, v, options.seeds[: len(v)], PROTOCOLS[k.split(": ")[1]], f"{command} {seed}{flags}", took[k])
+                for k, v in found.items()
+            ]
+            write(f"{options.recipe}.json", rows)
+
+
+def measured(model: LatentModel, judge, data, test: torch.Tensor, seed: int) -> dict[str, float]:
+    x = test[:REPRODUCED]
+    values = {
+        "fd": judge.distance(model.sample(COUNT, seed), test),
+        "fd of the base": judge.distance(model.generate(model.prior.base.draw(COUNT, generator(seed))), test),
+        "fd of posteriors": judge.distance(model.reconstruct(data.train.pixels(slice(COUNT)), seed=seed), test),
+        "mse": float(4 * (model.reconstruct(x, seed=seed) - x).square().mean()),
+    }
+    return values
+
+
+def generator(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+PROTOCOLS = {
+    "fd": f"fd@{COUNT}(judge, test split): g(z), z of the prior as its system samples it",
+    "fd of the base": f"fd@{COUNT}(judge, test split): g(z), z of N(0, I)",
+    "fd of posteriors": f"fd@{COUNT}(judge, test split): g(z), z inferred from training examples",
+    "mse": f"of pixels on [-1, 1], {REPRODUCED} test examples, z by the chains of training",
+    "minutes": "wall time of the training, one thread, beside other work",
+}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,158 @@
+"""A generator with a prior over what it is given."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from energybased.energy import Energy
+from energybased.errors import require
+from energybased.latent.posterior import Posterior
+from energybased.latent.short_run import ShortRun
+from energybased.latent.staged_prior import StagedPrior
+from energybased.networks import Encoder
+from energybased.sampling import HMC, AnyKernel, Langevin, Streams, sample
+from energybased.sampling.annealed import anneal
+
+ROWS = 500  # at a time
+DRAWS = 5  # of the posterior, over which a score is averaged
+LEVELS = 100  # of annealing, between the base and the prior, and between that and a posterior
+
+
+@dataclass(frozen=True)
+class LatentModel:
+    """p(x, z) = prior(z) N(x; g(z), sigma^2 I), pixels in [0, 1] (Xiao & Han 2022).
+
+    Args:
+        generator: g, maps z `(batch, dim)` to `(batch, *event)`.
+        prior: over z.
+        sigma: standard deviation of pixels around g(z); half of that on [-1, 1].
+        kernel: one transition of the chains on the posterior.
+        steps: transitions of such a chain.
+        encoder: where it begins; at noise if not given.
+        chains: how the prior is sampled, if it was learned from short chains; annealed through its stages if not given.
+    """
+
+    generator: nn.Module
+    prior: StagedPrior
+    sigma: float = 0.15
+    kernel: AnyKernel = Langevin.overdamped(0.1)
+    steps: int = 20
+    encoder: Encoder | None = None
+    chains: ShortRun | None = None
+
+    @property
+    def posterior(self) -> Posterior:
+        return Posterior(self.sigma, self.kernel, self.steps)
+
+    @property
+    def dim(self) -> int:
+        return self.prior.base.dim
+
+    @property
+    def event(self) -> tuple[int, ...]:
+        """Shape of one example."""
+        return tuple(self.generate(torch.zeros(1, self.dim))[0].shape)
+
+    def latents(self, n: int, seed: int = 0, k: int | None = None) -> Tensor:
+        """n samples of the prior `(n, dim)`, or of its first k stages."""
+        require(n >= 1, f"n must be at least 1, got {n}")
+        rng = torch.Generator().manual_seed(seed)
+        if self.chains is None:
+            return self.prior.sample(n, rng, k)
+        return self.chains.draw(self.prior, self.prior.base, n, rng, self.prior.learned)
+
+    def sample(self, n: int, seed: int = 0, k: int | None = None) -> Tensor:
+        """n pictures `(n, *event)`: g(z), z of the prior, or of its first k stages."""
+        return self.generate(self.latents(n, seed, k))
+
+    def stages(self, n: int, seed: int = 0) -> Tensor:
+        """What n draws of the base become on their way through the stages that count, `(stages + 1, n, *event)`."""
+        prior, steps = self.prior, [0, *(k + 1 for k, learned in enumerate(self.prior.learned) if learned)]
+        with_seed = lambda: torch.Generator().manual_seed(seed)  # noqa: E731
+        return torch.stack([self.generate(prior.annealed(k, n, with_seed(), resample=False).x) for k in steps])
+
+    def infer(self, x: Tensor, steps: int | None = None, seed: int = 0, free: Tensor | None = None) -> Tensor:
+        """One z an example, `(n, dim)`: the ends of short chains on the posterior of x `(n, *event)`.
+
+        Args:
+            steps: transitions; the model's own if not given.
+            free: boolean, broadcastable to x; pixels that are True do not count, and no encoder is asked.
+
+        Raises:
+            UserError: if x is not a batch of finite pictures of the model's shape.
+        """
+        self._check(x)
+        rng = torch.Generator().manual_seed(seed)
+        encoder = {} if self.encoder is None or free is not None else {"encoder": self.encoder}
+        start = torch.cat([self.posterior.start(encoder, part, self.dim, rng) for part in x.split(ROWS)])
+        steps = self.steps if steps is None else steps
+        if steps == 0:
+            return start
+        known = None if free is None else ~free.expand(x.shape)
+        energy, streams = self.posterior.energy(self.prior, self.generator, x, known), Streams.of(rng, start)
+
+        def part(rows: Tensor) -> Tensor:
+            return sample(energy.select(rows), start[rows], self.kernel, steps, streams.select(rows)).x
+
+        return _in_parts(part, len(x))
+
+    def reconstruct(self, x: Tensor, steps: int | None = None, seed: int = 0) -> Tensor:
+        """g(z) `(n, *event)`, z of the posterior of each example."""
+        return self.generate(self.infer(x, steps, seed))
+
+    def restore(self, x: Tensor, free: Tensor, steps: int | None = None, seed: int = 0) -> Tensor:
+        """x `(n, *event)` with the entries that are `free` made by the generator, as the others have it.
+
+        Chains begin at noise, and have the model's steps ten times unless told otherwise.
+        """
+        require(free.dtype == torch.bool, f"free must be a boolean mask, got {free.dtype}")
+        z = self.infer(x, 10 * max(self.steps, 1) if steps is None else steps, seed, free)
+        return torch.where(free, self.generate(z), x)
+
+    @torch.no_grad()
+    def score(self, x: Tensor, seed: int = 0) -> Tensor:
+        """-log p(x, z) but for its constant, `(n,)`, the mean over five posterior samples z; high means strange."""
+        energy = self.posterior.energy(self.prior, self.generator, x)
+        scores = []
+        for draw in range(DRAWS):
+            z = self.infer(x, seed=seed + draw)
+            scores.append(_in_parts(lambda rows, z=z: energy.select(rows)(z[rows]), len(x)))  # type: ignore[misc]
+        return torch.stack(scores).mean(0)
+
+    def log_prob(self, x: Tensor, chains: int = 10, levels: int = LEVELS, seed: int = 0) -> Tensor:
+        """A lower bound, in expectation, of log p(x) in nats over pixels in [0, 1], `(n,)`.
+
+        By annealed importance sampling from the base through the prior to the posterior (Neal 2001), less the prior's
+        log Z, which `normalise` estimates; `prior.log_z` has the error of that.
+        """
+        self._check(x)
+        rng = torch.Generator().manual_seed(seed)
+        bounds = []
+        for part in x.split(max(1, ROWS // chains)):
+            posterior = self.posterior.energy(self.prior, self.generator, part).expand(chains)
+            path: list[Energy] = [*self.prior.path(len(self.prior.learned)), posterior]
+            start = self.prior.base.draw(len(part) * chains, rng)
+            weights = anneal(path, start, HMC(0.05, 5), levels, generator=rng).log_weights
+            bounds.append(weights.unflatten(0, (-1, chains)).logsumexp(1) - math.log(chains))
+        constant = 0.5 * x[0].numel() * math.log(2 * math.pi * self.sigma**2)
+        return (torch.cat(bounds) - constant - self.prior.excess).to(x.dtype)
+
+    @torch.no_grad()
+    def generate(self, z: Tensor) -> Tensor:
+        """g(z) `(n, *event)` of z `(n, dim)`."""
+        made: Tensor = torch.cat([self.generator(part) for part in z.split(ROWS)])
+        return made
+
+    def _check(self, x: Tensor) -> None:
+        event = self.event
+        require(tuple(x.shape[1:]) == event, f"x must be (n, {', '.join(map(str, event))}), got {tuple(x.shape)}")
+        require(len(x) >= 1 and bool(x.isfinite().all()), "x must hold examples, all of finite numbers")
+
+
+def _in_parts(function: Callable[[Tensor], Tensor], n: int) -> Tensor:
+    return torch.cat([function(rows) for rows in torch.arange(n).split(ROWS)])

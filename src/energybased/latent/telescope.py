@@ -1,0 +1,49 @@
+"""Telescoping ratios in latent space."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, cast
+
+import torch
+from torch import Generator, Tensor
+from torch.nn import functional as F
+
+from energybased.latent.posterior import Posterior
+from energybased.latent.staged_prior import StagedPrior
+from energybased.objectives.objective import Batch, Parts, Result, State, Vital, scalar
+
+
+@dataclass(frozen=True)
+class Telescope:
+    """Rhodes et al. 2020 (TRE): ratios between waymarks z_k = sqrt(1 - a_k^2) z+ + a_k e, a_k = k/m, learned together.
+
+    z+ are samples of the posterior under the base, or of an encoder, e of N(0, I). The m stages of the prior are the
+    bridges between neighbouring waymarks, that from the noise first.
+
+    Args:
+        posterior: how z+ are drawn.
+    """
+
+    vitals: ClassVar[tuple[Vital, ...]] = (Vital("loss", 0.0, 10.0, 20, "lower the learning rate"),)
+
+    posterior: Posterior = Posterior(steps=0)
+
+    def init(self, parts: Parts, data: Tensor, rng: Generator) -> State:
+        cast(StagedPrior, parts["prior"]).learned.fill_(1)
+        return {}
+
+    def refresh(self, state: State, rng: Generator) -> State:
+        return state
+
+    def step(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> Result:
+        prior = cast(StagedPrior, parts["prior"])
+        z = self.posterior.draw(parts, prior.base, batch.x, prior.base.dim, rng)
+        noise, bridges = prior.base.draw(len(z), rng).to(z), len(prior.learned)
+        a = torch.linspace(1, 0, bridges + 1).to(z)[:, None, None]  # from the noise to the data
+        waymarks = (1 - a.square()).sqrt() * z + a * noise
+        logits = prior.logits(waymarks.flatten(0, 1)).unflatten(0, (bridges + 1, -1))  # (waymarks, batch, bridges)
+        k = torch.arange(bridges)
+        losses = F.softplus(-logits[k + 1, :, k]) + F.softplus(logits[k, :, k])
+        loss = losses.mean()
+        return Result({"prior": loss}, state, {"loss": scalar(loss)})

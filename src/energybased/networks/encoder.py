@@ -1,0 +1,60 @@
+"""Encoders: from a picture `(batch, *event)` to a Gaussian over latent vectors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Generator, Tensor, nn
+
+SLOPE = 0.2
+
+# Channels, beside the generators of the same names (Yu et al. 2023).
+LAYOUTS = {
+    "mnist": (128, 256, 512),
+    "svhn": (64, 128, 256, 512),
+    "cifar10": (64, 128, 256, 512),
+    "celeba64": (64, 128, 256, 512, 512),
+}
+
+
+class Encoder(nn.Module):
+    """q(z | x) = N(mean(x), diag(std(x)^2)) (Kingma & Welling 2014).
+
+    Args:
+        trunk: maps `(batch, *event)` to `(batch, 2 dim)`.
+    """
+
+    def __init__(self, trunk: nn.Module) -> None:
+        super().__init__()
+        self.trunk = trunk
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """x `(batch, *event)` -> mean and logarithm of the standard deviation, `(batch, dim)` each."""
+        mean, log_std = self.trunk(x).chunk(2, dim=1)
+        return mean, log_std
+
+    @staticmethod
+    def around(mean: Tensor, log_std: Tensor, rng: Generator) -> Tensor:
+        """One z a row, `(batch, dim)`; differentiable."""
+        return mean + log_std.exp() * torch.randn(mean.shape, generator=rng).to(mean)
+
+
+def dense_encoder(event: Sequence[int], hidden: Sequence[int], dim: int) -> Encoder:
+    """Linear layers with LeakyReLU(0.2) between them."""
+    layers: list[nn.Module] = [nn.Flatten()]
+    for a, b in pairwise([math.prod(event), *hidden]):
+        layers += [nn.Linear(a, b), nn.LeakyReLU(SLOPE)]
+    return Encoder(nn.Sequential(*layers, nn.Linear(hidden[-1], 2 * dim)))
+
+
+def convolutional_encoder(event: Sequence[int], channels: Sequence[int], dim: int) -> Encoder:
+    """A 3x3 convolution, then ever more strided 4x4 ones, with instance norms and LeakyReLU(0.2)."""
+    layers: list[nn.Module] = []
+    for i, (a, b) in enumerate(pairwise([event[0], *channels])):
+        convolution = nn.Conv2d(a, b, 4, 2, 1) if i else nn.Conv2d(a, b, 3, 1, 1)
+        layers += [convolution, nn.InstanceNorm2d(b, affine=True), nn.LeakyReLU(SLOPE)]
+    side = math.prod(event[1:]) // 4 ** (len(channels) - 1)
+    return Encoder(nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels[-1] * side, 2 * dim)))

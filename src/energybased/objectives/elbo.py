@@ -1,0 +1,47 @@
+"""Variational autoencoders."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, cast
+
+from torch import Generator, Tensor
+
+from energybased.errors import require
+from energybased.networks import Encoder
+from energybased.objectives.objective import Batch, Parts, Result, State, Vital, scalar
+
+
+@dataclass(frozen=True)
+class Elbo:
+    """Kingma & Welling 2014: |x - g(z)|^2 / (2 sigma^2) + KL(q(z | x), N(0, I)), z drawn from the encoder's q.
+
+    Args:
+        sigma: standard deviation of pixels in [0, 1] around g(z).
+    """
+
+    vitals: ClassVar[tuple[Vital, ...]] = (
+        Vital("mse", 0.0, 1.0, 50, "lower the learning rate"),
+        Vital("divergence", 0.0, 1e4, 50, "lower the learning rate"),
+    )
+
+    sigma: float = 0.15
+
+    def __post_init__(self) -> None:
+        require(self.sigma > 0, f"sigma must be positive, got {self.sigma}")
+
+    def init(self, parts: Parts, data: Tensor, rng: Generator) -> State:
+        return {}
+
+    def refresh(self, state: State, rng: Generator) -> State:
+        return state
+
+    def step(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> Result:
+        encoder = cast(Encoder, parts["encoder"])
+        mean, log_std = encoder(batch.x)
+        z = encoder.around(mean, log_std, rng)
+        off = (parts["generator"](z) - batch.x).square().flatten(1)
+        divergence = (0.5 * (mean.square() + (2 * log_std).exp() - 1) - log_std).sum(1).mean()
+        loss = off.sum(1).mean() / (2 * self.sigma**2) + divergence
+        metrics = {"mse": scalar(4 * off.mean()), "divergence": scalar(divergence)}
+        return Result({"generator": loss, "encoder": loss}, state, metrics)

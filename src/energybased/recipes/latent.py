@@ -1,0 +1,142 @@
+"""Recipes that train a generator with a prior."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal, Self
+
+import torch
+from torch import Tensor, nn
+from tyro.conf import Suppress
+
+from energybased.data import DataSet
+from energybased.data.left_out import left_out
+from energybased.energies import StandardNormal
+from energybased.errors import UserError, require
+from energybased.latent import LatentModel, LatentStage, Posterior, ShortRun, StagedPrior, StageRatio, stage_phase
+from energybased.networks import Half, Parallel
+from energybased.objectives import Objective
+from energybased.recipes.network import AnyCoder, DenseCoder
+from energybased.recipes.recipe import Recipe
+from energybased.sampling import MALA, AnyKernel
+from energybased.training import Phase
+
+
+@dataclass(frozen=True)
+class LatentRecipe(Recipe):
+    """What all latent models share: generator, prior and inference. Subclasses say how they learn.
+
+    Args:
+        dim: entries of a latent vector.
+        coder: generator and encoder.
+        encoder: whether there is an encoder, at whose draws the chains on the posterior begin.
+        ratio: widths of the hidden layers of each network of the prior.
+        stages: networks of the prior.
+        posterior: the chains on the posterior.
+        precision: in which the generator computes; latent vectors, weights and the prior are in float32.
+        without: a class that is left out of training, and strange in the test split.
+        pooled: with it, the test split has all its examples and a fifth of the others; see `data.left_out`.
+    """
+
+    recipe: Suppress[str] = "latent"
+    dim: int = 16
+    coder: AnyCoder = DenseCoder()
+    encoder: bool = False
+    ratio: tuple[int, ...] = (200, 200)
+    stages: int = 3
+    posterior: Posterior = Posterior()
+    precision: Literal["float32", "bfloat16"] = "float32"
+    without: int | None = None
+    pooled: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.dim >= 1, f"dim must be at least 1, got {self.dim}")
+        require(len(self.ratio) > 0 and min(self.ratio) >= 1, f"ratio must be widths of layers, got {self.ratio}")
+        require(self.precision in ("float32", "bfloat16"), f"no such precision: {self.precision!r}")
+        require(self.stages >= 1, f"stages must be at least 1, got {self.stages}")
+        require(self.posterior.steps > 0 or self.encoder, "without an encoder, posterior.steps must be at least 1")
+
+    def load_data(self) -> DataSet:
+        data = super().load_data()
+        return data if self.without is None else left_out(data, self.without, self.pooled)
+
+    def parts(self, data: DataSet) -> Mapping[str, nn.Module]:
+        torch.manual_seed(self.seed)
+        return self.blank(data.event)
+
+    def blank(self, event: tuple[int, ...]) -> dict[str, nn.Module]:
+        """Parts over `event` in which weights can be loaded."""
+        generator = self.coder.generator(self.dim, event)
+        generator = Half(generator) if self.precision == "bfloat16" else generator
+        made = tuple(generator(torch.zeros(1, self.dim)).shape[1:])
+        if made != tuple(event):
+            raise UserError(f"the generator makes {made}, and {self.data} holds {tuple(event)}")
+        prior = StagedPrior(StandardNormal(self.dim), Parallel(self.dim, self.ratio, self.stages))
+        parts: dict[str, nn.Module] = {"prior": prior, "generator": generator}
+        return {**parts, "encoder": self.coder.encoder(self.dim, event)} if self.encoder else parts
+
+    def model(self, parts: Mapping[str, nn.Module]) -> LatentModel:
+        """Trained parts, put together."""
+        p = self.posterior
+        prior, generator, encoder = (parts.get(name) for name in ("prior", "generator", "encoder"))
+        return LatentModel(generator, prior, p.sigma, p.kernel, p.steps, encoder, self.chains)  # type: ignore[arg-type]
+
+    @property
+    def chains(self) -> ShortRun | None:
+        """How the prior is sampled; annealed if None."""
+        return None
+
+    def settled(self, parts: Mapping[str, nn.Module], examples: tuple[Tensor, ...]) -> Self:
+        if self.posterior.engine != "auto" or self.posterior.steps == 0:
+            return self
+        x = torch.rand((self.batch_size, *examples[0].shape[1:]), generator=torch.Generator().manual_seed(self.seed))
+        start = torch.randn(self.batch_size, self.dim, generator=torch.Generator().manual_seed(self.seed))
+        prior = parts["prior"]
+        assert isinstance(prior, StagedPrior)
+        engine = self.posterior.fastest(prior.base, parts["generator"], x, start)
+        return replace(self, posterior=replace(self.posterior, engine=engine))
+
+    def share(self, objective: Objective, part: float) -> Phase:
+        """A phase over a part of the budget."""
+        steps = max(1, round(part * self.steps)) if self.minutes is None else None
+        return Phase(objective, steps, None if self.minutes is None else part * self.minutes)
+
+
+@dataclass(frozen=True)
+class StagedRecipe(LatentRecipe):
+    """A generator and its prior, learned together in stages (Xiao & Han 2022); one stage is noise-contrastive.
+
+    Args:
+        first: the part of the budget that the first stage has; the others share the rest.
+        joint: whether the generator learns in all stages; otherwise in the first part of the budget, before any
+            stage, and the prior is learned afterwards.
+        kernel: moves the persistent chains on the prior.
+        prior_steps: its transitions an update.
+        bank: persistent chains.
+    """
+
+    recipe: Suppress[str] = "staged"
+    first: float = 0.4
+    joint: bool = True
+    kernel: AnyKernel = MALA(0.2)
+    prior_steps: int = 3
+    bank: int = 2000
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(0 < self.first < 1, f"first must be in (0, 1), got {self.first}")
+
+    def phases(self) -> list[Phase]:
+        alone = 0 if self.joint else 1
+        count = alone + self.stages
+        shares = [self.first, *[(1 - self.first) / (count - 1)] * (count - 1)] if count > 1 else [1.0]
+        phases = [] if self.joint else [self.share(LatentStage(None, self.posterior), shares[0])]
+        for k, share in enumerate(shares[alone:]):
+            # The generator has its whole budget: a stage that has come to rest is not over for it.
+            patience = max(self.steps, 1) if self.joint else 500
+            ratio = StageRatio(k, self.kernel, self.prior_steps, self.bank, patience=patience, saturated=0.0)
+            part = self.share(LatentStage(ratio, self.posterior, self.joint), share)
+            phases.append(stage_phase(part.objective, part.steps, part.minutes))
+        return phases

@@ -1,0 +1,29 @@
+"""Latent models of scikit-learn's 8x8 digits, in a minute."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from energybased.latent import Posterior
+from energybased.recipes.latent import StagedRecipe
+from energybased.recipes.network import DenseCoder
+from energybased.sampling import Langevin
+from energybased.training import Adam
+
+
+def digits_latent(**changes: Any) -> StagedRecipe:
+    """A generator of digits with a prior learned in three stages."""
+    recipe = StagedRecipe(
+        recipe="digits-latent",
+        data="digits",
+        dim=8,
+        coder=DenseCoder((128, 256)),
+        stages=3,
+        posterior=Posterior(0.15, Langevin.overdamped(0.1), 20),
+        batch_size=100,
+        steps=600,
+        optimizer=Adam(lr=1e-3, beta1=0.5, schedule="cosine"),
+        ema=0.995,
+    )
+    return replace(recipe, **changes)

@@ -1,0 +1,27 @@
+"""Recipes of latent energy-based models by maximum likelihood."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tyro.conf import Suppress
+
+from energybased.latent import LatentContrast, ShortRun
+from energybased.recipes.latent import LatentRecipe
+from energybased.training import Phase
+
+
+@dataclass(frozen=True)
+class LebmRecipe(LatentRecipe):
+    """A generator and its prior, learned together by short chains on both (Pang et al. 2020).
+
+    Args:
+        chains: on the prior, in training and afterwards.
+    """
+
+    recipe: Suppress[str] = "lebm"
+    stages: int = 1
+    chains: ShortRun = ShortRun()
+
+    def phases(self) -> list[Phase]:
+        return [self.share(LatentContrast(self.posterior, self.chains), 1.0)]

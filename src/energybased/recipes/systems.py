@@ -1,0 +1,51 @@
+"""Systems that a latent recipe is compared with: the same data, networks, inference and budget."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields, replace
+from typing import Any, TypeVar
+
+from energybased.latent import ShortRun
+from energybased.recipes.latent import LatentRecipe, StagedRecipe
+from energybased.recipes.lebm import LebmRecipe
+from energybased.recipes.vae import VaeRecipe
+from energybased.sampling import Engine
+
+R = TypeVar("R", bound=LatentRecipe)
+BRIDGES = 6  # of telescoping ratios
+
+
+def _like(recipe: StagedRecipe, kind: type[R], **changes: Any) -> R:
+    """A recipe of another kind with everything that both kinds have."""
+    shared = {f.name: getattr(recipe, f.name) for f in fields(LatentRecipe)}
+    return kind(**shared | changes)
+
+
+def _vae(recipe: StagedRecipe, **changes: Any) -> VaeRecipe:
+    inference = replace(recipe.posterior, steps=0)
+    return _like(recipe, VaeRecipe, encoder=True, posterior=inference, **{"stages": 1} | changes)
+
+
+def _lebm(recipe: StagedRecipe, **changes: Any) -> LebmRecipe:
+    engine: Engine = "compiled" if recipe.posterior.engine == "compiled" else "eager"
+    return _like(recipe, LebmRecipe, **{"stages": 1, "chains": ShortRun(engine=engine)} | changes)
+
+
+SYSTEMS: dict[str, Callable[[StagedRecipe], LatentRecipe]] = {
+    "stages": lambda recipe: recipe,
+    "one-stage": lambda recipe: replace(recipe, stages=1),
+    "one-stage-afterwards": lambda recipe: replace(recipe, stages=1, joint=False),
+    "stages-afterwards": lambda recipe: replace(recipe, joint=False),
+    "stages-encoder": lambda recipe: replace(recipe, encoder=True),
+    "lebm": lambda recipe: _lebm(recipe),
+    "lebm-encoder": lambda recipe: _lebm(recipe, encoder=True),
+    "vae": _vae,
+    "ncp-vae": lambda recipe: _vae(recipe, prior="contrast"),
+    "telescope": lambda recipe: _vae(recipe, prior="telescope", stages=BRIDGES),
+}
+
+
+def system(name: str, recipe: StagedRecipe) -> LatentRecipe:
+    """The system of this name with what it shares with a recipe."""
+    return replace(SYSTEMS[name](recipe), recipe=f"{recipe.recipe}-{name}")
