@@ -8,7 +8,15 @@ import pytest
 import torch
 
 from energybased import MALA, Gaussian, GaussianMixture, StandardNormal, UserError
-from energybased.latent import LatentStage, Posterior, StagedPrior, StageRatio, fit_staged_prior
+from energybased.latent import (
+    LatentModel,
+    LatentStage,
+    Posterior,
+    StagedPrior,
+    StageRatio,
+    Telescope,
+    fit_staged_prior,
+)
 from energybased.latent.stage import CHANCE
 from energybased.networks import Parallel, dense_generator
 from energybased.objectives import Batch
@@ -87,7 +95,7 @@ def test_generator_and_ratio_learn_from_their_own_losses(rng):
     """The posterior is that under the stages before: the running stage is not in it."""
     prior, generator = taught(1), dense_generator(2, (8,), (1, 2, 2))
     parts, x = {"prior": prior, "generator": generator}, torch.rand(16, 1, 2, 2, generator=rng)
-    joint = LatentStage(StageRatio(1, MALA(0.3), bank=64), Posterior(0.5, steps=3))
+    joint = LatentStage(StageRatio(1, MALA(0.3), bank=64), Posterior(0.5, steps=3), rows=16)
     state = joint.init(parts, x, rng)
     posterior = joint.posterior.energy(prior.first(1), generator, x)
     z = torch.randn(16, 2, generator=rng)
@@ -225,3 +233,97 @@ def test_resampling_keeps_weights_and_estimate(rng):
         (heavy, 0.75),
     ):
         assert statistics.mean(found) == pytest.approx(truth, abs=5 * statistics.stdev(found) / math.sqrt(8))
+
+
+def linear(sigma=0.3):
+    """x = W z + b with noise, under N(0, I): its density, posterior mean and all else are known."""
+    torch.manual_seed(0)
+    generator = (
+        torch.nn.Sequential(torch.nn.Linear(2, 4), torch.nn.Unflatten(1, (1, 2, 2))).eval().requires_grad_(False)
+    )
+    model = LatentModel(generator, StagedPrior(StandardNormal(2), Parallel(2, (4,), 1)), sigma, steps=400)
+    weight, bias = generator[0].weight, generator[0].bias
+    density = torch.distributions.MultivariateNormal(bias, weight @ weight.T + sigma**2 * torch.eye(4))
+    return model, weight, bias, density
+
+
+def test_the_likelihood_of_a_linear_model_is_bounded_from_below():
+    """With a hundred chains an example it is nearly tight: within five standard errors over twenty examples."""
+    model, _, _, density = linear()
+    x = density.sample((20,))
+    off = model.log_prob(x.reshape(20, 1, 2, 2), chains=100) - density.log_prob(x)
+    assert float(off.std()) < 0.2
+    assert abs(float(off.mean())) < 5 * float(off.std()) / math.sqrt(20)
+
+
+def test_inference_samples_the_posterior_of_a_linear_model():
+    """Means over 1,000 chains of one example, within five standard errors of the posterior's and of its step."""
+    model, weight, bias, density = linear()
+    x = density.sample((1,))
+    precision = torch.eye(2) + weight.T @ weight / model.sigma**2
+    mean = torch.linalg.solve(precision, weight.T @ (x[0] - bias) / model.sigma**2)
+    z = model.infer(x.reshape(1, 1, 2, 2).expand(1000, -1, -1, -1))
+    spread = torch.linalg.inv(precision).diag().sqrt()
+    assert ((z.mean(0) - mean).abs() < 5 * spread / math.sqrt(1000) + 0.02).all()
+    torch.testing.assert_close(z.std(0), spread, rtol=0.12, atol=0)
+
+
+def test_restoring_asks_the_known_pixels_alone():
+    model, _, _, density = linear(0.1)
+    x = density.sample((6,)).reshape(6, 1, 2, 2)
+    free = torch.tensor([[[True, False], [False, False]]])
+    spoilt = x.clone()
+    spoilt[:, 0, 0, 0] = 100.0
+    restored = model.restore(spoilt, free, steps=400)
+    assert torch.equal(restored[:, 0, 1], x[:, 0, 1]) and torch.equal(restored, model.restore(x, free, steps=400))
+    assert float((restored - x)[:, 0, 0, 0].abs().mean()) < float(x[:, 0, 0, 0].std())
+
+
+def test_a_latent_model_scores_what_it_was_not_made_for_higher():
+    model, _, _, density = linear()
+    ordinary, strange = density.sample((50,)).reshape(50, 1, 2, 2), 3 * torch.randn(50, 1, 2, 2)
+    assert float((model.score(ordinary)[:, None] < model.score(strange)).float().mean()) > 0.9
+
+
+@pytest.mark.parametrize("x", [torch.rand(2, 1, 3, 3), torch.rand(0, 1, 2, 2), torch.full((2, 1, 2, 2), torch.nan)])
+def test_examples_of_another_shape_are_named(x):
+    with pytest.raises(UserError, match="x must"):
+        linear()[0].score(x)
+
+
+def test_the_pool_keeps_the_latest(rng):
+    stage = LatentStage(StageRatio(0, MALA(0.3)), pool=4, rows=64)
+    state = {"pool": torch.zeros(4, 1), "pooled": torch.tensor(0)}
+    drawn = stage.pooled(state, torch.tensor([[1.0], [2.0]]), rng)
+    assert set(drawn.flatten().tolist()) == {1.0, 2.0}
+    drawn = stage.pooled(state, torch.tensor([[3.0], [4.0], [5.0]]), rng)
+    assert set(drawn.flatten().tolist()) == {2.0, 3.0, 4.0, 5.0}
+
+
+def test_the_sum_of_bridges_is_the_ratio(rng):
+    """Of N(2, 1/4) to N(0, 1), through four waymarks."""
+    prior = StagedPrior(StandardNormal(1), Parallel(1, (32,), 4))
+    telescope = Telescope()
+    parts = {"prior": prior, "generator": torch.nn.Identity(), "encoder": Certain()}
+    telescope.init(parts, torch.zeros(1, 1), rng)
+    optimizer = torch.optim.Adam(prior.parameters(), 5e-3)
+    for _ in range(600):
+        x = 2 + 0.5 * torch.randn(512, 1, generator=rng)
+        loss = telescope.step(parts, {}, Batch(x), rng).losses["prior"]
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    z = 2 + 0.5 * torch.randn(4000, 1, generator=rng)
+    expected = -0.5 * ((z - 2) / 0.5).square() - math.log(0.5) + 0.5 * z.square()
+    assert float((prior.log_ratio(z).detach() - expected.squeeze(1)).square().mean().sqrt()) < 0.15
+
+
+class Certain(torch.nn.Module):
+    """An encoder that knows z: x itself."""
+
+    def forward(self, x):
+        return x, torch.full_like(x, -20.0)
+
+    @staticmethod
+    def around(mean, log_std, rng):
+        return mean

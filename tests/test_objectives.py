@@ -7,6 +7,7 @@ import torch
 
 from energybased import ContrastiveDivergence, Langevin, ReplayBuffer, StandardNormal, Underdamped, UserError
 from energybased.energies import MLP
+from energybased.latent import OBJECTIVES as LATENT
 from energybased.objectives import OBJECTIVES, Batch, CrossEntropy
 
 (CD,) = (objective for objective, _ in OBJECTIVES if isinstance(objective, ContrastiveDivergence))
@@ -31,7 +32,7 @@ def example(objective, build):
     return parts, batch, objective.init(parts, batch.x, generator(2))
 
 
-@pytest.mark.parametrize(("objective", "build"), OBJECTIVES, ids=lambda o: type(o).__name__)
+@pytest.mark.parametrize(("objective", "build"), OBJECTIVES + LATENT, ids=lambda o: type(o).__name__)
 def test_contract(objective, build):
     """Losses are 0-d and reach every parameter; state is flat tensors; the vitals are among the metrics."""
     parts, batch, state = example(objective, build)
@@ -39,7 +40,7 @@ def test_contract(objective, build):
     assert set(result.losses) <= set(parts)
     for name, loss in result.losses.items():
         assert loss.ndim == 0
-        loss.backward()
+        loss.backward(retain_graph=True)  # parts may share a loss
         assert all(p.grad is not None for p in parts[name].parameters())
     assert all(isinstance(value, torch.Tensor) for value in result.state.values())
     assert all(value.ndim == 0 and not value.requires_grad for value in result.metrics.values())
@@ -48,7 +49,7 @@ def test_contract(objective, build):
     assert set(objective.refresh(result.state, generator(4))) == set(result.state)
 
 
-@pytest.mark.parametrize(("objective", "build"), OBJECTIVES, ids=lambda o: type(o).__name__)
+@pytest.mark.parametrize(("objective", "build"), OBJECTIVES + LATENT, ids=lambda o: type(o).__name__)
 def test_a_step_is_a_function_of_its_seed(objective, build):
     losses = []
     for _ in range(2):

@@ -1,5 +1,11 @@
 """Latent space: priors learned in stages, the generators beside them, and what fits both."""
 
+from collections.abc import Callable
+from functools import partial
+
+from torch import nn
+
+from energybased.energies import StandardNormal
 from energybased.latent.contrast import LatentContrast
 from energybased.latent.fit import fit_staged_prior
 from energybased.latent.learning import LatentStage
@@ -9,8 +15,29 @@ from energybased.latent.short_run import ShortRun
 from energybased.latent.stage import StageRatio, stage_phase
 from energybased.latent.staged_prior import StagedPrior
 from energybased.latent.telescope import Telescope
+from energybased.networks import Parallel, dense_encoder, dense_generator
+from energybased.objectives import Objective
+from energybased.sampling import MALA
+
+
+def _parts(learned: int = 0) -> dict[str, nn.Module]:
+    """A prior of two stages over two entries, and a generator of four pixels."""
+    prior = StagedPrior(StandardNormal(2), Parallel(2, (8,), 2))
+    prior.learned[:learned] = 1
+    generator, encoder = dense_generator(2, (8,), (1, 2, 2)), dense_encoder((1, 2, 2), (8,), 2)
+    return {"prior": prior, "generator": generator, "encoder": encoder}
+
+
+# As `objectives.OBJECTIVES`: objectives with the parts that they train.
+OBJECTIVES: tuple[tuple[Objective, Callable[[], dict[str, nn.Module]]], ...] = (
+    (LatentStage(StageRatio(1, MALA(0.3), bank=16), Posterior(steps=2), rows=16), partial(_parts, 1)),
+    (LatentStage(None, Posterior(steps=2)), _parts),
+    (LatentContrast(Posterior(steps=2), ShortRun(steps=2)), _parts),
+    (Telescope(), _parts),
+)
 
 __all__ = [
+    "OBJECTIVES",
     "LatentContrast",
     "LatentModel",
     "LatentStage",

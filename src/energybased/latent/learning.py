@@ -15,6 +15,7 @@ from energybased.latent.stage import StageRatio
 from energybased.latent.staged_prior import StagedPrior
 from energybased.objectives.objective import Batch, Parts, Result, State, Vital, scalar
 
+ROWS = 300
 LOG_2PI = math.log(2 * math.pi)
 
 
@@ -44,11 +45,12 @@ class LatentStage:
     posterior: Posterior = Posterior()
     joint: bool = True
     pool: int = 5000
-    rows: int = 300
+    rows: int = ROWS
 
     def __post_init__(self) -> None:
         require(self.pool >= 1, f"pool must be at least 1, got {self.pool}")
-        require(self.rows >= 1, f"rows must be at least 1, got {self.rows}")
+        bank = self.rows if self.ratio is None else self.ratio.bank
+        require(1 <= self.rows <= bank, f"rows must be in 1 ... {bank}, the persistent chains, got {self.rows}")
 
     def init(self, parts: Parts, data: Tensor, rng: Generator) -> State:
         if self.ratio is None:

@@ -5,8 +5,10 @@ from collections.abc import Callable
 from torch import nn
 
 from energybased.energies import MLP
+from energybased.networks import dense_encoder, dense_generator
 from energybased.objectives.contrastive_divergence import ContrastiveDivergence
 from energybased.objectives.cross_entropy import CrossEntropy
+from energybased.objectives.elbo import Elbo
 from energybased.objectives.objective import Batch, Objective, Result, Vital
 from energybased.sampling import Langevin, ReplayBuffer
 
@@ -17,9 +19,13 @@ OBJECTIVES: tuple[tuple[Objective, Callable[[], dict[str, nn.Module]]], ...] = (
         lambda: {"energy": MLP(4, (8,), classes=2)},
     ),
     (
+        Elbo(),
+        lambda: {"generator": dense_generator(2, (8,), (1, 2, 2)), "encoder": dense_encoder((1, 2, 2), (8,), 2)},
+    ),
+    (
         CrossEntropy(shift=1, mirror=True),
         lambda: {"judge": nn.Sequential(nn.Flatten(), nn.Linear(4, 2))},
     ),
 )
 
-__all__ = ["OBJECTIVES", "Batch", "ContrastiveDivergence", "CrossEntropy", "Objective", "Result", "Vital"]
+__all__ = ["OBJECTIVES", "Batch", "ContrastiveDivergence", "CrossEntropy", "Elbo", "Objective", "Result", "Vital"]

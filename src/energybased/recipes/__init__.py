@@ -14,6 +14,14 @@ from energybased.recipes.judge import JudgeRecipe
 from energybased.recipes.judges import judge_cifar10, judge_digits, judge_fashion, judge_mnist
 from energybased.recipes.latent import LatentRecipe, StagedRecipe
 from energybased.recipes.latent_digits import digits_latent
+from energybased.recipes.latent_images import (
+    celeba64_latent,
+    cifar10_latent,
+    fashion_latent,
+    mnist_anomaly,
+    mnist_latent,
+    svhn_latent,
+)
 from energybased.recipes.latent_mnist import fashion_latent_small, mnist_anomaly_small, mnist_latent_small
 from energybased.recipes.lebm import LebmRecipe
 from energybased.recipes.mnist import fashion, mnist, mnist_conditional
@@ -36,6 +44,12 @@ RECIPES: dict[str, Callable[..., Recipe]] = {
     "mnist-latent-small": mnist_latent_small,
     "mnist-anomaly-small": mnist_anomaly_small,
     "fashion-latent-small": fashion_latent_small,
+    "mnist-latent": mnist_latent,
+    "fashion-latent": fashion_latent,
+    "cifar10-latent": cifar10_latent,
+    "svhn-latent": svhn_latent,
+    "celeba64-latent": celeba64_latent,
+    "mnist-anomaly": mnist_anomaly,
     "judge-digits": judge_digits,
     "judge-mnist": judge_mnist,
     "judge-fashion": judge_fashion,

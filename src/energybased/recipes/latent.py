@@ -15,6 +15,7 @@ from energybased.data.left_out import left_out
 from energybased.energies import StandardNormal
 from energybased.errors import UserError, require
 from energybased.latent import LatentModel, LatentStage, Posterior, ShortRun, StagedPrior, StageRatio, stage_phase
+from energybased.latent.learning import ROWS
 from energybased.networks import Half, Parallel
 from energybased.objectives import Objective
 from energybased.recipes.network import AnyCoder, DenseCoder
@@ -137,6 +138,7 @@ class StagedRecipe(LatentRecipe):
             # The generator has its whole budget: a stage that has come to rest is not over for it.
             patience = max(self.steps, 1) if self.joint else 500
             ratio = StageRatio(k, self.kernel, self.prior_steps, self.bank, patience=patience, saturated=0.0)
-            part = self.share(LatentStage(ratio, self.posterior, self.joint), share)
+            learning = LatentStage(ratio, self.posterior, self.joint, rows=min(ROWS, self.bank))
+            part = self.share(learning, share)
             phases.append(stage_phase(part.objective, part.steps, part.minutes))
         return phases

@@ -20,9 +20,10 @@ def digits_latent(**changes: Any) -> StagedRecipe:
         dim=8,
         coder=DenseCoder((128, 256)),
         stages=3,
-        posterior=Posterior(0.15, Langevin.overdamped(0.1), 20),
+        encoder=True,
+        posterior=Posterior(0.12, Langevin.overdamped(0.2), 8),
         batch_size=100,
-        steps=600,
+        steps=1500,
         optimizer=Adam(lr=1e-3, beta1=0.5, schedule="cosine"),
         ema=0.995,
     )

@@ -46,8 +46,8 @@ def curves(
 
 
 def clouds(groups: Mapping[str, Tensor]) -> str:
-    """A square of points a group, `(n, 2)` each, over common axes, at the most four in a row."""
-    columns = min(4, len(groups))
+    """A square of points a group, `(n, 2)` each, over common axes, at the most six in a row."""
+    columns = min(6, len(groups))
     lines = -(-len(groups) // columns)
     figure = Figure(figsize=(SIZE[0], lines * SIZE[0] / columns), layout="constrained")
     FigureCanvasSVG(figure)

@@ -14,7 +14,6 @@ from energybased.evaluation.detection import strange_inputs
 from energybased.latent import LatentModel
 from energybased.report.charts import clouds, histograms
 from energybased.report.page import Page, detection, note, picture, repeat, table, training
-from energybased.runs.film import film
 from energybased.training.run import Run
 
 CURVES = {
@@ -22,7 +21,14 @@ CURVES = {
     "loss": "loss of the stage's classifier; 1.386 is chance",
     "gap": "E(z+) - E(z-)",
 }
+NAMES = {
+    "fd_fresh": "the prior",
+    "fd_stage_0": "its base, N(0, I)",
+    "fd_posterior": "posteriors of training data, which no prior beats",
+    "mse": "error of reconstructions",
+}
 SHOWN = 2000  # latent vectors in a cloud
+DRAWN = 16  # draws that go through the stages
 BETWEEN = 10  # pictures from one example to another
 
 
@@ -35,11 +41,12 @@ def latent_report(
         drawn = picture(grid(model.sample(80), columns=10), "drawn by the model: z of the prior, not picked")
         held = picture(grid(data.test.pixels(slice(80)), columns=10), "held-out data")
         page.add("Samples beside data", '<div class="pair">', drawn, held, "</div>")
+    names = NAMES | {f"fd_stage_{k}": f"after {k} of its stages" for k in range(1, len(model.prior.learned))}
     distances = [row for row in rows if row["what"].startswith("fd_") or row["what"] == "mse"]
     if distances:
         page.add(
             "How good they are",
-            table(distances, ("samples of", "distance", "protocol"), ("fd_fresh",)),
+            table(distances, ("samples of", "distance", "protocol"), ("fd_fresh",), names),
             note("Fréchet distance to held-out data in the features of a small classifier; less is better."),
         )
     if model.chains is None:
@@ -64,9 +71,8 @@ def _stages(model: LatentModel, data: DataSet) -> list[str]:
         note("Samples of the prior along the two widest directions of the data's posteriors, which it is to become."),
     ]
     if data.is_image:
-        strip = film(model)
-        told = "the same draws of N(0, I), left, on their way through the stages"
-        bodies.append(picture(grid(strip.flatten(0, 1), columns=strip.shape[1]), told))
+        told = "the same draws, above of N(0, I), on their way through the stages"
+        bodies.append(picture(grid(model.stages(DRAWN).flatten(0, 1), columns=DRAWN), told))
     return bodies
 
 

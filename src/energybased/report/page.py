@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from string import Template
+from types import MappingProxyType
 from typing import Any
 
 from torch import Tensor
@@ -43,8 +44,6 @@ NAMES = {
     "fd_long": "energy: fresh chains, ten times as long",
     "fd_best_mixture": "best mixture of Gaussians",
     "fd_gaussian": "one Gaussian",
-    "fd_stage_0": "the base: N(0, I)",
-    "fd_posterior": "the best that a prior could do: posteriors of training data",
     "fd_floor": "floor: training digits themselves",
 }
 
@@ -72,19 +71,20 @@ def note(text: str) -> str:
     return f'<p class="note">{html.escape(text)}</p>'
 
 
-def table(rows: Sequence[dict[str, Any]], head: Sequence[str], ours: Sequence[str] = ()) -> str:
+def table(
+    rows: Sequence[dict[str, Any]],
+    head: Sequence[str],
+    ours: Sequence[str] = (),
+    names: Mapping[str, str] = MappingProxyType({}),
+) -> str:
     """A table of measured rows: name, value, and how it was measured."""
     cells = "".join(f"<th>{html.escape(name)}</th>" for name in head)
     body = ""
     for row in rows:
         mark = ' class="ours"' if row["what"] in ours else ""
-        name, protocol = html.escape(_name(row["what"])), html.escape(row["protocol"])
+        name, protocol = html.escape((NAMES | dict(names)).get(row["what"], row["what"])), html.escape(row["protocol"])
         body += f'<tr{mark}><td>{name}</td><td class="number">{row["value"]:.2f}</td><td>{protocol}</td></tr>'
     return f"<table><tr>{cells}</tr>{body}</table>"
-
-
-def _name(what: str) -> str:
-    return NAMES.get(what, what.replace("fd_stage_", "prior after stages: "))
 
 
 def repeat(run: Run, command: str = "") -> list[str]:
