@@ -1,7 +1,9 @@
-"""The table of docs/chains.md, made from results/bench.json: `python benchmarks/speed.py` rewrites it."""
+"""The table and the plot of docs/chains.md, from results/bench.json: `python benchmarks/speed.py` makes them anew."""
 
 from __future__ import annotations
 
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from table import ROOT, rows
 
 PAGE = ROOT / "docs" / "chains.md"
@@ -61,6 +63,29 @@ def rewritten(text: str) -> str:
     return text
 
 
+def plot() -> None:
+    """How many times as fast, a bar for each case and precision."""
+    found = {what: r for what, r in rows("bench.json").items() if "milliseconds" in r}
+    cases = list(dict.fromkeys(what.rsplit(": ", 1)[0] for what in found))
+    figure = Figure(figsize=(8, 0.42 * len(cases) + 1), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    for offset, kind, colour in ((-0.19, "equal", "#1f6feb"), (0.19, "best", "#e36209")):
+        there = [(i, found[f"{case}: {kind}"]) for i, case in enumerate(cases) if f"{case}: {kind}" in found]
+        places, bars = [i + offset for i, _ in there], [r for _, r in there]
+        label = "equal precision" if kind == "equal" else "best against best"
+        values, errors = [r["value"] for r in bars], [r["sd"] for r in bars]
+        axes.barh(places, values, 0.36, xerr=errors, color=colour, label=label, error_kw={"linewidth": 0.8})
+    axes.axvline(1, color="#57606a", linewidth=1)
+    axes.set_yticks(range(len(cases)), cases, fontsize=8)
+    axes.invert_yaxis()
+    axes.set_xlabel("times as fast as the faster of torchebm and a plain loop")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, fontsize=8)
+    figure.savefig(ROOT / "results" / "bench.png", dpi=100)
+
+
 if __name__ == "__main__":
     PAGE.write_text(rewritten(PAGE.read_text()))
     print(bench(), rates(), sep="\n\n")
+    plot()
