@@ -5,6 +5,7 @@ Every problem is solved with the settings that `fit_staged_prior` has, and by on
 
 from __future__ import annotations
 
+import argparse
 import math
 import time
 from collections import defaultdict
@@ -20,7 +21,6 @@ from energybased.latent import StagedPrior, fit_staged_prior
 from energybased.latent.fit import AUTO, UPDATES
 
 COMMAND = "python benchmarks/ratios.py"
-SEEDS = (0, 1, 2)
 HELD = 20_000  # samples of the target on which a ratio is compared
 
 
@@ -67,10 +67,13 @@ def error(prior: StagedPrior, target: Analytic, x: Tensor) -> float:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    seeds = parser.parse_args().seeds
     found, took = defaultdict(list), defaultdict(float)
     for name, make in PROBLEMS.items():
         target = make()
-        for seed in SEEDS:
+        for seed in seeds:
             for how, stages, budget in (("staged", "auto", UPDATES), ("one stage", 1, AUTO * UPDATES)):
                 rng = torch.Generator().manual_seed(seed)
                 began = time.perf_counter()
@@ -85,7 +88,7 @@ def main() -> None:
                     found[f"{name}, {how}: {what}"].append(value)
                     took[f"{name}, {how}: {what}"] += spent
                 print(name, how, seed, values, flush=True)
-        rows = [row(k, v, SEEDS[: len(v)], PROTOCOLS[k.split(": ")[1]], COMMAND, took[k]) for k, v in found.items()]
+        rows = [row(k, v, seeds[: len(v)], PROTOCOLS[k.split(": ")[1]], COMMAND, took[k]) for k, v in found.items()]
         write("ratios.json", rows)
 
 
