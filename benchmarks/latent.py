@@ -7,6 +7,7 @@ many. Runs are trained one after the other; those that are there are gone on wit
 from __future__ import annotations
 
 import argparse
+import math
 from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from energybased.recipes.systems import SYSTEMS, system
 from energybased.runs.judge import load_judge
 from energybased.runs.model import load_latent
 from energybased.runs.train import resume, train
+from energybased.training import checkpoint
 
 COUNT, REPRODUCED = 5000, 1000  # samples, and test examples that are reproduced
 MORE = 3  # times the updates, of autoencoders
@@ -42,6 +44,7 @@ def main() -> None:
     flags = f" --steps {base.steps}" if options.steps else ""
     command = f"python benchmarks/latent.py {options.recipe} --systems {' '.join(options.systems)} --seeds"
     for seed in options.seeds:
+        made = {}
         for name in options.systems:
             recipe = replace(system(name, base), seed=seed)
             recipe = replace(recipe, steps=MORE * base.steps) if isinstance(recipe, VaeRecipe) else recipe
@@ -54,8 +57,14 @@ def main() -> None:
                 took[f"{name}: {what}"] += seconds
                 print(seed, name, what, round(value, 4), flush=True)
             found[f"{name}: minutes"].append(seconds / 60)
+            made[name] = run, found[f"{name}: fd"][-1]
             if seed == options.seeds[0]:
                 save_png(grid(model.sample(64, seed)), RESULTS / f"{options.recipe}-{name}.png")
+            if {"stages", "lebm"} <= made.keys():
+                reached = sooner(made["stages"][0], *made["lebm"], judge, test, seed)
+                found["stages: part of LEBM's minutes"].append(reached)
+                print(seed, "stages: part of LEBM's minutes", reached, flush=True)
+                made.clear()
             rows = [
                 row(k, v, options.seeds[: len(v)], PROTOCOLS[k.split(": ")[1]], f"{command} {seed}{flags}", took[k])
                 for k, v in found.items()
@@ -74,6 +83,17 @@ def measured(model: LatentModel, judge, data, test: torch.Tensor, seed: int) -> 
     return values
 
 
+def sooner(run, other, distance: float, judge, test: torch.Tensor, seed: int) -> float:
+    """The part of the other run's time after which samples are as near as that run's are in the end."""
+    times = {line["step"]: line["seconds"] for line in run.lines("metrics.jsonl")}
+    limit = other.lines("metrics.jsonl")[-1]["seconds"]
+    steps = sorted(int(folder.name) for folder in checkpoint.whole(run.path / "checkpoints"))
+    for step in steps[1:]:
+        if judge.distance(load_latent(run.path, step).sample(COUNT, seed), test) <= distance:
+            return times[step] / limit
+    return math.inf
+
+
 def generator(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
@@ -83,6 +103,7 @@ PROTOCOLS = {
     "fd of the base": f"fd@{COUNT}(judge, test split): g(z), z of N(0, I)",
     "fd of posteriors": f"fd@{COUNT}(judge, test split): g(z), z inferred from training examples",
     "mse": f"of pixels on [-1, 1], {REPRODUCED} test examples, z by the chains of training",
+    "part of LEBM's minutes": "training time until samples are as near as LEBM's in the end, checkpoint by checkpoint",
     "minutes": "wall time of the training, one thread, beside other work",
 }
 

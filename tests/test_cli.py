@@ -8,8 +8,15 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 
+from energybased import load
 from energybased.cli import VERBS, main
+from energybased.data import load_data
+from energybased.data.pictures import save_png
+from energybased.report.latent import latent_report
+from energybased.runs.model import load_latent
+from energybased.training import Run
 
 QUICK = [
     "--steps",
@@ -193,3 +200,80 @@ def test_the_module_is_the_command(folder):
         [sys.executable, "-m", "energybased", "nonsense"], capture_output=True, text=True, env=environment
     )
     assert done.returncode == 2 and done.stderr.startswith("ebm: there is no verb 'nonsense'")
+
+
+@pytest.fixture
+def latent(folder):
+    quick = [
+        "--steps",
+        "6",
+        "--coder.hidden",
+        "8",
+        "--ratio",
+        "8",
+        "--batch-size",
+        "8",
+        "--bank",
+        "16",
+        "--stages",
+        "2",
+    ]
+    assert main(["train", "digits-latent", "--name", "z", *quick]) == 0
+    return folder / "runs" / "z"
+
+
+def test_a_latent_run_is_used_as_any_other(latent, capsys):
+    assert main(["sample", "runs/z", "-n", "5"]) == 0
+    assert (latent / "samples.png").is_file() and (latent / "samples-film.png").is_file()
+    assert main(["doctor", "runs/z"]) in (0, 1) and "mse" in capsys.readouterr().out
+    for arguments, words in (["--label", "1"], "no classes"), (["--steps", "5"], "takes no steps"):
+        assert main(["sample", "runs/z", *arguments]) == 2 and words in capsys.readouterr().err
+    page = latent_report(Run.open(latent), load_latent(latent), load_data("digits"), [])
+    assert "ebm train digits-latent --" in page and "stage by stage" in page and page.count("data:image/png") >= 4
+
+
+def test_scores_are_lines_of_csv(run, latent, folder, capsys):
+    x = np.random.default_rng(0).random((3, 1, 8, 8), dtype=np.float32)
+    np.save("x.npy", x)
+    for name in ("a", "z"):
+        capsys.readouterr()
+        assert main(["score", f"runs/{name}", "x.npy"]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert lines[0] == "name,score" and [line.split(",")[0] for line in lines[1:]] == ["0", "1", "2"]
+        expected = load(f"runs/{name}").score(torch.from_numpy(x))
+        np.testing.assert_allclose([float(line.split(",")[1]) for line in lines[1:]], expected, rtol=1e-4)
+    (folder / "pictures").mkdir()
+    for i in range(2):
+        save_png(torch.from_numpy(x[i]), folder / "pictures" / f"{i}.png")
+    assert main(["score", "runs/z", "pictures", "--out", "scores.csv"]) == 0
+    assert [line.split(",")[0] for line in (folder / "scores.csv").read_text().splitlines()] == [
+        "name",
+        "0.png",
+        "1.png",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("what", "words"),
+    [
+        ("nothing.png", "there is nothing at"),
+        ("odd.npy", "must hold x of (n, 1, 8, 8)"),
+        ("wild.npy", "outside [0, 1]"),
+        ("nan.npy", "outside [0, 1]"),
+        ("none.npy", "holds no examples"),
+        ("text.png", "not a readable picture"),
+        ("empty", "holds no pictures"),
+        ("text.txt", "is no picture"),
+    ],
+)
+def test_what_cannot_be_scored_is_named(latent, folder, capsys, what, words):
+    np.save("odd.npy", np.zeros((2, 3, 8, 8), np.float32))
+    np.save("wild.npy", np.full((2, 1, 8, 8), 2.0, np.float32))
+    np.save("nan.npy", np.full((2, 1, 8, 8), np.nan, np.float32))
+    np.save("none.npy", np.zeros((0, 1, 8, 8), np.float32))
+    for name in ("text.png", "text.txt"):
+        (folder / name).write_text("no picture")
+    (folder / "empty").mkdir()
+    assert main(["score", "runs/z", what]) == 2
+    error = capsys.readouterr().err.strip()
+    assert words in error and error.startswith("ebm: ") and "\n" not in error

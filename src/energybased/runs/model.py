@@ -118,19 +118,21 @@ def _chunks(n: int) -> list[Tensor]:
     return list(torch.arange(n).split(CHUNK))
 
 
-def load(path: Path | str, energy: nn.Module | None = None) -> Model | LatentModel:
+def load(path: Path | str, energy: nn.Module | None = None, step: int | None = None) -> Model | LatentModel:
     """The model of a run, with the averaged weights of its newest checkpoint, or of an exported file.
 
     Args:
         path: a run's folder, or a file that `Model.export` wrote.
         energy: the network, for a run that was trained on one of the user's own; it is copied.
+        step: of another checkpoint than the newest.
     """
     path = Path(path)
     if path.is_file():
+        require(step is None, f"{path} is one model, without checkpoints")
         return _from_file(path)
     run = Run.open(path)
     facts = run.recipe
-    folder = run.newest_checkpoint()
+    folder = run.checkpoint(step)
     read_state(folder, facts["identity"])
     weights, event = load_group(folder, "ema"), tuple(facts["event"])
     recipe = None if facts["settings"] is None else read_recipe(facts["settings"])
@@ -147,9 +149,9 @@ def load_energy(path: Path | str) -> Model:
     return cast(Model, model)
 
 
-def load_latent(path: Path | str) -> LatentModel:
+def load_latent(path: Path | str, step: int | None = None) -> LatentModel:
     """`load`, of what must be a latent model."""
-    model = load(path)
+    model = load(path, step=step)
     require(isinstance(model, LatentModel), f"{path} holds no latent model")
     return cast(LatentModel, model)
 

@@ -116,10 +116,14 @@ def load_group(folder: Path, group: str) -> dict[str, Tensor]:
         raise UserError(f"{folder / group}.safetensors cannot be read: {error}") from error
 
 
+def whole(folder: Path) -> list[Path]:
+    """The whole checkpoints under `folder`."""
+    return [path for path in folder.glob("[0-9]*") if (path / "state.json").is_file()]
+
+
 def newest(folder: Path) -> Path | None:
     """The newest whole checkpoint under `folder`, by its zero-padded name."""
-    names = [path for path in folder.glob("[0-9]*") if (path / "state.json").is_file()]
-    return max(names, default=None)
+    return max(whole(folder), default=None)
 
 
 def sha256(file: Path) -> str:

@@ -105,6 +105,16 @@ class Run:
         require(facts["identity"] == identity(facts), f"{file} is not as it was written")
         return facts
 
+    def checkpoint(self, step: int | None = None) -> Path:
+        """The whole checkpoint of this step; the newest if not given."""
+        if step is None:
+            return self.newest_checkpoint()
+        there = {int(folder.name): folder for folder in checkpoint.whole(self.path / "checkpoints")}
+        if step not in there:
+            known = ", ".join(map(str, sorted(there)))
+            raise UserError(f"{self.path} has no checkpoint of step {step}, only of {known or 'none'}")
+        return there[step]
+
     def newest_checkpoint(self) -> Path:
         found = checkpoint.newest(self.path / "checkpoints")
         if found is None:
