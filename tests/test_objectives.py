@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from energybased import ContrastiveDivergence, Langevin, ReplayBuffer, StandardNormal, Underdamped, UserError
+from energybased import ContrastiveDivergence, Energy, Langevin, ReplayBuffer, StandardNormal, Underdamped, UserError
 from energybased.energies import MLP
 from energybased.latent import OBJECTIVES as LATENT
-from energybased.objectives import OBJECTIVES, Batch, CrossEntropy
+from energybased.objectives import OBJECTIVES, Batch, CrossEntropy, EnergyDiscrepancy
 
 (CD,) = (objective for objective, _ in OBJECTIVES if isinstance(objective, ContrastiveDivergence))
 
@@ -168,3 +168,30 @@ def test_dropout_is_on_in_chains_only_when_asked():
 def test_bad_settings(change):
     with pytest.raises(UserError):
         replace(CD, **change)
+
+
+def test_energy_discrepancy_learns_without_chains():
+    """Precision and mean of N(1, 1/4) to five standard errors of 20,000 data, and the bias of 64 particles."""
+    rng = generator(0)
+    x = 1 + 0.5 * torch.randn(20_000, 1, generator=rng)
+    energy = Quadratic()
+    objective = EnergyDiscrepancy(noise=0.5, particles=64)
+    optimizer = torch.optim.Adam(energy.parameters(), 0.02)
+    for _ in range(400):
+        batch = Batch(x[torch.randint(len(x), (512,), generator=rng)])
+        loss = objective.step({"energy": energy}, {}, batch, rng).losses["energy"]
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert energy.mean.item() == pytest.approx(1.0, abs=0.05)
+    assert energy.precision.item() == pytest.approx(4.0, rel=0.1)
+
+
+class Quadratic(Energy):
+    def __init__(self):
+        super().__init__()
+        self.mean = torch.nn.Parameter(torch.tensor(0.0))
+        self.precision = torch.nn.Parameter(torch.tensor(1.0))
+
+    def forward(self, x, y=None):
+        return 0.5 * self.precision * (x - self.mean).square().sum(1)

@@ -16,7 +16,7 @@ from energybased.energies import (
 )
 from energybased.energy import Energy, mean, mixture
 from energybased.errors import UserError
-from energybased.objectives import ContrastiveDivergence
+from energybased.objectives import ContrastiveDivergence, EnergyDiscrepancy
 from energybased.runs.model import Model, load
 from energybased.runs.train import resume, train
 from energybased.sampling import HMC, MALA, Langevin, ReplayBuffer, Underdamped, adapt, sample
@@ -31,6 +31,7 @@ __all__ = [
     "ContrastiveDivergence",
     "Convolutional",
     "Energy",
+    "EnergyDiscrepancy",
     "Gaussian",
     "GaussianMixture",
     "Langevin",

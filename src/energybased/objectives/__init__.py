@@ -9,6 +9,7 @@ from energybased.networks import dense_encoder, dense_generator
 from energybased.objectives.contrastive_divergence import ContrastiveDivergence
 from energybased.objectives.cross_entropy import CrossEntropy
 from energybased.objectives.elbo import Elbo
+from energybased.objectives.energy_discrepancy import EnergyDiscrepancy
 from energybased.objectives.objective import Batch, Objective, Result, Vital
 from energybased.sampling import Langevin, ReplayBuffer
 
@@ -18,6 +19,7 @@ OBJECTIVES: tuple[tuple[Objective, Callable[[], dict[str, nn.Module]]], ...] = (
         ContrastiveDivergence(Langevin(0.1, 0.05, bounds=(0.0, 1.0)), steps=3, buffer=ReplayBuffer(capacity=16)),
         lambda: {"energy": MLP(4, (8,), classes=2)},
     ),
+    (EnergyDiscrepancy(particles=4), lambda: {"energy": MLP(4, (8,), classes=2)}),
     (
         Elbo(),
         lambda: {"generator": dense_generator(2, (8,), (1, 2, 2)), "encoder": dense_encoder((1, 2, 2), (8,), 2)},
@@ -28,4 +30,14 @@ OBJECTIVES: tuple[tuple[Objective, Callable[[], dict[str, nn.Module]]], ...] = (
     ),
 )
 
-__all__ = ["OBJECTIVES", "Batch", "ContrastiveDivergence", "CrossEntropy", "Elbo", "Objective", "Result", "Vital"]
+__all__ = [
+    "OBJECTIVES",
+    "Batch",
+    "ContrastiveDivergence",
+    "CrossEntropy",
+    "Elbo",
+    "EnergyDiscrepancy",
+    "Objective",
+    "Result",
+    "Vital",
+]
