@@ -275,7 +275,6 @@ def rewritten(text: str) -> str:
         "results": table(),
         "pictures": pictures(),
         "latent": systems("mnist-latent-small.json"),
-        "anomaly": anomalies(),
         "ratios": known_ratios(),
     }
     for mark, made in tables.items():

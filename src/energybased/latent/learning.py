@@ -37,7 +37,7 @@ class LatentStage:
     """
 
     vitals: ClassVar[tuple[Vital, ...]] = (
-        Vital("mse", 0.0, 1.0, 50, "lower the learning rate"),
+        Vital("mse", 0.0, 4.0, 50, "lower the learning rate"),
         Vital("latent_square", 0.0, 100.0, 50, "take shorter steps on the posterior, or a larger sigma"),
     )
 

@@ -21,7 +21,7 @@ class Elbo:
     """
 
     vitals: ClassVar[tuple[Vital, ...]] = (
-        Vital("mse", 0.0, 1.0, 50, "lower the learning rate"),
+        Vital("mse", 0.0, 4.0, 50, "lower the learning rate"),
         Vital("divergence", 0.0, 1e4, 50, "lower the learning rate"),
     )
 
