@@ -11,16 +11,15 @@ from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 
+from latent import MORE, gone_on_with
 from rows import row, write
 
 from energybased.evaluation.detection import auprc
 from energybased.recipes import StagedRecipe, VaeRecipe, find_recipe
 from energybased.recipes.systems import SYSTEMS, system
 from energybased.runs.model import load_latent
-from energybased.runs.train import resume, train
 
 DIGITS = (1, 4, 5, 7, 9)
-MORE = 3  # times the updates, of autoencoders
 
 
 def main() -> None:
@@ -29,9 +28,11 @@ def main() -> None:
     parser.add_argument("--digits", type=int, nargs="+", default=list(DIGITS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--pooled", action="store_true", help="the split of 80 to 20 over all examples")
-    parser.add_argument("--out", default="anomaly.json")
     options = parser.parse_args()
     split = "pooled" if options.pooled else "official"
+    asked = (("systems", options.systems), ("digits", options.digits), ("seeds", options.seeds))
+    flags = "".join(f" --{name} {' '.join(map(str, values))}" for name, values in asked)
+    command = f"python benchmarks/anomaly.py{flags}{' --pooled' * options.pooled}"
     found, protocols, took = defaultdict(list), {}, defaultdict(float)
     for seed in options.seeds:
         for digit in options.digits:
@@ -41,7 +42,7 @@ def main() -> None:
                 recipe = replace(system(name, base), seed=seed, without=digit, pooled=options.pooled)
                 recipe = replace(recipe, steps=MORE * base.steps) if isinstance(recipe, VaeRecipe) else recipe
                 folder = Path("runs") / f"anomaly-{split}-{name}-{digit}-{seed}"
-                run = resume(folder) if folder.exists() else train(recipe, out=folder)
+                run = gone_on_with(folder, recipe)
                 test = recipe.load_data().test
                 strange = test.y == digit
                 score = load_latent(run.path).score(test.pixels(), seed)
@@ -51,9 +52,8 @@ def main() -> None:
                 took[what] += run.lines("metrics.jsonl")[-1]["seconds"]
                 protocols[what] = f"auprc(digit {digit}, {split} split, prevalence {float(strange.float().mean()):.3f})"
                 print(seed, what, round(value, 4), flush=True)
-                command = "python benchmarks/anomaly.py" + " --pooled" * options.pooled
                 rows = [row(k, v, options.seeds[: len(v)], protocols[k], command, took[k]) for k, v in found.items()]
-                write(options.out, rows)
+                write("anomaly.json", rows, merge=True)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ many. Runs are trained one after the other; those that are there are gone on wit
 from __future__ import annotations
 
 import argparse
-import math
 from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
@@ -16,13 +15,15 @@ import torch
 from rows import RESULTS, row, write
 
 from energybased.data.pictures import grid, save_png
+from energybased.errors import require
 from energybased.latent import LatentModel
 from energybased.recipes import StagedRecipe, VaeRecipe, find_recipe
 from energybased.recipes.systems import SYSTEMS, system
 from energybased.runs.judge import load_judge
 from energybased.runs.model import load_latent
+from energybased.runs.settings import to_json
 from energybased.runs.train import resume, train
-from energybased.training import checkpoint
+from energybased.training import Run, checkpoint
 
 COUNT, REPRODUCED = 5000, 1000  # samples, and test examples that are reproduced
 MORE = 3  # times the updates, of autoencoders
@@ -42,14 +43,17 @@ def main() -> None:
     judge, test = load_judge(RESULTS / "judges" / f"{data.name}.safetensors"), data.test.pixels()
     found, took = defaultdict(list), defaultdict(float)
     flags = f" --steps {base.steps}" if options.steps else ""
-    command = f"python benchmarks/latent.py {options.recipe} --systems {' '.join(options.systems)} --seeds"
+    seeds = " ".join(map(str, options.seeds))
+    command = (
+        f"python benchmarks/latent.py {options.recipe} --systems {' '.join(options.systems)} --seeds {seeds}{flags}"
+    )
     for seed in options.seeds:
         made = {}
         for name in options.systems:
             recipe = replace(system(name, base), seed=seed)
             recipe = replace(recipe, steps=MORE * base.steps) if isinstance(recipe, VaeRecipe) else recipe
             folder = Path("runs") / f"{options.recipe}-{name}-{seed}"
-            run = resume(folder) if folder.exists() else train(recipe, out=folder)
+            run = gone_on_with(folder, recipe)
             seconds = run.lines("metrics.jsonl")[-1]["seconds"]
             model = load_latent(run.path)
             for what, value in measured(model, judge, data, test, seed).items():
@@ -62,14 +66,15 @@ def main() -> None:
                 save_png(grid(model.sample(64, seed)), RESULTS / f"{options.recipe}-{name}.png")
             if {"stages", "lebm"} <= made.keys():
                 reached = sooner(made["stages"][0], *made["lebm"], judge, test, seed)
-                found["stages: part of LEBM's minutes"].append(reached)
                 print(seed, "stages: part of LEBM's minutes", reached, flush=True)
+                if reached is not None:
+                    found["stages: part of LEBM's minutes"].append(reached)
                 made.clear()
             rows = [
-                row(k, v, options.seeds[: len(v)], PROTOCOLS[k.split(": ")[1]], f"{command} {seed}{flags}", took[k])
+                row(k, v, options.seeds[: len(v)], PROTOCOLS[k.split(": ")[1]], command, took[k])
                 for k, v in found.items()
             ]
-            write(f"{options.recipe}.json", rows)
+            write(f"{options.recipe}.json", rows, merge=True)
 
 
 def measured(model: LatentModel, judge, data, test: torch.Tensor, seed: int) -> dict[str, float]:
@@ -83,15 +88,23 @@ def measured(model: LatentModel, judge, data, test: torch.Tensor, seed: int) -> 
     return values
 
 
-def sooner(run, other, distance: float, judge, test: torch.Tensor, seed: int) -> float:
-    """The part of the other run's time after which samples are as near as that run's are in the end."""
+def sooner(run, other, distance: float, judge, test: torch.Tensor, seed: int) -> float | None:
+    """The part of the other run's time after which samples are as near as that run's are in the end; None if never."""
     times = {line["step"]: line["seconds"] for line in run.lines("metrics.jsonl")}
     limit = other.lines("metrics.jsonl")[-1]["seconds"]
     steps = sorted(int(folder.name) for folder in checkpoint.whole(run.path / "checkpoints"))
     for step in steps[1:]:
         if judge.distance(load_latent(run.path, step).sample(COUNT, seed), test) <= distance:
-            return times[step] / limit
-    return math.inf
+            return max(spent for at, spent in times.items() if at <= step) / limit
+    return None
+
+
+def gone_on_with(folder: Path, recipe):
+    """The finished run of a recipe, which must be that of the run that is there."""
+    if not folder.exists():
+        return train(recipe, out=folder)
+    require(Run.open(folder).recipe["settings"] == to_json(recipe), f"{folder} was trained with other settings")
+    return resume(folder)
 
 
 def generator(seed: int) -> torch.Generator:

@@ -50,8 +50,12 @@ def row(
     }
 
 
-def write(name: str, rows: Sequence[dict[str, Any]]) -> None:
+def write(name: str, rows: Sequence[dict[str, Any]], merge: bool = False) -> None:
+    """Writes rows; with `merge`, those that are there and were not measured now stay."""
     RESULTS.mkdir(exist_ok=True)
+    if merge and (RESULTS / name).exists():
+        measured = {r["what"] for r in rows}
+        rows = [r for r in json.loads((RESULTS / name).read_text()) if r["what"] not in measured] + list(rows)
     (RESULTS / name).write_text(json.dumps(list(rows), indent=1) + "\n")
     for r in rows:
         print(f"{r['what']:<28} {r['value']:>10} +- {r['sd']}  {r['protocol']}")

@@ -195,8 +195,8 @@ def recipe_lines(r: dict[str, dict]) -> list[str]:
 
 
 SYSTEMS = {
-    "stages": "**four stages**",
-    "stages-encoder": "four stages, chains from an encoder",
+    "stages": "**stages**",
+    "stages-encoder": "stages, chains from an encoder",
     "one-stage": "one stage (noise-contrastive)",
     "lebm": "LEBM",
     "lebm-encoder": "LEBM, chains from an encoder",

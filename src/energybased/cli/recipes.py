@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import tyro
 
 from energybased.recipes import RECIPES, find_recipe
+from energybased.recipes.systems import SYSTEMS
 from energybased.runs.settings import to_json
 
 
@@ -21,9 +22,11 @@ def recipes(name: tyro.conf.Positional[str] = "", /) -> int:
     if not name:
         for known, build in RECIPES.items():
             print(f"{known:<20} {(inspect.getdoc(build) or '').splitlines()[0]}")
+        print(f"\nto compare a latent recipe with, RECIPE-SYSTEM: {', '.join(SYSTEMS)}")
         return 0
-    settings = to_json(find_recipe(name))
-    print(inspect.getdoc(RECIPES[name]))
+    recipe = find_recipe(name)
+    settings = to_json(recipe)
+    print(inspect.getdoc(RECIPES.get(name, type(recipe))))
     print(f"\n    ebm train {name}\n")
     print(json.dumps(settings, indent=1))
     return 0

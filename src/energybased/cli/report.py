@@ -8,13 +8,15 @@ from pathlib import Path
 import tyro
 
 from energybased.data import DATASETS, DataSet
+from energybased.data.left_out import parted
 from energybased.errors import require
 from energybased.evaluation.judge import Judge
 from energybased.latent import LatentModel
+from energybased.recipes import LatentRecipe
 from energybased.report.energy import energy_report
 from energybased.report.latent import latent_report
 from energybased.runs.judge import load_judge, train_judge
-from energybased.runs.measure import measure
+from energybased.runs.measure import found_again, measure
 from energybased.runs.model import load
 from energybased.runs.settings import read_recipe
 from energybased.runs.train import same_data
@@ -37,10 +39,12 @@ def report(path: tyro.conf.Positional[Path], /, long: bool = False, judge: Path 
     recipe = read_recipe(opened.recipe["settings"])
     data = same_data(opened, recipe)
     rows = []
+    if isinstance(recipe, LatentRecipe) and recipe.without is not None:
+        data, strange = parted(data, recipe.without)
+        rows.append(found_again(model, data.test.pixels(), strange, f"class {recipe.without}", recipe.seed))
     found = _judge(judge, data, opened)
     if found is not None:
-        measured = measure(model, opened, data, found, recipe.seed, long)
-        rows = measured.rows
+        rows += measure(model, opened, data, found, recipe.seed, long).rows
         opened.write_json("results.json", rows)
     if isinstance(model, LatentModel):
         told = latent_report(opened, model, data, rows)

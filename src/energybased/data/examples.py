@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from energybased.data.files import read_arrays
+from energybased.data.files import examples_in, read_arrays
 from energybased.data.folder import BROKEN, SUFFIXES, as_array, pictures_in
 from energybased.errors import UserError, require
 
@@ -26,9 +26,7 @@ def examples(path: Path, event: Sequence[int]) -> tuple[list[str], Tensor]:
     if path.is_dir() or path.suffix.lower() in SUFFIXES:
         return _pictures(path, event)
     require(path.suffix in (".npy", ".npz"), f"{path} is no picture, no folder of pictures, and no .npy or .npz file")
-    arrays = read_arrays(path)
-    require("x" in arrays, f"{path} has no array 'x', only {', '.join(arrays) or 'nothing'}")
-    x = torch.as_tensor(arrays["x"])
+    x, _ = examples_in(path, read_arrays(path))
     x = x.float() / 255 if x.dtype == torch.uint8 else x.float()
     shape = ", ".join(map(str, event))
     require(x.ndim == 1 + len(event) and tuple(x.shape[1:]) == tuple(event), f"{path} must hold x of (n, {shape})")

@@ -39,10 +39,7 @@ def from_path(path: Path | str, size: int | None = None, skip_broken: bool = Fal
         x, y, notes = read_folder(path, size, skip_broken)
     elif path.suffix in (".npy", ".npz"):
         arrays = read_arrays(path)
-        require("x" in arrays, f"{path} has no array 'x', only {', '.join(arrays) or 'nothing'}")
-        x = _numbers(path, arrays["x"])
-        if x.ndim == 4 and x.shape[1] not in (1, 3) and x.shape[3] in (1, 3):
-            x, notes = x.permute(0, 3, 1, 2).contiguous(), ("channels were taken from the last place to the first",)
+        x, notes = examples_in(path, arrays)
         y = _labels(path, arrays["y"], len(x)) if "y" in arrays else None
     else:
         raise UserError(f"{path} is not a .npy or .npz file or a folder of pictures")
@@ -67,6 +64,15 @@ def read_arrays(path: Path, names: Sequence[str] | None = None) -> dict[str, NDA
         raise UserError(f"{path} lacks an array: {error.args[0]}") from error
     except (ValueError, OSError, EOFError, AttributeError, zlib.error, zipfile.BadZipFile) as error:
         raise UserError(f"{path} cannot be read: it is cut short or not a NumPy file") from error
+
+
+def examples_in(path: Path, arrays: dict[str, NDArray[np.generic]]) -> tuple[Tensor, tuple[str, ...]]:
+    """The array x of a file, channels first, and what was done to it."""
+    require("x" in arrays, f"{path} has no array 'x', only {', '.join(arrays) or 'nothing'}")
+    x = _numbers(path, arrays["x"])
+    if x.ndim == 4 and x.shape[1] not in (1, 3) and x.shape[3] in (1, 3):
+        return x.permute(0, 3, 1, 2).contiguous(), ("channels were taken from the last place to the first",)
+    return x, ()
 
 
 def _numbers(path: Path, array: NDArray[np.generic]) -> Tensor:

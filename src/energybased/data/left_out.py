@@ -23,6 +23,7 @@ def left_out(data: DataSet, label: int, pooled: bool = False) -> DataSet:
             split of Zenati et al. 2018). Otherwise the test split stays as it is.
     """
     require(0 <= label < data.classes, f"{data.name} has {data.classes} classes, and {label} is none of them")
+    require(bool((_labels(data.train) != label).any()), f"{data.name} has no class but {label}")
     if not pooled:
         return replace(data, train=_ordinary(data.train, label), validation=_ordinary(data.validation, label))
     splits = (data.train, data.validation, data.test)
@@ -35,6 +36,11 @@ def left_out(data: DataSet, label: int, pooled: bool = False) -> DataSet:
     rows = (fitted, validation, torch.cat([test, strange]))
     train, chosen_on, held = (Split(x[r], y[r]) for r in rows)
     return replace(data, train=train, validation=chosen_on, test=held)
+
+
+def parted(data: DataSet, label: int) -> tuple[DataSet, Tensor]:
+    """The data with the ordinary examples of the test split alone, and its strange ones `(n, *event)`."""
+    return replace(data, test=_ordinary(data.test, label)), data.test.pixels()[_labels(data.test) == label]
 
 
 def _ordinary(split: Split, label: int) -> Split:

@@ -12,7 +12,7 @@ from energybased.latent.learning import LatentStage
 from energybased.latent.model import LatentModel
 from energybased.latent.posterior import Posterior
 from energybased.latent.short_run import ShortRun
-from energybased.latent.stage import StageRatio, stage_phase
+from energybased.latent.stage import StageRatio, over, stage_phase
 from energybased.latent.staged_prior import StagedPrior
 from energybased.latent.telescope import Telescope
 from energybased.networks import Parallel, dense_encoder, dense_generator
@@ -47,5 +47,6 @@ __all__ = [
     "StagedPrior",
     "Telescope",
     "fit_staged_prior",
+    "over",
     "stage_phase",
 ]

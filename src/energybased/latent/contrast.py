@@ -7,7 +7,7 @@ from typing import ClassVar, cast
 
 from torch import Generator, Tensor
 
-from energybased.latent.learning import LatentStage, reproducing
+from energybased.latent.learning import VITALS, reproducing
 from energybased.latent.posterior import Posterior
 from energybased.latent.short_run import ShortRun
 from energybased.latent.staged_prior import StagedPrior
@@ -28,7 +28,7 @@ class LatentContrast:
 
     vitals: ClassVar[tuple[Vital, ...]] = (
         Vital("gap", -100.0, 100.0, 50, "lower the learning rate"),
-        *LatentStage.vitals,
+        *VITALS,
     )
 
     posterior: Posterior = Posterior()

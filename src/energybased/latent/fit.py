@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -50,7 +51,10 @@ def fit_staged_prior(
     Raises:
         UserError: if the positives are empty, constant, not finite, or not of shape `(n, dim)`.
     """
-    require(stages == "auto" or (isinstance(stages, int) and stages >= 1), f"stages is 'auto' or >= 1, got {stages}")
+    whole = isinstance(stages, int) and not isinstance(stages, bool) and stages >= 1
+    require(stages == "auto" or whole, f"stages is 'auto' or >= 1, got {stages}")
+    require(base is None or base.dim == dim, f"the base is over {base and base.dim} entries, the positives over {dim}")
+    positives = positives.to(torch.get_default_dtype()) if isinstance(positives, Tensor) else positives
     shown = positives if isinstance(positives, Tensor) else positives(BATCH)
     require(shown.ndim == 2 and shown.shape[1] == dim, f"positives are (n, {dim}), got {tuple(shown.shape)}")
     require(len(shown) >= 2, f"a fit needs two positives at the least, got {len(shown)}")
@@ -78,6 +82,8 @@ def fit_staged_prior(
     require(state.counters.stopped is None, f"the fit was stopped by the guard: {state.counters.stopped}")
     prior.load_state_dict(state.averages["prior"])
     prior.eval().requires_grad_(False)
+    if not prior.stages:
+        warnings.warn("the positives cannot be told from the base: no stage was learned", stacklevel=2)
     prior.normalise(generator=generator)
     return prior
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, cast
+from typing import cast
 
 import torch
 from torch import Generator, Tensor
@@ -16,6 +16,10 @@ from energybased.latent.staged_prior import StagedPrior
 from energybased.objectives.objective import Batch, Parts, Result, State, Vital, scalar
 
 ROWS = 300
+VITALS = (
+    Vital("mse", 0.0, 4.0, 50, "lower the learning rate"),
+    Vital("latent_square", 0.0, 100.0, 50, "take shorter steps on the posterior, or a larger sigma"),
+)
 LOG_2PI = math.log(2 * math.pi)
 
 
@@ -31,15 +35,10 @@ class LatentStage:
     Args:
         ratio: the stage; None for a generator that learns alone, under all the stages that there are.
         posterior: how z+ are drawn.
-        joint: whether the generator learns; it is left as it is otherwise, as after a first training.
+        joint: whether generator and encoder learn; they are left as they are otherwise, as after a first training.
         pool: how many of the latest z+ are kept.
         rows: taken from the pool for an update of the ratio.
     """
-
-    vitals: ClassVar[tuple[Vital, ...]] = (
-        Vital("mse", 0.0, 4.0, 50, "lower the learning rate"),
-        Vital("latent_square", 0.0, 100.0, 50, "take shorter steps on the posterior, or a larger sigma"),
-    )
 
     ratio: StageRatio | None
     posterior: Posterior = Posterior()
@@ -51,6 +50,10 @@ class LatentStage:
         require(self.pool >= 1, f"pool must be at least 1, got {self.pool}")
         bank = self.rows if self.ratio is None else self.ratio.bank
         require(1 <= self.rows <= bank, f"rows must be in 1 ... {bank}, the persistent chains, got {self.rows}")
+
+    @property
+    def vitals(self) -> tuple[Vital, ...]:
+        return VITALS if self.ratio is None else (*VITALS, *self.ratio.vitals)
 
     def init(self, parts: Parts, data: Tensor, rng: Generator) -> State:
         if self.ratio is None:
@@ -64,7 +67,7 @@ class LatentStage:
     def step(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> Result:
         prior = cast(StagedPrior, parts["prior"])
         before = prior.first(len(prior.learned) if self.ratio is None else self.ratio.stage)
-        positives = self.posterior.draw(parts, before, batch.x, prior.base.dim, rng).detach()
+        positives = self.posterior.draw(parts, before, batch.x, prior.base.dim, rng)
         losses, metrics = reproducing(parts, positives, batch.x)
         if not self.joint:
             losses = {}

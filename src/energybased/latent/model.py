@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -34,6 +34,7 @@ class LatentModel:
         kernel: one transition of the chains on the posterior.
         steps: transitions of such a chain.
         encoder: where it begins; at noise if not given.
+        score_sigma: the sigma of `score`; that of the model if not given.
         chains: how the prior is sampled, if it was learned from short chains; annealed through its stages if not given.
     """
 
@@ -44,6 +45,12 @@ class LatentModel:
     steps: int = 20
     encoder: Encoder | None = None
     chains: ShortRun | None = None
+    score_sigma: float | None = None
+
+    def __post_init__(self) -> None:
+        require(
+            self.score_sigma is None or self.score_sigma > 0, f"score_sigma must be positive, got {self.score_sigma}"
+        )
 
     @property
     def posterior(self) -> Posterior:
@@ -64,6 +71,7 @@ class LatentModel:
         rng = torch.Generator().manual_seed(seed)
         if self.chains is None:
             return self.prior.sample(n, rng, k)
+        require(k is None, "a prior that was learned from short chains has no stages")
         return self.chains.draw(self.prior, self.prior.base, n, rng, self.prior.learned)
 
     def sample(self, n: int, seed: int = 0, k: int | None = None) -> Tensor:
@@ -72,6 +80,9 @@ class LatentModel:
 
     def stages(self, n: int, seed: int = 0) -> Tensor:
         """What n draws of the base become on their way through the stages that count, `(stages + 1, n, *event)`."""
+        if self.chains is not None:
+            start = self.prior.base.draw(n, torch.Generator().manual_seed(seed))
+            return torch.stack([self.generate(start), self.sample(n, seed)])
         prior, steps = self.prior, [0, *(k + 1 for k, learned in enumerate(self.prior.learned) if learned)]
         with_seed = lambda: torch.Generator().manual_seed(seed)  # noqa: E731
         return torch.stack([self.generate(prior.annealed(k, n, with_seed(), resample=False).x) for k in steps])
@@ -116,19 +127,24 @@ class LatentModel:
 
     @torch.no_grad()
     def score(self, x: Tensor, seed: int = 0) -> Tensor:
-        """-log p(x, z) but for its constant, `(n,)`, the mean over five posterior samples z; high means strange."""
-        energy = self.posterior.energy(self.prior, self.generator, x)
+        """The joint energy, -log p(x, z) but for its constant, `(n,)`, the mean over five posterior samples z.
+
+        High means strange. With a small sigma, nearly all of it is how well a picture is reproduced, which says more of
+        how intricate it is than of how strange: with a larger `score_sigma` the prior counts for more.
+        """
+        judged = replace(self.posterior, sigma=self.score_sigma or self.sigma)
+        energy = judged.energy(self.prior, self.generator, x)
         scores = []
         for draw in range(DRAWS):
-            z = self.infer(x, seed=seed + draw)
+            z = self.infer(x, seed=DRAWS * seed + draw)
             scores.append(_in_parts(lambda rows, z=z: energy.select(rows)(z[rows]), len(x)))  # type: ignore[misc]
         return torch.stack(scores).mean(0)
 
     def log_prob(self, x: Tensor, chains: int = 10, levels: int = LEVELS, seed: int = 0) -> Tensor:
-        """A lower bound, in expectation, of log p(x) in nats over pixels in [0, 1], `(n,)`.
+        """An estimate of log p(x) in nats over pixels in [0, 1], `(n,)`.
 
-        By annealed importance sampling from the base through the prior to the posterior (Neal 2001), less the prior's
-        log Z, which `normalise` estimates; `prior.log_z` has the error of that.
+        By annealed importance sampling from the base through the prior to the posterior (Neal 2001), which bounds the
+        joint from below in expectation, less an estimate of the prior's log Z; `prior.log_z` has the error of that.
         """
         self._check(x)
         rng = torch.Generator().manual_seed(seed)
@@ -140,7 +156,8 @@ class LatentModel:
             weights = anneal(path, start, HMC(0.05, 5), levels, generator=rng).log_weights
             bounds.append(weights.unflatten(0, (-1, chains)).logsumexp(1) - math.log(chains))
         constant = 0.5 * x[0].numel() * math.log(2 * math.pi * self.sigma**2)
-        return (torch.cat(bounds) - constant - self.prior.excess).to(x.dtype)
+        excess = 0.0 if not self.prior.learned.any() else self.prior.log_z(generator=rng).value - self.prior.base.log_z
+        return (torch.cat(bounds) - constant - excess).to(x.dtype)
 
     @torch.no_grad()
     def generate(self, z: Tensor) -> Tensor:

@@ -116,6 +116,7 @@ class StageRatio:
 
     def judged(self, prior: StagedPrior, state: State, losses: Tensor) -> Tensor:
         """Whether the stage is over; keeps the running mean of its loss, and whether it has learned anything."""
+        state.update({name: state[name].to(losses) for name in ("mean", "square", "spread", "best", "since", "seen")})
         loss, seen = losses.mean(), state["seen"] + 1
         decay = torch.where(seen * (1 - DECAY) < 1, 1 - 1 / seen, DECAY)  # a plain mean at first
         for name, value in (("mean", loss), ("square", loss.square()), ("spread", losses.var(correction=0))):
@@ -133,6 +134,11 @@ class StageRatio:
         return (state["since"] >= self.patience) | (state["mean"] < self.saturated) | (before == 0)
 
 
-def stage_phase(objective: Objective, steps: int | None, minutes: float | None = None) -> Phase:
+def over(metrics: dict[str, float]) -> bool:
+    """Whether the stage says that it is over."""
+    return metrics["over"] > 0
+
+
+def stage_phase(objective: Objective, steps: int) -> Phase:
     """A phase that is over when its stage says so, and leaves the stages before as they are on average."""
-    return Phase(objective, steps, minutes, done=lambda metrics: metrics["over"] > 0, settle=("prior",))
+    return Phase(objective, steps, done=over, settle=("prior",))

@@ -27,6 +27,7 @@ from energybased.recipes.lebm import LebmRecipe
 from energybased.recipes.mnist import fashion, mnist, mnist_conditional
 from energybased.recipes.network import Dense, Images
 from energybased.recipes.recipe import Recipe
+from energybased.recipes.systems import SYSTEMS, system
 from energybased.recipes.vae import VaeRecipe
 
 RECIPES: dict[str, Callable[..., Recipe]] = {
@@ -59,10 +60,15 @@ KINDS: tuple[type[Recipe], ...] = (EnergyRecipe, JudgeRecipe, StagedRecipe, Lebm
 
 
 def find_recipe(name: str) -> Recipe:
-    """The recipe of this name, with its own settings."""
-    if name not in RECIPES:
-        raise UserError(f"there is no recipe {name!r}: {nearest(name, RECIPES)}")
-    return RECIPES[name]()
+    """The recipe of this name, with its own settings; NAME-SYSTEM is what a latent recipe is compared with."""
+    if name in RECIPES:
+        return RECIPES[name]()
+    for other in SYSTEMS:
+        base = RECIPES.get(name.removesuffix(f"-{other}"))
+        recipe = None if base is None else base()
+        if isinstance(recipe, StagedRecipe):
+            return system(other, recipe)
+    raise UserError(f"there is no recipe {name!r}: {nearest(name, RECIPES)}")
 
 
 __all__ = [

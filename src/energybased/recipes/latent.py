@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, Self
 
@@ -14,7 +14,7 @@ from energybased.data import DataSet
 from energybased.data.left_out import left_out
 from energybased.energies import StandardNormal
 from energybased.errors import UserError, require
-from energybased.latent import LatentModel, LatentStage, Posterior, ShortRun, StagedPrior, StageRatio, stage_phase
+from energybased.latent import LatentModel, LatentStage, Posterior, ShortRun, StagedPrior, StageRatio, over
 from energybased.latent.learning import ROWS
 from energybased.networks import Half, Parallel
 from energybased.objectives import Objective
@@ -22,6 +22,8 @@ from energybased.recipes.network import AnyCoder, DenseCoder
 from energybased.recipes.recipe import Recipe
 from energybased.sampling import MALA, AnyKernel
 from energybased.training import Phase
+
+Done = Callable[[dict[str, float]], bool]
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class LatentRecipe(Recipe):
         stages: networks of the prior.
         posterior: the chains on the posterior.
         precision: in which the generator computes; latent vectors, weights and the prior are in float32.
+        score_sigma: the sigma by which the trained model weighs reconstructions in its scores; its own if None.
         without: a class that is left out of training, and strange in the test split.
         pooled: with it, the test split has all its examples and a fifth of the others; see `data.left_out`.
     """
@@ -48,6 +51,7 @@ class LatentRecipe(Recipe):
     stages: int = 3
     posterior: Posterior = Posterior()
     precision: Literal["float32", "bfloat16"] = "float32"
+    score_sigma: float | None = None
     without: int | None = None
     pooled: bool = False
 
@@ -57,6 +61,8 @@ class LatentRecipe(Recipe):
         require(len(self.ratio) > 0 and min(self.ratio) >= 1, f"ratio must be widths of layers, got {self.ratio}")
         require(self.precision in ("float32", "bfloat16"), f"no such precision: {self.precision!r}")
         require(self.stages >= 1, f"stages must be at least 1, got {self.stages}")
+        require(self.classes == 0, "a latent model has no classes")
+        require(not self.pooled or self.without is not None, "pooled needs a class that is left out, --without")
         require(self.posterior.steps > 0 or self.encoder, "without an encoder, posterior.steps must be at least 1")
 
     def load_data(self) -> DataSet:
@@ -82,7 +88,8 @@ class LatentRecipe(Recipe):
         """Trained parts, put together."""
         p = self.posterior
         prior, generator, encoder = (parts.get(name) for name in ("prior", "generator", "encoder"))
-        return LatentModel(generator, prior, p.sigma, p.kernel, p.steps, encoder, self.chains)  # type: ignore[arg-type]
+        inference = p.sigma, p.kernel, p.steps
+        return LatentModel(generator, prior, *inference, encoder, self.chains, self.score_sigma)  # type: ignore[arg-type]
 
     @property
     def chains(self) -> ShortRun | None:
@@ -99,10 +106,15 @@ class LatentRecipe(Recipe):
         engine = self.posterior.fastest(prior.base, parts["generator"], x, start)
         return replace(self, posterior=replace(self.posterior, engine=engine))
 
-    def share(self, objective: Objective, part: float) -> Phase:
+    def share(self, objective: Objective, part: float, settle: tuple[str, ...] = (), done: Done | None = None) -> Phase:
         """A phase over a part of the budget."""
         steps = max(1, round(part * self.steps)) if self.minutes is None else None
-        return Phase(objective, steps, None if self.minutes is None else part * self.minutes)
+        minutes = None if self.minutes is None else part * self.minutes
+        return Phase(objective, steps, minutes, done=done, settle=settle)
+
+    def afterwards(self, objective: Objective, part: float, done: Done | None = None) -> Phase:
+        """A phase that learns a prior of posteriors under the averaged weights, which are those that are used."""
+        return self.share(objective, part, ("prior", "generator", "encoder")[: 2 + self.encoder], done)
 
 
 @dataclass(frozen=True)
@@ -111,8 +123,8 @@ class StagedRecipe(LatentRecipe):
 
     Args:
         first: the part of the budget that the first stage has; the others share the rest.
-        joint: whether the generator learns in all stages; otherwise in the first part of the budget, before any
-            stage, and the prior is learned afterwards.
+        joint: whether generator and encoder learn in all stages; otherwise in the first part of the budget, before
+            any stage, and the prior is learned afterwards.
         kernel: moves the persistent chains on the prior.
         prior_steps: its transitions an update.
         bank: persistent chains.
@@ -128,6 +140,10 @@ class StagedRecipe(LatentRecipe):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(0 < self.first < 1, f"first must be in (0, 1), got {self.first}")
+        require(self.prior_steps >= 1, f"prior_steps must be at least 1, got {self.prior_steps}")
+        require(self.bank >= 1, f"bank must be at least 1, got {self.bank}")
+        require(self.posterior.steps >= 1, f"posterior.steps must be at least 1, got {self.posterior.steps}")
+        require(self.optimizer.weight_decay == 0, "weight decay would change the stages that are learned")
 
     def phases(self) -> list[Phase]:
         alone = 0 if self.joint else 1
@@ -135,10 +151,9 @@ class StagedRecipe(LatentRecipe):
         shares = [self.first, *[(1 - self.first) / (count - 1)] * (count - 1)] if count > 1 else [1.0]
         phases = [] if self.joint else [self.share(LatentStage(None, self.posterior), shares[0])]
         for k, share in enumerate(shares[alone:]):
-            # The generator has its whole budget: a stage that has come to rest is not over for it.
-            patience = max(self.steps, 1) if self.joint else 500
-            ratio = StageRatio(k, self.kernel, self.prior_steps, self.bank, patience=patience, saturated=0.0)
+            ratio = StageRatio(k, self.kernel, self.prior_steps, self.bank, saturated=0.0)
             learning = LatentStage(ratio, self.posterior, self.joint, rows=min(ROWS, self.bank))
-            part = self.share(learning, share)
-            phases.append(stage_phase(part.objective, part.steps, part.minutes))
+            # A generator has its whole budget: a stage that has come to rest is not over for it.
+            together, later = self.share(learning, share, ("prior",)), self.afterwards(learning, share, over)
+            phases.append(together if self.joint else later)
         return phases

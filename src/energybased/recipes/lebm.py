@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from tyro.conf import Suppress
 
+from energybased.errors import require
 from energybased.latent import LatentContrast, ShortRun
 from energybased.recipes.latent import LatentRecipe
 from energybased.training import Phase
@@ -22,6 +23,10 @@ class LebmRecipe(LatentRecipe):
     recipe: Suppress[str] = "lebm"
     stages: int = 1
     chains: ShortRun = ShortRun()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.posterior.steps >= 1, f"posterior.steps must be at least 1, got {self.posterior.steps}")
 
     def phases(self) -> list[Phase]:
         return [self.share(LatentContrast(self.posterior, self.chains), 1.0)]

@@ -8,7 +8,7 @@ from typing import Literal
 from tyro.conf import Suppress
 
 from energybased.errors import require
-from energybased.latent import LatentStage, Posterior, StageRatio, Telescope, stage_phase
+from energybased.latent import LatentStage, Posterior, StageRatio, Telescope
 from energybased.objectives.elbo import Elbo
 from energybased.recipes.latent import LatentRecipe
 from energybased.sampling import MALA
@@ -43,7 +43,6 @@ class VaeRecipe(LatentRecipe):
         if self.prior == "normal":
             return [self.share(elbo, 1.0)]
         if self.prior == "telescope":
-            return [self.share(elbo, self.first), self.share(Telescope(self.posterior), rest)]
-        ratio = StageRatio(0, MALA(0.2), patience=max(self.steps, 1), saturated=0.0)
-        part = self.share(LatentStage(ratio, self.posterior, joint=False), rest)
-        return [self.share(elbo, self.first), stage_phase(part.objective, part.steps, part.minutes)]
+            return [self.share(elbo, self.first), self.afterwards(Telescope(self.posterior), rest)]
+        ratio = LatentStage(StageRatio(0, MALA(0.2)), self.posterior, joint=False)
+        return [self.share(elbo, self.first), self.afterwards(ratio, rest)]

@@ -24,8 +24,9 @@ CURVES = {
 NAMES = {
     "fd_fresh": "the prior",
     "fd_stage_0": "its base, N(0, I)",
-    "fd_posterior": "posteriors of training data, which no prior beats",
+    "fd_posterior": "posteriors of training data",
     "mse": "error of reconstructions",
+    "auprc": "what was left out, found again: average precision",
 }
 SHOWN = 2000  # latent vectors in a cloud
 DRAWN = 16  # draws that go through the stages
@@ -42,7 +43,7 @@ def latent_report(
         held = picture(grid(data.test.pixels(slice(80)), columns=10), "held-out data")
         page.add("Samples beside data", '<div class="pair">', drawn, held, "</div>")
     names = NAMES | {f"fd_stage_{k}": f"after {k} of its stages" for k in range(1, len(model.prior.learned))}
-    distances = [row for row in rows if row["what"].startswith("fd_") or row["what"] == "mse"]
+    distances = [row for row in rows if row["what"].startswith("fd_") or row["what"] in NAMES]
     if distances:
         page.add(
             "How good they are",
@@ -66,10 +67,16 @@ def _stages(model: LatentModel, data: DataSet) -> list[str]:
     groups["data: posteriors"] = inferred
     centre = inferred.mean(0)
     _, _, axes = torch.linalg.svd(inferred - centre, full_matrices=False)
-    bodies = [
-        clouds({name: (z - centre) @ axes[:2].T for name, z in groups.items()}),
-        note("Samples of the prior along the two widest directions of the data's posteriors, which it is to become."),
-    ]
+    bodies = (
+        []
+        if model.dim == 1
+        else [
+            clouds({name: (z - centre) @ axes[:2].T for name, z in groups.items()}),
+            note(
+                "Samples of the prior along the two widest directions of the data's posteriors, which it is to become."
+            ),
+        ]
+    )
     if data.is_image:
         told = "the same draws, above of N(0, I), on their way through the stages"
         bodies.append(picture(grid(model.stages(DRAWN).flatten(0, 1), columns=DRAWN), told))
@@ -77,13 +84,14 @@ def _stages(model: LatentModel, data: DataSet) -> list[str]:
 
 
 def _reproduced(model: LatentModel, data: DataSet) -> list[str]:
-    x = data.test.pixels(slice(2 * BETWEEN))
-    beside = torch.cat([x[:BETWEEN], model.reconstruct(x[:BETWEEN]), x[BETWEEN:], model.reconstruct(x[BETWEEN:])])
-    z = model.infer(data.test.pixels(slice(8)))
+    x = data.test.pixels(slice(BETWEEN))
+    beside = torch.cat([x, model.reconstruct(x)])
+    z = model.infer(x)
+    pairs = len(z) // 2
     way = torch.linspace(0, 1, BETWEEN)[None, :, None]
-    between: Tensor = torch.lerp(z[:4, None], z[4:, None], way)
+    between: Tensor = torch.lerp(z[:pairs, None], z[pairs : 2 * pairs, None], way)
     return [
-        picture(grid(beside, columns=BETWEEN), "held-out data, and below them g(z) of their posteriors"),
+        picture(grid(beside, columns=len(x)), "held-out data, and below them g(z) of their posteriors"),
         picture(grid(model.generate(between.flatten(0, 1)), columns=BETWEEN), "straight lines between posteriors"),
     ]
 

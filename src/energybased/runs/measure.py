@@ -14,7 +14,7 @@ from torch import Tensor
 
 from energybased.data import DataSet
 from energybased.errors import require
-from energybased.evaluation.detection import auroc, strange_inputs
+from energybased.evaluation.detection import auprc, auroc, strange_inputs
 from energybased.evaluation.judge import Judge
 from energybased.evaluation.mixtures import PixelMixture, best_mixture, candidates, fit_mixture
 from energybased.latent import LatentModel
@@ -110,6 +110,15 @@ def _reproduced(model: LatentModel, x: Tensor, seed: int) -> dict[str, Any]:
     mse = float(4 * (model.reconstruct(x, seed=seed) - x).square().mean())
     protocol = f"of pixels on [-1, 1], {len(x)} held out, z by {model.steps} steps"
     return _row("mse", mse, protocol, time.monotonic() - began, seed)
+
+
+def found_again(model: Model | LatentModel, ordinary: Tensor, strange: Tensor, what: str, seed: int) -> dict[str, Any]:
+    """How well scores find what was left out of training among what was not."""
+    began = time.monotonic()
+    value = auprc(model.score(ordinary), model.score(strange))
+    prevalence = len(strange) / (len(ordinary) + len(strange))
+    protocol = f"auprc({what} left out, {len(strange)} among {len(ordinary)}, prevalence {prevalence:.3f})"
+    return _row("auprc", value, protocol, time.monotonic() - began, seed)
 
 
 def _opinions(what: str, probabilities: Tensor, seed: int) -> list[dict[str, Any]]:
