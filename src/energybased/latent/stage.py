@@ -18,7 +18,6 @@ from energybased.training import Phase
 
 CHANCE = 2 * math.log(2)
 DECAY = 0.99  # of the running mean of losses
-LEVELS = 10  # of annealing a stage, for chains that then go on
 LUCK = 4.0  # standard errors by which a classifier must beat chance
 
 
@@ -38,6 +37,8 @@ class StageRatio:
         kernel: moves the persistent chains.
         steps: transitions an update.
         bank: persistent chains.
+        levels: of annealing through each stage before, by which they begin; chains that cannot cross from mode to mode
+            keep what they begin with.
         logit_l2: weight of the penalty on squared logits, which keeps a perfect classifier from growing for ever.
         patience: updates without a better loss after which the stage is over.
         saturated: loss below which the stage is over: what is left is for another.
@@ -50,6 +51,7 @@ class StageRatio:
     kernel: Kernel
     steps: int = 5
     bank: int = 5000
+    levels: int = 30
     logit_l2: float = 1e-3
     patience: int = 500
     saturated: float = 0.1
@@ -68,7 +70,7 @@ class StageRatio:
         state = {"mean": chance, "square": chance**2, "spread": zero, "best": chance, "since": zero, "seen": zero}
         if self.exact(prior):
             return state
-        return {**state, **self.buffer.init(lambda n: prior.sample(n, rng, self.stage, LEVELS).cpu(), rng)}
+        return {**state, **self.buffer.init(lambda n: prior.sample(n, rng, self.stage, self.levels).cpu(), rng)}
 
     def refresh(self, state: State, rng: Generator) -> State:
         return state

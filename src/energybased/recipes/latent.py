@@ -23,6 +23,7 @@ from energybased.recipes.recipe import Recipe
 from energybased.sampling import MALA, AnyKernel
 from energybased.training import Phase
 
+LEVELS = 10  # of annealing through a stage: the bank's chains go on, and modes are joined by what the posterior covers
 Done = Callable[[dict[str, float]], bool]
 
 
@@ -151,7 +152,7 @@ class StagedRecipe(LatentRecipe):
         shares = [self.first, *[(1 - self.first) / (count - 1)] * (count - 1)] if count > 1 else [1.0]
         phases = [] if self.joint else [self.share(LatentStage(None, self.posterior), shares[0])]
         for k, share in enumerate(shares[alone:]):
-            ratio = StageRatio(k, self.kernel, self.prior_steps, self.bank, saturated=0.0)
+            ratio = StageRatio(k, self.kernel, self.prior_steps, self.bank, LEVELS, saturated=0.0)
             learning = LatentStage(ratio, self.posterior, self.joint, rows=min(ROWS, self.bank))
             # A generator has its whole budget: a stage that has come to rest is not over for it.
             together, later = self.share(learning, share, ("prior",)), self.afterwards(learning, share, over)
