@@ -1,6 +1,7 @@
 """Priors learned in stages: against densities that are known, and the laws of a stage."""
 
 import math
+import shutil
 import statistics
 from itertools import pairwise
 
@@ -18,11 +19,12 @@ from energybased.latent import (
     fit_staged_prior,
 )
 from energybased.latent.stage import CHANCE
-from energybased.networks import Parallel, dense_generator
+from energybased.networks import Parallel, dense_encoder, dense_generator
 from energybased.objectives import Batch
 from energybased.sampling.annealed import anneal
-from energybased.training import Adam
+from energybased.training import Adam, Loop, Phase, Run, Settings
 from energybased.training.batches import as_batches
+from energybased.training.checkpoint import load_group
 from energybased.training.state import TrainState
 
 
@@ -327,3 +329,51 @@ class Certain(torch.nn.Module):
     @staticmethod
     def around(mean, log_std, rng):
         return mean
+
+
+def staged_loop(seed=0):
+    """A generator and two stages, the first of which counts as learned, so that the second has a bank."""
+    torch.manual_seed(seed)
+    generator, encoder = dense_generator(2, (8,), (1, 2, 2)), dense_encoder((1, 2, 2), (8,), 2)
+    parts = {"prior": taught(0, count=2), "generator": generator, "encoder": encoder}
+    stages = [LatentStage(StageRatio(k, MALA(0.3), bank=32), Posterior(0.5, steps=2), rows=16) for k in range(2)]
+    learned = lambda parts: parts["prior"].learned[0].fill_(1)  # noqa: E731
+    phases = [Phase(stages[0], 4, settle=("prior",)), Phase(stages[1], 4, begin=learned, settle=("prior",))]
+    x = torch.rand(40, 1, 2, 2, generator=torch.Generator().manual_seed(1))
+    return Loop(parts, phases, x, Settings(0, 8, checkpoint_every=1))
+
+
+@pytest.mark.parametrize("stopped", [2, 4, 6])
+def test_stages_resume_to_the_bit(tmp_path, stopped):
+    """Inside the first, at the switch, and inside the second with its bank."""
+    runs = [Run.create(tmp_path / name, {}, overwrite=True) for name in "ab"]
+    for run in runs:
+        staged_loop().fit(run)
+        run.release()
+    for folder in (runs[1].path / "checkpoints").iterdir():
+        if int(folder.name) > stopped:
+            shutil.rmtree(folder)
+    again = staged_loop()
+    run = Run.open(runs[1].path)
+    run.lock()
+    again.resume(run)
+    again.fit(run)
+    run.release()
+    for group in ("model", "ema", "optimizer", "state", "rng"):
+        whole, resumed = (load_group(r.newest_checkpoint(), group) for r in runs)
+        assert whole.keys() == resumed.keys() and all(torch.equal(whole[k], resumed[k]) for k in whole)
+    assert any(k.endswith("/x") for k in load_group(runs[0].newest_checkpoint(), "state"))
+
+
+def test_the_guard_goes_back_across_a_switch(tmp_path):
+    """What was kept before the switch is whole: stage, bank and optimiser are those of then."""
+    loop = staged_loop()
+    before = loop.state.snapshot()
+    run = Run.create(tmp_path / "a", {}, overwrite=True)
+    loop.fit(run)
+    run.release()
+    assert loop.state.counters.step == 8
+    loop.state.restore(before)
+    assert loop.state.counters.step == 0 and loop.state.objective == {}
+    for key, value in loop.state.snapshot()["model"].items():
+        assert torch.equal(value, before["model"][key])
