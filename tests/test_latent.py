@@ -110,6 +110,7 @@ def test_generator_and_ratio_learn_from_their_own_losses(rng):
         assert all(grad is None for grad in grads)
 
 
+@pytest.mark.filterwarnings("ignore:the positives cannot")
 def test_stages_are_expectation_maximisation():
     """x = 2 z + 1 + noise, z ~ N(0, 1): with the exact posterior, likelihood grows from stage to stage.
 
@@ -157,7 +158,9 @@ def test_samples_of_the_base_teach_nothing(few):
     """Neither drawn anew nor a hundred of them, again and again, which can be learned by heart."""
     generator = torch.Generator().manual_seed(0)
     draw = lambda n: torch.randn(n, 2, generator=generator)  # noqa: E731
-    prior = fit_staged_prior(draw(100) if few else draw, 2, stages=2, network=(64, 64), budget=300, generator=generator)
+    positives = draw(100) if few else draw
+    with pytest.warns(UserWarning, match="no stage was learned"):
+        prior = fit_staged_prior(positives, 2, stages=2, network=(64, 64), budget=300, generator=generator)
     assert prior.stages == [] and not prior.log_ratio(draw(5)).any()
 
 
@@ -200,9 +203,15 @@ def test_bad_positives_are_named(positives, words):
         fit_staged_prior(positives, 2)
 
 
-def test_no_stages_are_refused():
+@pytest.mark.parametrize("stages", [0, True, "many"])
+def test_no_stages_are_refused(stages):
     with pytest.raises(UserError, match="stages"):
-        fit_staged_prior(torch.randn(8, 2), 2, stages=0)
+        fit_staged_prior(torch.randn(8, 2), 2, stages=stages)
+
+
+def test_a_base_of_another_dimension_is_named():
+    with pytest.raises(UserError, match="the base is over 3"):
+        fit_staged_prior(torch.randn(8, 2), 2, base=StandardNormal(3))
 
 
 @pytest.mark.parametrize(("dim", "target"), [(500, None), (20, 3.0)])

@@ -16,7 +16,7 @@ from energybased.latent.stage import StageRatio, stage_phase
 from energybased.latent.staged_prior import StagedPrior
 from energybased.networks import Parallel
 from energybased.sampling import MALA
-from energybased.training import Adam, Loop, Run, Settings
+from energybased.training import Adam, Loop, Run, Settings, TrainState
 
 AUTO = 8  # stages at the most
 UPDATES = 800  # of each stage at the most
@@ -70,22 +70,26 @@ def fit_staged_prior(
     # The last stage has no other to leave anything to.
     last = StageRatio(count - 1, MALA(0.2), held=held, saturated=0.0, patience=steps)
     settings = Settings(seed, BATCH, optimizer=Adam(2e-3, beta1=0.9, schedule="cosine"), ema=0.995)
-    loop = Loop({"prior": prior}, [*phases, stage_phase(last, steps)], data, settings)
-    with tempfile.TemporaryDirectory() as folder:
-        run = Run.create(Path(folder) / "run", {}, overwrite=True)
-        try:
-            state = loop.fit(run)
-        except Interrupted:
-            raise Interrupted("the fit was stopped") from None
-        finally:
-            run.release()
+    with torch.random.fork_rng():  # training seeds the global generator
+        state = _trained(Loop({"prior": prior}, [*phases, stage_phase(last, steps)], data, settings))
     require(state.counters.stopped is None, f"the fit was stopped by the guard: {state.counters.stopped}")
     prior.load_state_dict(state.averages["prior"])
-    prior.eval().requires_grad_(False)
+    prior.eval().requires_grad_(False).to(shown.device)
     if not prior.stages:
         warnings.warn("the positives cannot be told from the base: no stage was learned", stacklevel=2)
     prior.normalise(generator=generator)
     return prior
+
+
+def _trained(loop: Loop) -> TrainState:
+    with tempfile.TemporaryDirectory() as folder:
+        run = Run.create(Path(folder) / "run", {}, overwrite=True)
+        try:
+            return loop.fit(run)
+        except Interrupted:
+            raise Interrupted("the fit was stopped") from None
+        finally:
+            run.release()
 
 
 def _held_out(x: Tensor, seed: int) -> tuple[tuple[Tensor, Tensor], int]:
