@@ -13,17 +13,18 @@ from energybased.training import Adam
 
 
 def digits_latent(**changes: Any) -> StagedRecipe:
-    """A generator of digits with a prior learned in three stages."""
+    """A generator of digits with a prior learned in five stages."""
     recipe = StagedRecipe(
         recipe="digits-latent",
         data="digits",
         dim=8,
         coder=DenseCoder((128, 256)),
-        stages=3,
+        stages=5,
+        first=0.3,
         encoder=True,
         posterior=Posterior(0.12, Langevin.overdamped(0.2), 8),
         batch_size=100,
-        steps=1500,
+        steps=2000,
         optimizer=Adam(lr=1e-3, beta1=0.5, schedule="cosine"),
         ema=0.995,
     )
