@@ -136,7 +136,7 @@ class StagedRecipe(LatentRecipe):
     joint: bool = True
     kernel: AnyKernel = MALA(0.2)
     prior_steps: int = 3
-    bank: int = 2000
+    bank: int = 10_000
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -20,6 +20,7 @@ def digits_latent(**changes: Any) -> StagedRecipe:
         dim=8,
         coder=DenseCoder((128, 256)),
         stages=5,
+        bank=2000,
         first=0.3,
         encoder=True,
         posterior=Posterior(0.12, Langevin.overdamped(0.2), 8),

@@ -13,14 +13,13 @@ from energybased.training import Adam
 
 
 def mnist_latent_small(**changes: Any) -> StagedRecipe:
-    """A generator of MNIST's digits with a prior learned in seven stages, in minutes."""
+    """A generator of MNIST's digits with a prior learned in four stages, in minutes."""
     recipe = StagedRecipe(
         recipe="mnist-latent-small",
         data="mnist",
         dim=16,
         coder=DenseCoder((256, 512)),
-        stages=7,
-        first=0.3,
+        stages=4,
         posterior=Posterior(0.15, Langevin.overdamped(0.1), 20, "compiled"),
         precision="bfloat16",
         batch_size=100,
@@ -32,7 +31,7 @@ def mnist_latent_small(**changes: Any) -> StagedRecipe:
 
 
 def fashion_latent_small(**changes: Any) -> StagedRecipe:
-    """A generator of Fashion-MNIST with a prior learned in seven stages, in minutes."""
+    """A generator of Fashion-MNIST with a prior learned in four stages, in minutes."""
     return replace(mnist_latent_small(recipe="fashion-latent-small", data="fashion-mnist"), **changes)
 
 
