@@ -41,5 +41,5 @@ def mnist_anomaly_small(**changes: Any) -> StagedRecipe:
     The sigma of the score was chosen with the digits 3 and 8 left out, among training examples.
     """
     recipe = mnist_latent_small(recipe="mnist-anomaly-small", without=9, steps=1500, encoder=True)
-    recipe = replace(recipe, stages=4, first=0.4, score_sigma=0.7)
+    recipe = replace(recipe, stages=4, bank=2000, score_sigma=0.7)
     return replace(recipe, **{"posterior": replace(recipe.posterior, steps=8)} | changes)
