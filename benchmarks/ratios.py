@@ -69,10 +69,13 @@ def error(prior: StagedPrior, target: Analytic, x: Tensor) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    seeds = parser.parse_args().seeds
+    parser.add_argument("--problems", nargs="+", default=list(PROBLEMS), choices=list(PROBLEMS))
+    options = parser.parse_args()
+    seeds, command = options.seeds, f"{COMMAND} --seeds {' '.join(map(str, options.seeds))}"
+    command += f" --problems {' '.join(options.problems)}"
     found, took = defaultdict(list), defaultdict(float)
-    for name, make in PROBLEMS.items():
-        target = make()
+    for name in options.problems:
+        target = PROBLEMS[name]()
         for seed in seeds:
             for how, stages, budget in (("staged", "auto", UPDATES), ("one stage", 1, AUTO * UPDATES)):
                 rng = torch.Generator().manual_seed(seed)
@@ -88,8 +91,8 @@ def main() -> None:
                     found[f"{name}, {how}: {what}"].append(value)
                     took[f"{name}, {how}: {what}"] += spent
                 print(name, how, seed, values, flush=True)
-        rows = [row(k, v, seeds[: len(v)], PROTOCOLS[k.split(": ")[1]], COMMAND, took[k]) for k, v in found.items()]
-        write("ratios.json", rows)
+        rows = [row(k, v, seeds[: len(v)], PROTOCOLS[k.split(": ")[1]], command, took[k]) for k, v in found.items()]
+        write("ratios.json", rows, merge=True)
 
 
 PROTOCOLS = {
