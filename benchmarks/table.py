@@ -236,7 +236,8 @@ def anomalies() -> str:
             if any(made):
                 values = " | ".join("" if r is None else number(r, 3) for r in made)
                 lines.append(f"| {split} | {said} | {values} |")
-    for who, values in PUBLISHED.items():
+    pooled = any(", pooled: " in what for what in found)
+    for who, values in PUBLISHED.items() if pooled else ():
         lines.append(f"| pooled | {who} | {' | '.join(f'{value:.3f}' for value in values)} |")
     return "\n".join(lines)
 
