@@ -352,6 +352,16 @@ def staged_loop(seed=0):
     return Loop(parts, phases, x, Settings(0, 8, checkpoint_every=1))
 
 
+def test_no_sample_is_a_copy_of_another(rng):
+    """Few are taken from many, and moved apart: the nearest two of 64 are no nearer than of exact draws by chance."""
+    prior = taught(2)
+    for n in (1, 64):
+        assert prior.sample(n, rng).shape == (n, 2)
+    apart = torch.pdist(prior.sample(64, rng))
+    exact = min(float(torch.pdist(torch.randn(64, 2, generator=rng)).min()) for _ in range(20))
+    assert float(apart.min()) > 0.1 * exact
+
+
 @pytest.mark.parametrize("stopped", [2, 4, 6])
 def test_stages_resume_to_the_bit(tmp_path, stopped):
     """Inside the first, at the switch, and inside the second with its bank."""

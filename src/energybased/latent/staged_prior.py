@@ -14,6 +14,8 @@ from energybased.sampling import HMC
 from energybased.sampling.annealed import Annealed, Estimate, anneal
 
 KERNEL, LEVELS = HMC(0.2, 5), 30  # of annealed chains: levels a stage
+POPULATION = 500  # chains at the least, of which a few samples are taken: resampled, a few would be copies of fewer
+MOVES = 10  # of copies away from each other
 GROUPS = 8  # of chains, between which an estimate's error is seen
 
 
@@ -89,4 +91,9 @@ class StagedPrior(Energy):
     def sample(self, n: int, generator: Generator | None = None, k: int | None = None, levels: int = LEVELS) -> Tensor:
         """n samples `(n, dim)`, annealed through the stages (the first k of them, if given) and resampled."""
         k = len(self.learned) if k is None else k
-        return self.annealed(k, n, generator, levels=levels).resampled(generator)
+        chains = self.annealed(k, max(n, POPULATION), generator, levels=levels)
+        last = self.path(k)[-1]
+        if last is self.base:
+            return chains.x[:n]
+        order = torch.randperm(len(chains.x), generator=generator)[:n]  # copies lie side by side
+        return anneal([last, last], chains.resampled(generator)[order], KERNEL, MOVES, generator=generator).x
