@@ -18,7 +18,7 @@ from energybased.networks import Parallel
 from energybased.sampling import MALA
 from energybased.training import Adam, Loop, Run, Settings, TrainState
 
-AUTO = 8  # stages at the most
+AUTO = 5  # stages at the most
 UPDATES = 800  # of each stage at the most
 BATCH = 512
 HELD = 0.2  # of samples that are given as a tensor
@@ -39,7 +39,7 @@ def fit_staged_prior(
     Args:
         positives: samples `(n, dim)`, or a function that draws n of them.
         dim: entries of each.
-        stages: how many at the most, or "auto", eight; after one that has nothing to learn there are no more.
+        stages: how many at the most, or "auto", five; after one that has nothing to learn there are no more.
         base: where the stages begin; a standard normal if not given. With samples of another density as base, the
             fit is the logarithm of the ratio of both, `log_ratio`.
         network: widths of the hidden layers of each ratio.
