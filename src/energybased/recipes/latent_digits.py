@@ -13,19 +13,18 @@ from energybased.training import Adam
 
 
 def digits_latent(**changes: Any) -> StagedRecipe:
-    """A generator of digits with a prior learned in five stages."""
+    """A generator of digits with a prior learned in three stages."""
     recipe = StagedRecipe(
         recipe="digits-latent",
         data="digits",
         dim=8,
         coder=DenseCoder((128, 256)),
-        stages=5,
+        stages=3,
         bank=2000,
-        first=0.3,
         encoder=True,
         posterior=Posterior(0.12, Langevin.overdamped(0.2), 8),
         batch_size=100,
-        steps=2000,
+        steps=1500,
         optimizer=Adam(lr=1e-3, beta1=0.5, schedule="cosine"),
         ema=0.995,
     )
