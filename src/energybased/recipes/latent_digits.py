@@ -13,7 +13,11 @@ from energybased.training import Adam
 
 
 def digits_latent(**changes: Any) -> StagedRecipe:
-    """A generator of digits with a prior learned in three stages."""
+    """A generator of digits with a prior learned in three stages; chains on the posterior begin at an encoder's draws.
+
+    To expect, on two cores: a minute, and FD(judge) of 50 to 75 for samples, where N(0, I) has 690, posteriors of the
+    data 26, and the best mixture of Gaussians over pixels 45 (two runs of `ebm demo latent`).
+    """
     recipe = StagedRecipe(
         recipe="digits-latent",
         data="digits",
