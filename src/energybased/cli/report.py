@@ -45,6 +45,7 @@ def report(path: tyro.conf.Positional[Path], /, long: bool = False, judge: Path 
     found = _judge(judge, data, opened)
     if found is not None:
         rows += measure(model, opened, data, found, recipe.seed, long).rows
+    if rows:
         opened.write_json("results.json", rows)
     if isinstance(model, LatentModel):
         told = latent_report(opened, model, data, rows)

@@ -68,9 +68,9 @@ class LatentStage:
         prior = cast(StagedPrior, parts["prior"])
         before = prior.first(len(prior.learned) if self.ratio is None else self.ratio.stage)
         positives = self.posterior.draw(parts, before, batch.x, prior.base.dim, rng)
-        losses, metrics = reproducing(parts, positives, batch.x)
-        if not self.joint:
-            losses = {}
+        with torch.set_grad_enabled(self.joint):  # what does not learn needs no graph
+            losses, metrics = reproducing(parts, positives, batch.x)
+        losses = losses if self.joint else {}
         if self.ratio is not None:
             learned = self.ratio.step(parts, state, Batch(self.pooled(state, positives, rng)), rng)
             losses, metrics, state = losses | learned.losses, metrics | learned.metrics, learned.state

@@ -41,7 +41,7 @@ class VaeRecipe(LatentRecipe):
     def phases(self) -> list[Phase]:
         elbo, rest = Elbo(self.posterior.sigma), 1 - self.first
         if self.prior == "normal":
-            return [self.share(elbo, 1.0)]
+            return [self.phase(elbo)]
         if self.prior == "telescope":
             return [self.share(elbo, self.first), self.afterwards(Telescope(self.posterior), rest)]
         ratio = LatentStage(StageRatio(0, MALA(0.2)), self.posterior, joint=False)
