@@ -17,6 +17,7 @@ import torch._inductor.config
 from cases import Runs, chains
 from pcd import buffers, updates
 from rows import RESULTS, row, write
+from staged import latent_updates
 from torch.profiler import ProfilerActivity, profile
 
 ROUNDS, PATIENCE = 7, 15.0  # rounds at the most; seconds after which a case gets no further round, from the third on
@@ -108,6 +109,7 @@ def main() -> None:
     for what, runs in (
         ("an update, digits network, 5 steps", lambda: updates(64, (256, 256), 256, 5)),
         ("an update, MNIST network, 5 steps", lambda: updates(784, (1024, 512), 200, 5)),
+        ("a latent update in stage 3, MNIST", latent_updates),
         ("a visit to a replay buffer of 10,000 pictures", lambda: buffers(10_000)),
         ("a visit to a replay buffer of 1,000,000 pictures", lambda: buffers(1_000_000)),
     ):
