@@ -1,4 +1,4 @@
-"""The table and the plot of docs/chains.md, from results/bench.json: `python benchmarks/speed.py` makes them anew."""
+"""The tables of docs/chains.md and a plot, from results: `python benchmarks/speed.py` makes them anew."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ ASKED = {  # times as fast as the faster of the others, at equal precision and b
     "four such ratios": (2.0, 2.0),
     "the paper's CIFAR-10": (1.2, 1.1),
     "an update": (1.3, 1.2),
+    "a latent update": (None, 1.2),
 }
 
 
@@ -55,9 +56,16 @@ def rates() -> str:
     return f"{said}; {next(iter(found.values()))['hardware']}."
 
 
+def parts() -> str:
+    """What one eager step is spent on."""
+    found = {what: r for what, r in rows("cost.json").items() if what.startswith("part: ")}
+    lines = ["| of an eager step | µs |", "|---|---|"]
+    return "\n".join([*lines, *(f"| {what.removeprefix('part: ')} | {r['value']:.0f} |" for what, r in found.items())])
+
+
 def rewritten(text: str) -> str:
     """The page with its tables made anew."""
-    for mark, made in (("bench", bench()), ("rates", rates())):
+    for mark, made in (("bench", bench()), ("rates", rates()), ("parts", parts())):
         before, rest = text.split(f"<!-- {mark} -->")
         text = f"{before}<!-- {mark} -->\n{made}\n<!-- /{mark} -->{rest.split(f'<!-- /{mark} -->')[1]}"
     return text

@@ -22,7 +22,12 @@ from energybased.recipes.latent_images import (
     mnist_latent,
     svhn_latent,
 )
-from energybased.recipes.latent_mnist import fashion_latent_small, mnist_anomaly_small, mnist_latent_small
+from energybased.recipes.latent_small import (
+    cifar10_latent_small,
+    fashion_latent_small,
+    mnist_anomaly_small,
+    mnist_latent_small,
+)
 from energybased.recipes.lebm import LebmRecipe
 from energybased.recipes.mnist import fashion, mnist, mnist_conditional
 from energybased.recipes.network import Dense, Images
@@ -45,6 +50,7 @@ RECIPES: dict[str, Callable[..., Recipe]] = {
     "mnist-latent-small": mnist_latent_small,
     "mnist-anomaly-small": mnist_anomaly_small,
     "fashion-latent-small": fashion_latent_small,
+    "cifar10-latent-small": cifar10_latent_small,
     "mnist-latent": mnist_latent,
     "fashion-latent": fashion_latent,
     "cifar10-latent": cifar10_latent,
@@ -86,6 +92,7 @@ __all__ = [
     "Sampler",
     "cifar10",
     "cifar10_conditional",
+    "cifar10_latent_small",
     "cifar10_small",
     "digits",
     "digits_latent",
