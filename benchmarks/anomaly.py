@@ -1,7 +1,7 @@
 """MNIST with one digit left out, and found again: `python benchmarks/anomaly.py` writes results/anomaly.json.
 
-The score is that of `ebm score`, the joint energy; area under the precision-recall curve, the digit that was left out
-being what is to be found. Nothing is chosen on it. Runs that are there are gone on with.
+Area under the precision-recall curve of `LatentModel.score`, by the joint energy and by the ratio, the digit that was
+left out being what is to be found. Nothing is chosen on it. Runs that are there are gone on with.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ import argparse
 from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 from latent import MORE, gone_on_with
 from rows import row, write
 
 from energybased.evaluation.detection import auprc
+from energybased.latent.model import ScoreBy
 from energybased.recipes import StagedRecipe, VaeRecipe, find_recipe
 from energybased.recipes.systems import SYSTEMS, system
 from energybased.runs.model import load_latent
@@ -45,13 +47,14 @@ def main() -> None:
                 run = gone_on_with(folder, recipe)
                 test = recipe.load_data().test
                 strange = test.y == digit
-                score = load_latent(run.path).score(test.pixels(), seed)
-                value = auprc(score[~strange], score[strange])
-                what = f"{name}, {split}: digit {digit}"
-                found[what].append(value)
-                took[what] += run.lines("metrics.jsonl")[-1]["seconds"]
-                protocols[what] = f"auprc(digit {digit}, {split} split, prevalence {float(strange.float().mean()):.3f})"
-                print(seed, what, round(value, 4), flush=True)
+                for how in get_args(ScoreBy):
+                    score = replace(load_latent(run.path), score_by=how).score(test.pixels(), seed)
+                    value, common = auprc(score[~strange], score[strange]), float(strange.float().mean())
+                    what = f"{name}, {how}, {split}: digit {digit}"
+                    found[what].append(value)
+                    took[what] += run.lines("metrics.jsonl")[-1]["seconds"]
+                    protocols[what] = f"auprc(digit {digit}, {split} split, prevalence {common:.3f})"
+                    print(seed, what, round(value, 4), flush=True)
                 rows = [row(k, v, options.seeds[: len(v)], protocols[k], command, took[k]) for k, v in found.items()]
                 write("anomaly.json", rows, merge=True)
 

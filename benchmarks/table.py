@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import product
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -229,16 +230,15 @@ PUBLISHED = {  # pooled split
 def anomalies() -> str:
     """Area under the precision-recall curve, digit by digit."""
     found = rows("anomaly.json")
-    lines = [f"| split | system | {' | '.join(map(str, DIGITS))} |", "|---|---|" + "---|" * len(DIGITS)]
-    for split in ("official", "pooled"):
-        for system, said in SYSTEMS.items():
-            made = [found.get(f"{system}, {split}: digit {digit}") for digit in DIGITS]
-            if any(made):
-                values = " | ".join("" if r is None else number(r, 3) for r in made)
-                lines.append(f"| {split} | {said} | {values} |")
+    lines = [f"| split | system | score | {' | '.join(map(str, DIGITS))} |", "|---|---|---|" + "---|" * len(DIGITS)]
+    for split, system, how in product(("official", "pooled"), SYSTEMS, ("joint", "ratio")):
+        made = [found.get(f"{system}, {how}, {split}: digit {digit}") for digit in DIGITS]
+        if any(made):
+            values = " | ".join("" if r is None else number(r, 3) for r in made)
+            lines.append(f"| {split} | {SYSTEMS[system]} | {how} | {values} |")
     pooled = any(", pooled: " in what for what in found)
     for who, values in PUBLISHED.items() if pooled else ():
-        lines.append(f"| pooled | {who} | {' | '.join(f'{value:.3f}' for value in values)} |")
+        lines.append(f"| pooled | {who} | joint | {' | '.join(f'{value:.3f}' for value in values)} |")
     return "\n".join(lines)
 
 

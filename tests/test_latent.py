@@ -3,6 +3,7 @@
 import math
 import shutil
 import statistics
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -12,6 +13,7 @@ from energybased import MALA, Gaussian, GaussianMixture, StandardNormal, UserErr
 from energybased.latent import (
     LatentModel,
     LatentStage,
+    Matched,
     Posterior,
     StagedPrior,
     StageRatio,
@@ -296,6 +298,16 @@ def test_a_latent_model_scores_what_it_was_not_made_for_higher():
     assert float((model.score(ordinary)[:, None] < model.score(strange)).float().mean()) > 0.9
 
 
+def test_scores_by_the_joint_and_by_the_ratio_differ_by_the_base():
+    model = linear()[0]
+    model.prior.learned[:1] = 1
+    torch.nn.init.normal_(model.prior.logits.weights[-1], std=0.3)
+    x = torch.rand(6, 1, 2, 2)
+    bases = [model.prior.base(model.infer(x, seed=draw)) for draw in range(5)]
+    against = replace(model, score_by="ratio")
+    torch.testing.assert_close(model.score(x) - against.score(x), torch.stack(bases).mean(0), atol=1e-4, rtol=1e-4)
+
+
 @pytest.mark.parametrize("x", [torch.rand(2, 1, 3, 3), torch.rand(0, 1, 2, 2), torch.full((2, 1, 2, 2), torch.nan)])
 def test_examples_of_another_shape_are_named(x):
     with pytest.raises(UserError, match="x must"):
@@ -305,10 +317,43 @@ def test_examples_of_another_shape_are_named(x):
 def test_the_pool_keeps_the_latest(rng):
     stage = LatentStage(StageRatio(0, MALA(0.3)), pool=4, rows=64)
     state = {"pool": torch.zeros(4, 1), "pooled": torch.tensor(0)}
-    drawn = stage.pooled(state, torch.tensor([[1.0], [2.0]]), rng)
-    assert set(drawn.flatten().tolist()) == {1.0, 2.0}
-    drawn = stage.pooled(state, torch.tensor([[3.0], [4.0], [5.0]]), rng)
-    assert set(drawn.flatten().tolist()) == {2.0, 3.0, 4.0, 5.0}
+    stage.keep(state, torch.tensor([[1.0], [2.0]]))
+    assert set(stage.pooled(state, rng).flatten().tolist()) == {1.0, 2.0}
+    stage.keep(state, torch.tensor([[3.0], [4.0], [5.0]]))
+    assert set(stage.pooled(state, rng).flatten().tolist()) == {2.0, 3.0, 4.0, 5.0}
+
+
+def test_between_visits_to_the_posterior_the_ratio_learns_alone(rng):
+    prior = blank()
+    parts, x = {"prior": prior, "generator": dense_generator(2, (8,), (1, 2, 2))}, torch.rand(8, 1, 2, 2, generator=rng)
+    stage = LatentStage(StageRatio(0, MALA(0.3)), Posterior(0.5, steps=2), pool=16, every=3)
+    state, learned = stage.init(parts, x, rng), []
+    for _ in range(6):
+        _, state, metrics = result = stage.step(parts, state, Batch(x), rng)
+        learned.append("generator" in result.losses)
+        assert "prior" in result.losses and metrics["mse"] > 0
+    assert learned == [True, True, True, False, False, True]  # two batches fill the pool; then one update of three
+
+
+def test_a_matched_base_has_the_moments_of_the_posterior(rng):
+    """x = 2 z + noise of 0.5 with x ~ N(3, 1): under N(0, 1), z is N(0.47 x, 0.24^2) for each x."""
+    base = Gaussian(torch.zeros(1), torch.eye(1))
+    parts = {"prior": StagedPrior(base, Parallel(1, (8,), 1)), "generator": Doubled()}
+    matched = Matched(Posterior(0.5, MALA(0.3), steps=100))
+    n, visits = 500, 8
+    state = matched.init(parts, torch.zeros(n, 1), rng)
+    for _ in range(visits):
+        state = matched.step(parts, state, Batch(3 + torch.randn(n, 1, generator=rng)), rng).state
+    slope, variance = 2 / 4.25, 0.25 / 4.25
+    error = 4 / math.sqrt(n * visits)
+    expected = slope**2 + variance
+    assert float(base.mean) == pytest.approx(3 * slope, abs=error * math.sqrt(expected))
+    assert float(base.scale) ** 2 == pytest.approx(expected, rel=math.sqrt(2) * error)
+
+
+class Doubled(torch.nn.Module):
+    def forward(self, z):
+        return 2 * z
 
 
 def test_the_sum_of_bridges_is_the_ratio(rng):

@@ -76,7 +76,7 @@ class Gaussian(Analytic):
 
     def draw(self, n: int, generator: Generator | None = None) -> Tensor:
         noise = torch.randn(n, self.dim, generator=generator, dtype=self.mean.dtype)
-        return self.mean + noise @ self.scale.T
+        return self.mean + noise.to(self.mean) @ self.scale.T
 
 
 class GaussianMixture(Analytic):

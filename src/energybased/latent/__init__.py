@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from functools import partial
 
+import torch
 from torch import nn
 
-from energybased.energies import StandardNormal
+from energybased.energies import Analytic, Gaussian, StandardNormal
 from energybased.latent.contrast import LatentContrast
 from energybased.latent.fit import fit_staged_prior
 from energybased.latent.learning import LatentStage
+from energybased.latent.matched import Matched
 from energybased.latent.model import LatentModel
 from energybased.latent.posterior import Posterior
 from energybased.latent.short_run import ShortRun
@@ -20,9 +22,9 @@ from energybased.objectives import Objective
 from energybased.sampling import MALA
 
 
-def _parts(learned: int = 0) -> dict[str, nn.Module]:
+def _parts(learned: int = 0, base: Analytic | None = None) -> dict[str, nn.Module]:
     """A prior of two stages over two entries, and a generator of four pixels."""
-    prior = StagedPrior(StandardNormal(2), Parallel(2, (8,), 2))
+    prior = StagedPrior(base or StandardNormal(2), Parallel(2, (8,), 2))
     prior.learned[:learned] = 1
     generator, encoder = dense_generator(2, (8,), (1, 2, 2)), dense_encoder((1, 2, 2), (8,), 2)
     return {"prior": prior, "generator": generator, "encoder": encoder}
@@ -31,7 +33,9 @@ def _parts(learned: int = 0) -> dict[str, nn.Module]:
 # As `objectives.OBJECTIVES`: objectives with the parts that they train.
 OBJECTIVES: tuple[tuple[Objective, Callable[[], dict[str, nn.Module]]], ...] = (
     (LatentStage(StageRatio(1, MALA(0.3), bank=16), Posterior(steps=2), rows=16), partial(_parts, 1)),
+    (LatentStage(StageRatio(0, MALA(0.3)), Posterior(steps=2), joint=False, pool=8, every=2), _parts),
     (LatentStage(None, Posterior(steps=2)), _parts),
+    (Matched(Posterior(steps=2)), lambda: _parts(base=Gaussian(torch.zeros(2), torch.eye(2)))),
     (LatentContrast(Posterior(steps=2), ShortRun(steps=2)), _parts),
     (Telescope(), _parts),
 )
@@ -41,6 +45,7 @@ __all__ = [
     "LatentContrast",
     "LatentModel",
     "LatentStage",
+    "Matched",
     "Posterior",
     "ShortRun",
     "StageRatio",

@@ -15,7 +15,7 @@ from energybased.latent.stage import StageRatio
 from energybased.latent.staged_prior import StagedPrior
 from energybased.objectives.objective import Batch, Parts, Result, State, Vital, scalar
 
-ROWS = 300
+POOL, ROWS = 5000, 300
 VITALS = (
     Vital("mse", 0.0, 4.0, 50, "lower the learning rate"),
     Vital("latent_square", 0.0, 100.0, 50, "take shorter steps on the posterior, or a larger sigma"),
@@ -38,51 +38,73 @@ class LatentStage:
         joint: whether generator and encoder learn; they are left as they are otherwise, as after a first training.
         pool: how many of the latest z+ are kept.
         rows: taken from the pool for an update of the ratio.
+        every: once the pool is full, z+ are drawn in one update of so many, and generator and encoder learn in that
+            alone; the ratio learns in all.
     """
 
     ratio: StageRatio | None
     posterior: Posterior = Posterior()
     joint: bool = True
-    pool: int = 5000
+    pool: int = POOL
     rows: int = ROWS
+    every: int = 1
 
     def __post_init__(self) -> None:
+        require(self.joint or self.ratio is not None, "without a ratio and a generator, nothing learns")
+        require(self.every >= 1, f"every must be at least 1, got {self.every}")
         require(self.pool >= 1, f"pool must be at least 1, got {self.pool}")
         bank = self.rows if self.ratio is None else self.ratio.bank
         require(1 <= self.rows <= bank, f"rows must be in 1 ... {bank}, the persistent chains, got {self.rows}")
 
     @property
     def vitals(self) -> tuple[Vital, ...]:
-        return VITALS if self.ratio is None else (*VITALS, *self.ratio.vitals)
+        own = VITALS if self.joint else ()
+        return own if self.ratio is None else (*own, *self.ratio.vitals)
 
     def init(self, parts: Parts, data: Tensor, rng: Generator) -> State:
         if self.ratio is None:
             return {}
         pool = torch.zeros(self.pool, cast(StagedPrior, parts["prior"]).base.dim)
-        return {**self.ratio.init(parts, data, rng), "pool": pool, "pooled": torch.tensor(0)}
+        counts = {"pooled": torch.tensor(0), "turn": torch.tensor(0)}
+        last = {"mse": torch.zeros(()), "latent_square": torch.zeros(())} if self.joint else {}
+        return {**self.ratio.init(parts, data, rng), "pool": pool, **counts, **last}
 
     def refresh(self, state: State, rng: Generator) -> State:
         return state if self.ratio is None else self.ratio.refresh(state, rng)
 
     def step(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> Result:
-        prior = cast(StagedPrior, parts["prior"])
-        before = prior.first(len(prior.learned) if self.ratio is None else self.ratio.stage)
-        positives = self.posterior.draw(parts, before, batch.x, prior.base.dim, rng)
-        with torch.set_grad_enabled(self.joint):  # what does not learn needs no graph
-            losses, metrics = reproducing(parts, positives, batch.x)
-        losses = losses if self.joint else {}
-        if self.ratio is not None:
-            learned = self.ratio.step(parts, state, Batch(self.pooled(state, positives, rng)), rng)
-            losses, metrics, state = losses | learned.losses, metrics | learned.metrics, learned.state
-        return Result(losses, state, metrics)
+        losses: dict[str, Tensor] = {}
+        metrics: dict[str, Tensor] = {name: state[name] for name in ("mse", "latent_square") if name in state}
+        if self.due(state):
+            prior = cast(StagedPrior, parts["prior"])
+            before = prior.first(len(prior.learned) if self.ratio is None else self.ratio.stage)
+            positives = self.posterior.draw(parts, before, batch.x, prior.base.dim, rng)
+            if self.joint:  # what does not learn needs no graph
+                losses, metrics = reproducing(parts, positives, batch.x)
+            if self.ratio is not None:
+                self.keep(state, positives)
+        if self.ratio is None:
+            return Result(losses, state, metrics)
+        learned = self.ratio.step(parts, {**state, **metrics}, Batch(self.pooled(state, rng).to(batch.x)), rng)
+        return Result(losses | learned.losses, learned.state, metrics | learned.metrics)
 
-    def pooled(self, state: State, positives: Tensor, rng: Generator) -> Tensor:
-        """Rows of the pool `(rows, dim)`, once these positives are in it."""
+    def due(self, state: State) -> bool:
+        """Whether this update draws from the posterior."""
+        if self.ratio is None:
+            return True
+        state["turn"] = state["turn"] + 1
+        return int(state["turn"]) % self.every == 0 or int(state["pooled"]) < self.pool
+
+    def keep(self, state: State, positives: Tensor) -> None:
+        """Puts these positives `(batch, dim)` into the pool, in the place of the oldest."""
         places = (int(state["pooled"]) + torch.arange(len(positives))) % self.pool
         state["pool"][places] = positives.to(state["pool"])
         state["pooled"] = state["pooled"] + len(positives)
+
+    def pooled(self, state: State, rng: Generator) -> Tensor:
+        """Rows of the pool `(rows, dim)`."""
         there = min(int(state["pooled"]), self.pool)
-        return state["pool"][torch.randint(there, (self.rows,), generator=rng)].to(positives)
+        return state["pool"][torch.randint(there, (self.rows,), generator=rng)]
 
 
 def reproducing(parts: Parts, positives: Tensor, x: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
+from energybased.energies import Ratios
 from energybased.energy import Energy
 from energybased.errors import require
 from energybased.latent.posterior import Posterior
@@ -21,6 +23,8 @@ from energybased.sampling.annealed import anneal
 ROWS = 500  # at a time
 DRAWS = 5  # of the posterior, over which a score is averaged
 LEVELS = 100  # of annealing, between the base and the prior, and between that and a posterior
+
+ScoreBy = Literal["joint", "ratio"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,7 @@ class LatentModel:
         steps: transitions of such a chain.
         encoder: where it begins; at noise if not given.
         score_sigma: the sigma of `score`; that of the model if not given.
+        score_by: what `score` is, beside how well an example is reproduced: "joint" or "ratio".
         chains: how the prior is sampled, if it was learned from short chains; annealed through its stages if not given.
     """
 
@@ -46,8 +51,10 @@ class LatentModel:
     encoder: Encoder | None = None
     chains: ShortRun | None = None
     score_sigma: float | None = None
+    score_by: ScoreBy = "joint"
 
     def __post_init__(self) -> None:
+        require(self.score_by in get_args(ScoreBy), f"score_by is 'joint' or 'ratio', got {self.score_by!r}")
         require(
             self.score_sigma is None or self.score_sigma > 0, f"score_sigma must be positive, got {self.score_sigma}"
         )
@@ -127,13 +134,18 @@ class LatentModel:
 
     @torch.no_grad()
     def score(self, x: Tensor, seed: int = 0) -> Tensor:
-        """The joint energy, -log p(x, z) but for its constant, `(n,)`, the mean over five posterior samples z.
+        """How strange each of x `(n, *event)` is, `(n,)`, the mean over five posterior samples z.
 
-        High means strange. With a small sigma, nearly all of it is how well a picture is reproduced, which says more of
-        how intricate it is than of how strange: with a larger `score_sigma` the prior counts for more.
+        By "joint": the joint energy, |x - g(z)|^2/2 sigma^2 - log p(z), but for its constant. By "ratio", the prior
+        counts against its base p_0 alone, |x - g(z)|^2/2 sigma^2 - log p(z)/p_0(z): a joint energy compared with
+        another, as Ren et al. 2019 compare likelihoods, so that what is strange is not hidden by being simple.
+
+        With a small sigma, nearly all of it is how well a picture is reproduced, which says more of how intricate it is
+        than of how strange: with a larger `score_sigma` the prior counts for more.
         """
         judged = replace(self.posterior, sigma=self.score_sigma or self.sigma)
-        energy = judged.energy(self.prior, self.generator, x)
+        prior = self.prior if self.score_by == "joint" else Ratios(self.prior.logits, self.prior.learned)
+        energy = judged.energy(prior, self.generator, x)
         scores = []
         for draw in range(DRAWS):
             z = self.infer(x, seed=DRAWS * seed + draw)

@@ -12,10 +12,11 @@ from tyro.conf import Suppress
 
 from energybased.data import DataSet
 from energybased.data.left_out import left_out
-from energybased.energies import StandardNormal
+from energybased.energies import Analytic, Gaussian, StandardNormal
 from energybased.errors import UserError, require
-from energybased.latent import LatentModel, LatentStage, Posterior, ShortRun, StagedPrior, StageRatio, over
-from energybased.latent.learning import ROWS
+from energybased.latent import LatentModel, LatentStage, Matched, Posterior, ShortRun, StagedPrior, StageRatio, over
+from energybased.latent.learning import POOL, ROWS
+from energybased.latent.model import ScoreBy
 from energybased.networks import Half, Parallel
 from energybased.objectives import Objective
 from energybased.recipes.network import AnyCoder, DenseCoder
@@ -23,6 +24,8 @@ from energybased.recipes.recipe import Recipe
 from energybased.sampling import MALA, AnyKernel
 from energybased.training import Phase
 
+MOMENTS = 100  # updates, each a batch, of which a base takes its moments
+RESTING_POOL, RESTING_ROWS = 20_000, 500  # where the posterior does not move, and its samples do not age
 LEVELS = 10  # of annealing through a stage: the bank's chains go on, and modes are joined by what the posterior covers
 Done = Callable[[dict[str, float]], bool]
 
@@ -40,6 +43,7 @@ class LatentRecipe(Recipe):
         posterior: the chains on the posterior.
         precision: in which the generator computes; latent vectors, weights and the prior are in float32.
         score_sigma: the sigma by which the trained model weighs reconstructions in its scores; its own if None.
+        score_by: whether the prior counts in scores as it is, or against its base; see `LatentModel.score`.
         without: a class that is left out of training, and strange in the test split.
         pooled: with it, the test split has all its examples and a fifth of the others; see `data.left_out`.
     """
@@ -53,6 +57,7 @@ class LatentRecipe(Recipe):
     posterior: Posterior = Posterior()
     precision: Literal["float32", "bfloat16"] = "float32"
     score_sigma: float | None = None
+    score_by: ScoreBy = "joint"
     without: int | None = None
     pooled: bool = False
 
@@ -81,7 +86,7 @@ class LatentRecipe(Recipe):
         made = tuple(generator(torch.zeros(1, self.dim)).shape[1:])
         if made != tuple(event):
             raise UserError(f"the generator makes {made}, and {self.data} holds {tuple(event)}")
-        prior = StagedPrior(StandardNormal(self.dim), Parallel(self.dim, self.ratio, self.stages))
+        prior = StagedPrior(self.base, Parallel(self.dim, self.ratio, self.stages))
         parts: dict[str, nn.Module] = {"prior": prior, "generator": generator}
         return {**parts, "encoder": self.coder.encoder(self.dim, event)} if self.encoder else parts
 
@@ -90,7 +95,13 @@ class LatentRecipe(Recipe):
         p = self.posterior
         prior, generator, encoder = (parts.get(name) for name in ("prior", "generator", "encoder"))
         inference = p.sigma, p.kernel, p.steps
-        return LatentModel(generator, prior, *inference, encoder, self.chains, self.score_sigma)  # type: ignore[arg-type]
+        scores = self.score_sigma, self.score_by
+        return LatentModel(generator, prior, *inference, encoder, self.chains, *scores)  # type: ignore[arg-type]
+
+    @property
+    def base(self) -> Analytic:
+        """Where the prior begins."""
+        return StandardNormal(self.dim)
 
     @property
     def chains(self) -> ShortRun | None:
@@ -107,15 +118,27 @@ class LatentRecipe(Recipe):
         engine = self.posterior.fastest(prior.base, parts["generator"], x, start)
         return replace(self, posterior=replace(self.posterior, engine=engine))
 
-    def share(self, objective: Objective, part: float, settle: tuple[str, ...] = (), done: Done | None = None) -> Phase:
-        """A phase over a part of the budget."""
-        steps = max(1, round(part * self.steps)) if self.minutes is None else None
+    def share(
+        self,
+        objective: Objective,
+        part: float,
+        settle: tuple[str, ...] = (),
+        done: Done | None = None,
+        every: int = 1,
+    ) -> Phase:
+        """A phase over a part of the budget, in steps `every` times as many."""
+        steps = max(1, round(part * self.steps * every)) if self.minutes is None else None
         minutes = None if self.minutes is None else part * self.minutes
         return Phase(objective, steps, minutes, done=done, settle=settle)
 
-    def afterwards(self, objective: Objective, part: float, done: Done | None = None) -> Phase:
+    def afterwards(self, objective: Objective, part: float, done: Done | None = None, every: int = 1) -> Phase:
         """A phase that learns a prior of posteriors under the averaged weights, which are those that are used."""
-        return self.share(objective, part, ("prior", "generator", "encoder")[: 2 + self.encoder], done)
+        return self.share(objective, part, ("prior", *self.rest), done, every)
+
+    @property
+    def rest(self) -> tuple[str, ...]:
+        """Parts beside the prior."""
+        return ("generator", "encoder") if self.encoder else ("generator",)
 
 
 @dataclass(frozen=True)
@@ -123,9 +146,12 @@ class StagedRecipe(LatentRecipe):
     """A generator and its prior, learned together in stages (Xiao & Han 2022); one stage is noise-contrastive.
 
     Args:
-        first: the part of the budget that the first stage has; the others share the rest.
-        joint: whether generator and encoder learn in all stages; otherwise in the first part of the budget, before
-            any stage, and the prior is learned afterwards.
+        first: the part of the budget that the first phase has; the stages after it share the rest.
+        alone: whether the generator learns alone in the first phase, under N(0, I); otherwise with the first stage.
+        matched: whether the prior's base then takes the moments of the posterior; N(0, I) otherwise.
+        resting: how many stages, the last ones, learn with generator and encoder at rest.
+        every: in all but the first phase, updates for one that draws from the posterior, which `steps` counts; the
+            ratio learns in all.
         kernel: moves the persistent chains on the prior.
         prior_steps: its transitions an update.
         bank: persistent chains.
@@ -133,7 +159,10 @@ class StagedRecipe(LatentRecipe):
 
     recipe: Suppress[str] = "staged"
     first: float = 0.4
-    joint: bool = True
+    alone: bool = False
+    matched: bool = False
+    resting: int = 0
+    every: int = 1
     kernel: AnyKernel = MALA(0.2)
     prior_steps: int = 3
     bank: int = 10_000
@@ -141,20 +170,31 @@ class StagedRecipe(LatentRecipe):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(0 < self.first < 1, f"first must be in (0, 1), got {self.first}")
+        require(self.alone or not self.matched, "a base that is matched needs a generator that has learned alone")
+        require(0 <= self.resting <= self.stages, f"resting must be in 0 ... {self.stages} stages, got {self.resting}")
+        require(self.alone or self.resting < self.stages, "a generator that always rests must have learned alone")
+        require(self.every >= 1, f"every must be at least 1, got {self.every}")
         require(self.prior_steps >= 1, f"prior_steps must be at least 1, got {self.prior_steps}")
         require(self.bank >= 1, f"bank must be at least 1, got {self.bank}")
         require(self.posterior.steps >= 1, f"posterior.steps must be at least 1, got {self.posterior.steps}")
         require(self.optimizer.weight_decay == 0, "weight decay would change the stages that are learned")
 
+    @property
+    def base(self) -> Analytic:
+        return Gaussian(torch.zeros(self.dim), torch.eye(self.dim)) if self.matched else StandardNormal(self.dim)
+
     def phases(self) -> list[Phase]:
-        alone = 0 if self.joint else 1
-        count = alone + self.stages
+        count = self.alone + self.stages
         shares = [self.first, *[(1 - self.first) / (count - 1)] * (count - 1)] if count > 1 else [1.0]
-        phases = [] if self.joint else [self.share(LatentStage(None, self.posterior), shares[0])]
-        for k, share in enumerate(shares[alone:]):
+        phases = [self.share(LatentStage(None, self.posterior), shares[0])] if self.alone else []
+        if self.matched:
+            phases.append(Phase(Matched(self.posterior), min(MOMENTS, self.steps), settle=("prior", *self.rest)))
+        for k, share in enumerate(shares[self.alone :]):
             ratio = StageRatio(k, self.kernel, self.prior_steps, self.bank, LEVELS, saturated=0.0)
-            learning = LatentStage(ratio, self.posterior, self.joint, rows=min(ROWS, self.bank))
+            rests, every = self.stages - k <= self.resting, self.every if k or self.alone else 1
+            pool, rows = (RESTING_POOL, RESTING_ROWS) if rests else (POOL, ROWS)
+            learning = LatentStage(ratio, self.posterior, not rests, pool, min(rows, self.bank), every)
             # A generator has its whole budget: a stage that has come to rest is not over for it.
-            together, later = self.share(learning, share, ("prior",)), self.afterwards(learning, share, over)
-            phases.append(together if self.joint else later)
+            together = self.share(learning, share, ("prior",), every=every)
+            phases.append(self.afterwards(learning, share, over, every) if rests else together)
         return phases

@@ -34,9 +34,10 @@ def _lebm(recipe: StagedRecipe, **changes: Any) -> LebmRecipe:
 
 SYSTEMS: dict[str, Callable[[StagedRecipe], LatentRecipe]] = {
     "stages": lambda recipe: recipe,
-    "one-stage": lambda recipe: replace(recipe, stages=1),
-    "one-stage-afterwards": lambda recipe: replace(recipe, stages=1, joint=False),
-    "stages-afterwards": lambda recipe: replace(recipe, joint=False),
+    "stages-normal": lambda recipe: replace(recipe, matched=False),
+    "one-stage": lambda recipe: replace(recipe, stages=1, alone=False, matched=False, resting=0),
+    "one-stage-afterwards": lambda recipe: replace(recipe, stages=1, alone=True, matched=False, resting=1),
+    "stages-afterwards": lambda recipe: replace(recipe, alone=True, resting=recipe.stages),
     "stages-encoder": lambda recipe: replace(recipe, encoder=True),
     "lebm": lambda recipe: _lebm(recipe),
     "lebm-encoder": lambda recipe: _lebm(recipe, encoder=True),

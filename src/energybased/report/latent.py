@@ -102,6 +102,6 @@ def _energies(model: LatentModel, data: DataSet) -> list[str]:
     if data.is_image:
         groups |= strange_inputs(test)
     return [
-        histograms({name: model.score(x) for name, x in groups.items()}, "joint energy (low: likely)"),
+        histograms({name: model.score(x) for name, x in groups.items()}, "score (low: ordinary)"),
         note("Training and held-out data should lie together. Values beyond the right edge are drawn at it."),
     ]

@@ -1,0 +1,50 @@
+"""A base with the moments of posterior samples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, cast
+
+import torch
+from torch import Generator, Tensor
+
+from energybased.energies import Gaussian
+from energybased.latent.learning import VITALS
+from energybased.latent.posterior import Posterior
+from energybased.latent.staged_prior import StagedPrior
+from energybased.objectives.objective import Batch, Parts, Result, State, Vital, scalar
+
+
+@dataclass(frozen=True)
+class Matched:
+    """The prior's base becomes the Gaussian with mean and covariance of samples z+ of the posterior under N(0, I).
+
+    That is the best prior among Gaussians: the step of expectation maximisation that needs no network. The base must be
+    a `Gaussian`, and no stage be learned yet.
+
+    Args:
+        posterior: how z+ are drawn.
+    """
+
+    vitals: ClassVar[tuple[Vital, ...]] = VITALS[1:]
+
+    posterior: Posterior = Posterior()
+
+    def init(self, parts: Parts, data: Tensor, rng: Generator) -> State:
+        dim = cast(StagedPrior, parts["prior"]).base.dim
+        # As if one sample of N(0, I) had been seen: never singular.
+        return {"count": torch.ones(()), "sum": torch.zeros(dim), "product": torch.eye(dim)}
+
+    def refresh(self, state: State, rng: Generator) -> State:
+        return state
+
+    def step(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> Result:
+        base = cast(Gaussian, cast(StagedPrior, parts["prior"]).base)
+        normal = Gaussian(torch.zeros(base.dim), torch.eye(base.dim)).to(batch.x)
+        z = self.posterior.draw(parts, normal, batch.x, base.dim, rng)
+        seen = {"count": torch.tensor(len(z)), "sum": z.sum(0), "product": z.T @ z}
+        state = {name: value + seen[name].to(value) for name, value in state.items()}
+        mean = state["sum"] / state["count"]
+        covariance = state["product"] / state["count"] - mean.outer(mean)
+        base.load_state_dict(Gaussian(mean, covariance).state_dict())
+        return Result({}, state, {"latent_square": scalar(z.square().mean())})
