@@ -71,7 +71,7 @@ def main() -> None:
                     found["stages: part of LEBM's minutes"].append(reached)
                 made.clear()
             rows = [
-                row(k, v, options.seeds[: len(v)], PROTOCOLS[k.split(": ")[1]], command, took[k])
+                row(k, v, options.seeds[: len(v)], protocol(k.split(": ")[1]), command, took[k])
                 for k, v in found.items()
             ]
             write(f"{options.recipe}.json", rows, merge=True)
@@ -85,7 +85,8 @@ def measured(model: LatentModel, judge, data, test: torch.Tensor, seed: int) -> 
         "fd of posteriors": judge.distance(model.reconstruct(data.train.pixels(slice(COUNT)), seed=seed), test),
         "mse": float(4 * (model.reconstruct(x, seed=seed) - x).square().mean()),
     }
-    return values
+    before = range(1, len(model.prior.stages)) if model.chains is None else ()
+    return values | {f"fd after {k}": judge.distance(model.sample(COUNT, seed, k), test) for k in before}
 
 
 def sooner(run, other, distance: float, judge, test: torch.Tensor, seed: int) -> float | None:
@@ -109,6 +110,10 @@ def gone_on_with(folder: Path, recipe):
 
 def generator(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
+
+
+def protocol(what: str) -> str:
+    return PROTOCOLS["fd"].replace("the prior", "its first stages") if what.startswith("fd after") else PROTOCOLS[what]
 
 
 PROTOCOLS = {

@@ -198,6 +198,8 @@ def recipe_lines(r: dict[str, dict]) -> list[str]:
 SYSTEMS = {
     "stages": "**stages**",
     "stages-encoder": "stages, chains from an encoder",
+    "stages-afterwards": "stages, once the generator has learned",
+    "stages-matched": "the same, from a base with the moments of posteriors",
     "one-stage": "one stage (noise-contrastive)",
     "lebm": "LEBM",
     "lebm-encoder": "LEBM, chains from an encoder",
@@ -211,10 +213,14 @@ DISTANCES = ("fd", "fd of the base", "fd of posteriors")
 def systems(name: str) -> str:
     """Latent models of one data set side by side."""
     found = rows(name)
-    lines = ["| system | FD | FD of N(0, I) | FD of posteriors | MSE | minutes |", "|---|---|---|---|---|---|"]
+    lines = ["| system | FD | after 1, 2, … stages | FD of the base | FD of posteriors | MSE | minutes |"]
+    lines += ["|---|---|---|---|---|---|---|"]
     for system, said in SYSTEMS.items():
         if f"{system}: fd" in found:
             values = [number(found[f"{system}: {what}"]) for what in DISTANCES]
+            values.insert(
+                1, ", ".join(number(r) for what, r in found.items() if what.startswith(f"{system}: fd after"))
+            )
             values += [number(found[f"{system}: mse"], 4), number(found[f"{system}: minutes"])]
             lines.append(f"| {said} | {' | '.join(values)} |")
     return "\n".join(lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, Self
@@ -40,6 +41,7 @@ class LatentRecipe(Recipe):
         encoder: whether there is an encoder, at whose draws the chains on the posterior begin.
         ratio: widths of the hidden layers of each network of the prior.
         stages: networks of the prior.
+        prior_rate: the prior's learning rate, in multiples of that of generator and encoder.
         posterior: the chains on the posterior.
         precision: in which the generator computes; latent vectors, weights and the prior are in float32.
         score_sigma: the sigma by which the trained model weighs reconstructions in its scores; its own if None.
@@ -54,6 +56,7 @@ class LatentRecipe(Recipe):
     encoder: bool = False
     ratio: tuple[int, ...] = (200, 200)
     stages: int = 3
+    prior_rate: float = 1.0
     posterior: Posterior = Posterior()
     precision: Literal["float32", "bfloat16"] = "float32"
     score_sigma: float | None = None
@@ -67,6 +70,7 @@ class LatentRecipe(Recipe):
         require(len(self.ratio) > 0 and min(self.ratio) >= 1, f"ratio must be widths of layers, got {self.ratio}")
         require(self.precision in ("float32", "bfloat16"), f"no such precision: {self.precision!r}")
         require(self.stages >= 1, f"stages must be at least 1, got {self.stages}")
+        require(0 < self.prior_rate < math.inf, f"prior_rate must be positive, got {self.prior_rate}")
         require(self.classes == 0, "a latent model has no classes")
         require(not self.pooled or self.without is not None, "pooled needs a class that is left out, --without")
         require(self.posterior.steps > 0 or self.encoder, "without an encoder, posterior.steps must be at least 1")
@@ -129,7 +133,7 @@ class LatentRecipe(Recipe):
         """A phase over a part of the budget, in steps `every` times as many."""
         steps = max(1, round(part * self.steps * every)) if self.minutes is None else None
         minutes = None if self.minutes is None else part * self.minutes
-        return Phase(objective, steps, minutes, done=done, settle=settle)
+        return Phase(objective, steps, minutes, None, done, settle, {"prior": self.prior_rate})
 
     def afterwards(self, objective: Objective, part: float, done: Done | None = None, every: int = 1) -> Phase:
         """A phase that learns a prior of posteriors under the averaged weights, which are those that are used."""

@@ -29,4 +29,4 @@ class LebmRecipe(LatentRecipe):
         require(self.posterior.steps >= 1, f"posterior.steps must be at least 1, got {self.posterior.steps}")
 
     def phases(self) -> list[Phase]:
-        return [self.phase(LatentContrast(self.posterior, self.chains))]
+        return [self.share(LatentContrast(self.posterior, self.chains), 1.0)]

@@ -14,6 +14,7 @@ from energybased.sampling import Engine
 
 R = TypeVar("R", bound=LatentRecipe)
 BRIDGES = 6  # of telescoping ratios
+RESTING: dict[str, Any] = {"first": 0.85, "every": 10}  # posteriors that do not move are visited seldom
 
 
 def _like(recipe: StagedRecipe, kind: type[R], **changes: Any) -> R:
@@ -29,15 +30,15 @@ def _vae(recipe: StagedRecipe, **changes: Any) -> VaeRecipe:
 
 def _lebm(recipe: StagedRecipe, **changes: Any) -> LebmRecipe:
     engine: Engine = "compiled" if recipe.posterior.engine == "compiled" else "eager"
-    return _like(recipe, LebmRecipe, **{"stages": 1, "chains": ShortRun(engine=engine)} | changes)
+    return _like(recipe, LebmRecipe, **{"stages": 1, "prior_rate": 1.0, "chains": ShortRun(engine=engine)} | changes)
 
 
 SYSTEMS: dict[str, Callable[[StagedRecipe], LatentRecipe]] = {
     "stages": lambda recipe: recipe,
-    "stages-normal": lambda recipe: replace(recipe, matched=False),
     "one-stage": lambda recipe: replace(recipe, stages=1, alone=False, matched=False, resting=0),
     "one-stage-afterwards": lambda recipe: replace(recipe, stages=1, alone=True, matched=False, resting=1),
-    "stages-afterwards": lambda recipe: replace(recipe, alone=True, resting=recipe.stages),
+    "stages-afterwards": lambda recipe: replace(recipe, alone=True, resting=recipe.stages, **RESTING),
+    "stages-matched": lambda recipe: replace(recipe, alone=True, resting=recipe.stages, matched=True, **RESTING),
     "stages-encoder": lambda recipe: replace(recipe, encoder=True),
     "lebm": lambda recipe: _lebm(recipe),
     "lebm-encoder": lambda recipe: _lebm(recipe, encoder=True),

@@ -173,9 +173,9 @@ class Loop:
         result = self.phase.objective.step(state.parts, state.objective, batch, state.rng)
         state.objective = result.state
         spent = self.phase.spent(counters.phase_step, counters.phase_seconds)
-        set_rate(
-            state.optimizers.values(), counters.rate_scale * self.settings.optimizer.rate(spent, counters.phase_step)
-        )
+        rate = counters.rate_scale * self.settings.optimizer.rate(spent, counters.phase_step)
+        for name, optimizer in state.optimizers.items():
+            set_rate([optimizer], rate * self.phase.rates.get(name, 1.0))
         for name, loss in result.losses.items():
             # Each part learns from its own loss alone, even where losses share a graph.
             parameters = [p for group in state.optimizers[name].param_groups for p in group["params"]]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from energybased.errors import require
 from energybased.objectives import Objective
@@ -21,6 +21,7 @@ class Phase:
         begin: called with the parts when the phase begins (not when it is resumed).
         done: reads the averaged metrics of the last steps; True ends the phase.
         settle: parts that begin the phase with their averaged weights, and with an optimiser that remembers nothing.
+        rates: learning rates of parts, in multiples of that of the training; 1 where not given.
     """
 
     objective: Objective
@@ -29,6 +30,7 @@ class Phase:
     begin: Callable[[Parts], None] | None = None
     done: Callable[[dict[str, float]], bool] | None = None
     settle: tuple[str, ...] = ()
+    rates: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         require(self.steps is not None or self.minutes is not None, "a phase needs a budget in steps or in minutes")
