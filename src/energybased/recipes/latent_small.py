@@ -54,6 +54,6 @@ def mnist_anomaly_small(**changes: Any) -> StagedRecipe:
     Fewer entries than digits need, so that what was not seen is not reproduced. They, the sigma of the score and its
     kind were chosen with the digits 0, 2, 3, 6 and 8 left out in turn, among training examples.
     """
-    recipe = mnist_latent_small(recipe="mnist-anomaly-small", without=9, dim=8, steps=1500, encoder=True)
-    recipe = replace(recipe, bank=2000, score_sigma=0.5, score_by="ratio")
+    recipe = mnist_latent_small(recipe="mnist-anomaly-small", without=9, dim=8, steps=3000, encoder=True)
+    recipe = replace(recipe, bank=2000, prior_rate=5.0, score_sigma=0.5, score_by="ratio")
     return replace(recipe, **{"posterior": replace(recipe.posterior, steps=8)} | changes)
