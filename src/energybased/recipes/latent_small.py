@@ -24,6 +24,7 @@ def mnist_latent_small(**changes: Any) -> StagedRecipe:
         dim=16,
         coder=DenseCoder((256, 512)),
         stages=4,
+        prior_rate=5.0,
         posterior=Posterior(0.15, Langevin.overdamped(0.1), 20, "compiled"),
         precision="bfloat16",
         batch_size=100,
@@ -55,5 +56,5 @@ def mnist_anomaly_small(**changes: Any) -> StagedRecipe:
     kind were chosen with the digits 0, 2, 3, 6 and 8 left out in turn, among training examples.
     """
     recipe = mnist_latent_small(recipe="mnist-anomaly-small", without=9, dim=8, steps=3000, encoder=True)
-    recipe = replace(recipe, bank=2000, prior_rate=5.0, score_sigma=0.5, score_by="ratio")
+    recipe = replace(recipe, bank=2000, score_sigma=0.5, score_by="ratio")
     return replace(recipe, **{"posterior": replace(recipe.posterior, steps=8)} | changes)
