@@ -390,7 +390,8 @@ def staged_loop(seed=0):
     torch.manual_seed(seed)
     generator, encoder = dense_generator(2, (8,), (1, 2, 2)), dense_encoder((1, 2, 2), (8,), 2)
     parts = {"prior": taught(0, count=2), "generator": generator, "encoder": encoder}
-    stages = [LatentStage(StageRatio(k, MALA(0.3), bank=32), Posterior(0.5, steps=2), rows=16) for k in range(2)]
+    ratios, posterior = [StageRatio(k, MALA(0.3), bank=32) for k in range(2)], Posterior(0.5, steps=2)
+    stages = [LatentStage(ratio, posterior, pool=16, rows=16, every=1 + k) for k, ratio in enumerate(ratios)]
     learned = lambda parts: parts["prior"].learned[0].fill_(1)  # noqa: E731
     phases = [Phase(stages[0], 4, settle=("prior",)), Phase(stages[1], 4, begin=learned, settle=("prior",))]
     x = torch.rand(40, 1, 2, 2, generator=torch.Generator().manual_seed(1))

@@ -222,7 +222,7 @@ def test_loaders_with_a_generator_of_their_own_resume(loop):
     assert same(tensors(run, 20), tensors(copied, 20))
 
 
-def test_each_part_learns_from_its_own_loss_alone(loop, tmp_path):
+def test_each_part_learns_from_its_own_loss_alone_at_its_own_rate(loop, tmp_path):
     class Both(ContrastiveDivergence):
         """Two losses that share a graph, with opposite wishes for the first part."""
 
@@ -241,10 +241,11 @@ def test_each_part_learns_from_its_own_loss_alone(loop, tmp_path):
     parts["energy"] = Flat(4, 1, bias=False)
     a, b = (parts[name].weight.detach().clone() for name in ("energy", "other"))
     objective = Both(OBJECTIVE.kernel, 2, OBJECTIVE.buffer)
-    Loop(parts, [Phase(objective, 1)], torch.rand(64, 4), Settings(batch_size=8, optimizer=Adam(lr=0.1))).fit(run)
+    phase = Phase(objective, 1, rates={"other": 2.0})
+    Loop(parts, [phase], torch.rand(64, 4), Settings(batch_size=8, optimizer=Adam(lr=0.1))).fit(run)
     run.release()
     torch.testing.assert_close(parts["energy"].weight, a - 0.1 * b.sign())  # Adam's first step is the sign
-    torch.testing.assert_close(parts["other"].weight, b - 0.1 * (1 - a).sign())
+    torch.testing.assert_close(parts["other"].weight, b - 0.2 * (1 - a).sign())
 
 
 def test_a_phase_ends_by_its_own_rule(loop):

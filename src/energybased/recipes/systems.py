@@ -49,5 +49,6 @@ SYSTEMS: dict[str, Callable[[StagedRecipe], LatentRecipe]] = {
 
 
 def system(name: str, recipe: StagedRecipe) -> LatentRecipe:
-    """The system of this name with what it shares with a recipe."""
-    return replace(SYSTEMS[name](recipe), recipe=f"{recipe.recipe}-{name}")
+    """The system of this name with what it shares with a recipe, which is itself the first of them."""
+    made = SYSTEMS[name](recipe)
+    return made if made is recipe else replace(made, recipe=f"{recipe.recipe}-{name}")
