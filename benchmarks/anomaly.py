@@ -50,8 +50,9 @@ def main() -> None:
                 run = gone_on_with(folder, recipe)
                 test = recipe.load_data().test
                 strange = test.y == digit
+                model = load_latent(run.path)
                 for how in get_args(ScoreBy):
-                    score = replace(load_latent(run.path), score_by=how).score(test.pixels(), seed)
+                    score = replace(model, score_by=how).score(test.pixels(), seed)
                     value, common = auprc(score[~strange], score[strange]), float(strange.float().mean())
                     what = f"{name}, {how}, {split}: digit {digit}"
                     found[what].append(value)

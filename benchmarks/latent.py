@@ -85,7 +85,7 @@ def measured(model: LatentModel, judge, data, test: torch.Tensor, seed: int) -> 
         "fd of posteriors": judge.distance(model.reconstruct(data.train.pixels(slice(COUNT)), seed=seed), test),
         "mse": float(4 * (model.reconstruct(x, seed=seed) - x).square().mean()),
     }
-    before = range(1, len(model.prior.stages)) if model.chains is None else ()
+    before = range(1, len(model.prior.learned)) if model.chains is None else ()
     return values | {f"fd after {k}": judge.distance(model.sample(COUNT, seed, k), test) for k in before}
 
 
@@ -118,7 +118,7 @@ def protocol(what: str) -> str:
 
 PROTOCOLS = {
     "fd": f"fd@{COUNT}(judge, test split): g(z), z of the prior as its system samples it",
-    "fd of the base": f"fd@{COUNT}(judge, test split): g(z), z of N(0, I)",
+    "fd of the base": f"fd@{COUNT}(judge, test split): g(z), z of the prior's base",
     "fd of posteriors": f"fd@{COUNT}(judge, test split): g(z), z inferred from training examples",
     "mse": f"of pixels on [-1, 1], {REPRODUCED} test examples, z by the chains of training",
     "part of LEBM's minutes": "training time until samples are as near as LEBM's in the end, checkpoint by checkpoint",

@@ -112,7 +112,7 @@ def torchebm(recipe: EnergyRecipe, data: DataSet, watch: Watch) -> float:
     while watch.spent < CAP:
         rows = torch.randint(len(x), (recipe.batch_size,))
         value, negatives = loss(x[rows] + recipe.data_noise * torch.randn(len(rows), *data.event), y=y[rows])
-        set_rate([adam], recipe.optimizer.rate(min(step / recipe.steps, 0.9), step))  # goes on at a low rate
+        set_rate(adam, recipe.optimizer.rate(min(step / recipe.steps, 0.9), step))  # goes on at a low rate
         adam.zero_grad()
         value.backward()
         recipe.optimizer.clip(adam)

@@ -31,7 +31,7 @@ def bench() -> str:
         memory = " / ".join(f"{m:g}" for m in r["peak_mib"].values())
         lines.append(
             f"| {case} | {kind} | {r['value']:.2f} ± {r['sd']:.2f} | {met} | {spent['ours']} | {spent['torchebm']} | "
-            f"{spent['plain']} | {max(r['compile_seconds'], 0):.0f} s | {memory} MiB |"
+            f"{spent['plain']} | {max(0, r['compile_seconds']):.0f} s | {memory} MiB |"
         )
     return "\n".join(lines)
 

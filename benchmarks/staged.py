@@ -46,7 +46,13 @@ def ours(logits: Parallel, generator: nn.Module, x: Tensor, half: bool) -> Calla
     parts = {"prior": prior, "generator": Half(generator) if half else generator}
     objective = LatentStage(StageRatio(STAGE, PRIOR, MOVES, BANK, 10, saturated=0.0), POSTERIOR, pool=POOL, rows=ROWS)
     state = objective.init(parts, x, rng)
-    return lambda: torch.stack(list(objective.step(parts, state, Batch(x), rng).losses.values())).sum()
+
+    def value() -> Tensor:
+        nonlocal state
+        losses, state, _ = objective.step(parts, state, Batch(x), rng)
+        return torch.stack(list(losses.values())).sum()
+
+    return value
 
 
 def plainly(logits: Parallel, learning: nn.Module, generator: nn.Module, x: Tensor, half: bool) -> Callable[[], Tensor]:

@@ -198,6 +198,7 @@ def recipe_lines(r: dict[str, dict]) -> list[str]:
 SYSTEMS = {
     "stages": "**stages**",
     "stages-encoder": "stages, chains from an encoder",
+    "one-stage-afterwards": "one stage, once the generator has learned",
     "stages-afterwards": "stages, once the generator has learned",
     "stages-matched": "the same, from a base with the moments of posteriors",
     "one-stage": "one stage (noise-contrastive)",

@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 import torch
 
-from energybased import MALA, Gaussian, GaussianMixture, StandardNormal, UserError
+from energybased import MALA, Gaussian, GaussianMixture, Langevin, StandardNormal, UserError
 from energybased.latent import (
     LatentModel,
     LatentStage,
@@ -326,13 +326,13 @@ def test_the_pool_keeps_the_latest(rng):
 def test_between_visits_to_the_posterior_the_ratio_learns_alone(rng):
     prior = blank()
     parts, x = {"prior": prior, "generator": dense_generator(2, (8,), (1, 2, 2))}, torch.rand(8, 1, 2, 2, generator=rng)
-    stage = LatentStage(StageRatio(0, MALA(0.3)), Posterior(0.5, steps=2), pool=16, every=3)
+    stage = LatentStage(StageRatio(0, MALA(0.3)), Posterior(0.5, steps=2), every=3)
     state, learned = stage.init(parts, x, rng), []
     for _ in range(6):
         _, state, metrics = result = stage.step(parts, state, Batch(x), rng)
         learned.append("generator" in result.losses)
         assert "prior" in result.losses and metrics["mse"] > 0
-    assert learned == [True, True, True, False, False, True]  # two batches fill the pool; then one update of three
+    assert learned == [True, False, False, True, False, False]
 
 
 def test_a_matched_base_has_the_moments_of_the_posterior(rng):
@@ -349,6 +349,30 @@ def test_a_matched_base_has_the_moments_of_the_posterior(rng):
     expected = slope**2 + variance
     assert float(base.mean) == pytest.approx(3 * slope, abs=error * math.sqrt(expected))
     assert float(base.scale) ** 2 == pytest.approx(expected, rel=math.sqrt(2) * error)
+
+
+def test_a_matched_base_outlives_its_phase(tmp_path):
+    """It is no weight that learns, and is in the averages all the same, with which the next phase begins."""
+    base = Gaussian(torch.zeros(2), torch.eye(2))
+    prior, posterior = StagedPrior(base, Parallel(2, (8,), 1)), Posterior(0.5, steps=3)
+    parts = {"prior": prior, "generator": dense_generator(2, (8,), (1, 2, 2))}
+    stage = LatentStage(StageRatio(0, MALA(0.3)), posterior, joint=False)
+    phases = [Phase(Matched(posterior), 3, settle=("prior", "generator")), Phase(stage, 2, settle=("prior",))]
+    run = Run.create(tmp_path / "run", {})
+    state = Loop(parts, phases, torch.rand(40, 1, 2, 2), Settings(0, 8)).fit(run)
+    run.release()
+    for held in (state.parts["prior"].state_dict(), state.averages["prior"]):
+        assert held["base.mean"].any() and not torch.equal(held["base.scale"], torch.eye(2))
+
+
+def test_posteriors_that_diverge_reach_the_guard(rng):
+    base = Gaussian(torch.zeros(2), torch.eye(2))
+    parts = {"prior": StagedPrior(base, Parallel(2, (8,), 1)), "generator": dense_generator(2, (8,), (1, 2, 2))}
+    matched = Matched(Posterior(0.5, Langevin(1e6, 1e6), steps=9))
+    x = torch.rand(8, 1, 2, 2, generator=rng)
+    metrics = matched.step(parts, matched.init(parts, x, rng), Batch(x), rng).metrics
+    vital = matched.vitals[0]
+    assert not vital.healthy(float(metrics[vital.name]), vital.warmup) and base.mean.isfinite().all()
 
 
 class Doubled(torch.nn.Module):

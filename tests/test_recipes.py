@@ -89,6 +89,16 @@ def test_every_system_trains_resumes_and_draws(name, root, tmp_path):
     assert load(whole.path).score(x[0]).shape == (3,)
 
 
+@pytest.mark.parametrize("name", ["stages", "stages-afterwards", "stages-matched", "one-stage-afterwards"])
+def test_the_phases_of_stages_visit_the_posterior_as_often_as_the_budget_says(name):
+    recipe = system(name, find_recipe("mnist-latent-small"))
+    phases = recipe.phases()
+    visits = sum(phase.steps / getattr(phase.objective, "every", 1) for phase in phases)
+    assert visits == pytest.approx(recipe.steps, abs=len(phases))
+    timed = replace(recipe, minutes=2.0).phases()
+    assert sum(phase.minutes for phase in timed) == pytest.approx(2.0)
+
+
 @pytest.mark.parametrize(
     ("name", "event", "millions"),
     [

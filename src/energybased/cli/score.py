@@ -24,8 +24,8 @@ def score(
 ) -> int:
     """Anomaly scores as CSV, one line an example: high means strange.
 
-    Energies up to a constant, in nats: to be compared among the scores of one model. For a latent model, the joint
-    energy averaged over samples of the posterior.
+    Energies up to a constant, in nats: to be compared among the scores of one model. For a latent model, averaged over
+    samples of the posterior: the joint energy, or that without the prior's base if its recipe says so.
 
     Args:
         path: a run, or an exported model.

@@ -38,8 +38,7 @@ class LatentStage:
         joint: whether generator and encoder learn; they are left as they are otherwise, as after a first training.
         pool: how many of the latest z+ are kept.
         rows: taken from the pool for an update of the ratio.
-        every: once the pool is full, z+ are drawn in one update of so many, and generator and encoder learn in that
-            alone; the ratio learns in all.
+        every: z+ are drawn in one update of so many, and generator and encoder learn in that alone; the ratio in all.
     """
 
     ratio: StageRatio | None
@@ -58,7 +57,7 @@ class LatentStage:
 
     @property
     def vitals(self) -> tuple[Vital, ...]:
-        own = VITALS if self.joint else ()
+        own = VITALS if self.joint else VITALS[1:]
         return own if self.ratio is None else (*own, *self.ratio.vitals)
 
     def init(self, parts: Parts, data: Tensor, rng: Generator) -> State:
@@ -66,7 +65,7 @@ class LatentStage:
             return {}
         pool = torch.zeros(self.pool, cast(StagedPrior, parts["prior"]).base.dim)
         counts = {"pooled": torch.tensor(0), "turn": torch.tensor(0)}
-        last = {"mse": torch.zeros(()), "latent_square": torch.zeros(())} if self.joint else {}
+        last = {vital.name: torch.zeros(()) for vital in (VITALS if self.joint else VITALS[1:])}
         return {**self.ratio.init(parts, data, rng), "pool": pool, **counts, **last}
 
     def refresh(self, state: State, rng: Generator) -> State:
@@ -81,6 +80,8 @@ class LatentStage:
             positives = self.posterior.draw(parts, before, batch.x, prior.base.dim, rng)
             if self.joint:  # what does not learn needs no graph
                 losses, metrics = reproducing(parts, positives, batch.x)
+            else:
+                metrics = {"latent_square": scalar(positives.square().mean())}
             if self.ratio is not None:
                 self.keep(state, positives)
         if self.ratio is None:
@@ -92,11 +93,12 @@ class LatentStage:
         """Whether this update draws from the posterior."""
         if self.ratio is None:
             return True
-        state["turn"] = state["turn"] + 1
-        return int(state["turn"]) % self.every == 0 or int(state["pooled"]) < self.pool
+        turn, state["turn"] = int(state["turn"]), state["turn"] + 1
+        return turn % self.every == 0
 
     def keep(self, state: State, positives: Tensor) -> None:
         """Puts these positives `(batch, dim)` into the pool, in the place of the oldest."""
+        positives = positives[-self.pool :]
         places = (int(state["pooled"]) + torch.arange(len(positives))) % self.pool
         state["pool"][places] = positives.to(state["pool"])
         state["pooled"] = state["pooled"] + len(positives)

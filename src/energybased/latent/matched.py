@@ -19,8 +19,7 @@ from energybased.objectives.objective import Batch, Parts, Result, State, Vital,
 class Matched:
     """The prior's base becomes the Gaussian with mean and covariance of samples z+ of the posterior under N(0, I).
 
-    That is the best prior among Gaussians: the step of expectation maximisation that needs no network. The base must be
-    a `Gaussian`, and no stage be learned yet.
+    One step of expectation maximisation that needs no network. The base must be a `Gaussian`, and no stage be learned.
 
     Args:
         posterior: how z+ are drawn.
@@ -40,11 +39,13 @@ class Matched:
 
     def step(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> Result:
         base = cast(Gaussian, cast(StagedPrior, parts["prior"]).base)
+        # N(0, I), in the shape in which the chains of the generator's own phase are compiled.
         normal = Gaussian(torch.zeros(base.dim), torch.eye(base.dim)).to(batch.x)
         z = self.posterior.draw(parts, normal, batch.x, base.dim, rng)
         seen = {"count": torch.tensor(len(z)), "sum": z.sum(0), "product": z.T @ z}
         state = {name: value + seen[name].to(value) for name, value in state.items()}
         mean = state["sum"] / state["count"]
         covariance = state["product"] / state["count"] - mean.outer(mean)
-        base.load_state_dict(Gaussian(mean, covariance).state_dict())
+        if covariance.isfinite().all():  # otherwise the guard sees it below
+            base.load_state_dict(Gaussian(mean, 0.5 * (covariance + covariance.T)).state_dict())
         return Result({}, state, {"latent_square": scalar(z.square().mean())})

@@ -136,9 +136,9 @@ class LatentModel:
     def score(self, x: Tensor, seed: int = 0) -> Tensor:
         """How strange each of x `(n, *event)` is, `(n,)`, the mean over five posterior samples z.
 
-        By "joint": the joint energy, |x - g(z)|^2/2 sigma^2 - log p(z), but for its constant. By "ratio", the prior
-        counts against its base p_0 alone, |x - g(z)|^2/2 sigma^2 - log p(z)/p_0(z): a joint energy compared with
-        another, as Ren et al. 2019 compare likelihoods, so that what is strange is not hidden by being simple.
+        By "joint": the joint energy, |x - g(z)|^2/2 sigma^2 - log p(z), but for its constant. By "ratio": that without
+        the base's part, |x - g(z)|^2/2 sigma^2 - log p(z)/p_0(z). What no stage has seen often lies where p_0 is
+        densest, between the modes, which hides it in the joint. Without stages it is the reconstruction alone.
 
         With a small sigma, nearly all of it is how well a picture is reproduced, which says more of how intricate it is
         than of how strange: with a larger `score_sigma` the prior counts for more.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 import torch
 from torch import Tensor, nn
@@ -25,7 +25,7 @@ from energybased.recipes.recipe import Recipe
 from energybased.sampling import MALA, AnyKernel
 from energybased.training import Phase
 
-MOMENTS = 100  # updates, each a batch, of which a base takes its moments
+MOMENTS = 0.02  # of the budget, in which a base takes its moments
 RESTING_POOL, RESTING_ROWS = 20_000, 500  # where the posterior does not move, and its samples do not age
 LEVELS = 10  # of annealing through a stage: the bank's chains go on, and modes are joined by what the posterior covers
 Done = Callable[[dict[str, float]], bool]
@@ -71,6 +71,8 @@ class LatentRecipe(Recipe):
         require(self.precision in ("float32", "bfloat16"), f"no such precision: {self.precision!r}")
         require(self.stages >= 1, f"stages must be at least 1, got {self.stages}")
         require(0 < self.prior_rate < math.inf, f"prior_rate must be positive, got {self.prior_rate}")
+        require(self.score_sigma is None or 0 < self.score_sigma < math.inf, "score_sigma must be positive")
+        require(self.score_by in get_args(ScoreBy), f"score_by is 'joint' or 'ratio', got {self.score_by!r}")
         require(self.classes == 0, "a latent model has no classes")
         require(not self.pooled or self.without is not None, "pooled needs a class that is left out, --without")
         require(self.posterior.steps > 0 or self.encoder, "without an encoder, posterior.steps must be at least 1")
@@ -133,7 +135,7 @@ class LatentRecipe(Recipe):
         """A phase over a part of the budget, in steps `every` times as many."""
         steps = max(1, round(part * self.steps * every)) if self.minutes is None else None
         minutes = None if self.minutes is None else part * self.minutes
-        return Phase(objective, steps, minutes, None, done, settle, {"prior": self.prior_rate})
+        return Phase(objective, steps, minutes, done=done, settle=settle, rates={"prior": self.prior_rate})
 
     def afterwards(self, objective: Objective, part: float, done: Done | None = None, every: int = 1) -> Phase:
         """A phase that learns a prior of posteriors under the averaged weights, which are those that are used."""
@@ -188,11 +190,11 @@ class StagedRecipe(LatentRecipe):
         return Gaussian(torch.zeros(self.dim), torch.eye(self.dim)) if self.matched else StandardNormal(self.dim)
 
     def phases(self) -> list[Phase]:
-        count = self.alone + self.stages
-        shares = [self.first, *[(1 - self.first) / (count - 1)] * (count - 1)] if count > 1 else [1.0]
+        count, rest = self.alone + self.stages, 1 - MOMENTS * self.matched
+        shares = [rest * self.first, *[rest * (1 - self.first) / (count - 1)] * (count - 1)] if count > 1 else [rest]
         phases = [self.share(LatentStage(None, self.posterior), shares[0])] if self.alone else []
         if self.matched:
-            phases.append(Phase(Matched(self.posterior), min(MOMENTS, self.steps), settle=("prior", *self.rest)))
+            phases.append(self.share(Matched(self.posterior), MOMENTS, ("prior", *self.rest)))
         for k, share in enumerate(shares[self.alone :]):
             ratio = StageRatio(k, self.kernel, self.prior_steps, self.bank, LEVELS, saturated=0.0)
             rests, every = self.stages - k <= self.resting, self.every if k or self.alone else 1

@@ -35,8 +35,8 @@ def _lebm(recipe: StagedRecipe, **changes: Any) -> LebmRecipe:
 
 SYSTEMS: dict[str, Callable[[StagedRecipe], LatentRecipe]] = {
     "stages": lambda recipe: recipe,
-    "one-stage": lambda recipe: replace(recipe, stages=1, alone=False, matched=False, resting=0),
-    "one-stage-afterwards": lambda recipe: replace(recipe, stages=1, alone=True, matched=False, resting=1),
+    "one-stage": lambda recipe: replace(recipe, stages=1),
+    "one-stage-afterwards": lambda recipe: replace(recipe, stages=1, alone=True, resting=1, **RESTING),
     "stages-afterwards": lambda recipe: replace(recipe, alone=True, resting=recipe.stages, **RESTING),
     "stages-matched": lambda recipe: replace(recipe, alone=True, resting=recipe.stages, matched=True, **RESTING),
     "stages-encoder": lambda recipe: replace(recipe, encoder=True),

@@ -23,7 +23,7 @@ CURVES = {
 }
 NAMES = {
     "fd_fresh": "the prior",
-    "fd_stage_0": "its base, N(0, I)",
+    "fd_stage_0": "its base",
     "fd_posterior": "posteriors of training data",
     "mse": "error of reconstructions",
     "auprc": "what was left out, found again: average precision",
@@ -63,7 +63,7 @@ def latent_report(
 def _stages(model: LatentModel, data: DataSet) -> list[str]:
     learned = [k + 1 for k, counts in enumerate(model.prior.learned) if counts]
     inferred = model.infer(data.train.pixels(slice(SHOWN)))
-    groups = {f"{k} stages" if k else "N(0, I)": model.latents(SHOWN, k=k) for k in (0, *learned)}
+    groups = {f"{k} stages" if k else "base": model.latents(SHOWN, k=k) for k in (0, *learned)}
     groups["data: posteriors"] = inferred
     centre = inferred.mean(0)
     _, _, axes = torch.linalg.svd(inferred - centre, full_matrices=False)
@@ -78,7 +78,7 @@ def _stages(model: LatentModel, data: DataSet) -> list[str]:
         ]
     )
     if data.is_image:
-        told = "the same draws, above of N(0, I), on their way through the stages"
+        told = "the same draws, above of the base, on their way through the stages"
         bodies.append(picture(grid(model.stages(DRAWN).flatten(0, 1), columns=DRAWN), told))
     return bodies
 

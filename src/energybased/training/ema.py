@@ -17,9 +17,15 @@ def ema_init(module: nn.Module) -> Weights:
 def ema_update(average: Weights, module: nn.Module, decay: float, step: int) -> None:
     """average <- d average + (1 - d) weights, with d = min(decay, (1 + step)/(10 + step)); buffers are copied."""
     d = min(decay, (1 + step) / (10 + step))
+    for name, value in module.named_parameters():
+        average[name].lerp_(value, 1 - d)
+    ema_buffers(average, module)
+
+
+@torch.no_grad()
+def ema_buffers(average: Weights, module: nn.Module) -> None:
+    """Copies what is not learned; a part that rests may be given other buffers all the same."""
     learned = {name for name, _ in module.named_parameters()}
     for name, value in module.state_dict().items():
-        if name in learned:
-            average[name].lerp_(value, 1 - d)
-        else:
+        if name not in learned:
             average[name].copy_(value)

@@ -20,7 +20,7 @@ from energybased.objectives import Batch
 from energybased.training import guard
 from energybased.training.batches import as_batches
 from energybased.training.checkpoint import read_checkpoint, write_checkpoint
-from energybased.training.ema import ema_update
+from energybased.training.ema import ema_buffers, ema_update
 from energybased.training.optimizer import Adam, laid_out, set_rate
 from energybased.training.phase import Phase
 from energybased.training.progress import Display
@@ -173,9 +173,9 @@ class Loop:
         result = self.phase.objective.step(state.parts, state.objective, batch, state.rng)
         state.objective = result.state
         spent = self.phase.spent(counters.phase_step, counters.phase_seconds)
-        rate = counters.rate_scale * self.settings.optimizer.rate(spent, counters.phase_step)
+        self.rate = counters.rate_scale * self.settings.optimizer.rate(spent, counters.phase_step)
         for name, optimizer in state.optimizers.items():
-            set_rate([optimizer], rate * self.phase.rates.get(name, 1.0))
+            set_rate(optimizer, self.rate * self.phase.rates.get(name, 1.0))
         for name, loss in result.losses.items():
             # Each part learns from its own loss alone, even where losses share a graph.
             parameters = [p for group in state.optimizers[name].param_groups for p in group["params"]]
@@ -187,6 +187,8 @@ class Loop:
             self.settings.optimizer.clip(optimizer)
             optimizer.step()
             ema_update(state.averages[name], state.parts[name], self.settings.ema, counters.step)
+        for name in state.parts.keys() - result.losses.keys():
+            ema_buffers(state.averages[name], state.parts[name])
         weights = [p for part in state.parts.values() for p in part.parameters()]
         norm = torch.nn.utils.get_total_norm(weights).detach()
         for name, value in {**result.metrics, "weight_norm": norm}.items():
@@ -209,8 +211,7 @@ class Loop:
             return None
         metrics = {name: float(value) / counters.window for name, value in state.sums.items()}
         state.sums, counters.window = {}, 0
-        rate = next(iter(state.optimizers.values())).param_groups[0]["lr"]
-        line = {"step": counters.step, "phase": counters.phase, "seconds": counters.seconds, "lr": rate}
+        line = {"step": counters.step, "phase": counters.phase, "seconds": counters.seconds, "lr": self.rate}
         self.run.append("metrics.jsonl", {**line, **metrics})
         return metrics
 

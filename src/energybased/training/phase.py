@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -35,6 +36,7 @@ class Phase:
     def __post_init__(self) -> None:
         require(self.steps is not None or self.minutes is not None, "a phase needs a budget in steps or in minutes")
         require(self.steps is None or self.steps >= 1, f"steps must be at least 1, got {self.steps}")
+        require(all(0 < rate < math.inf for rate in self.rates.values()), f"rates must be positive, got {self.rates}")
         require(self.minutes is None or self.minutes > 0, f"minutes must be positive, got {self.minutes}")
 
     def spent(self, steps: int, seconds: float) -> float:
