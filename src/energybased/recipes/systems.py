@@ -30,7 +30,8 @@ def _vae(recipe: StagedRecipe, **changes: Any) -> VaeRecipe:
 
 def _lebm(recipe: StagedRecipe, **changes: Any) -> LebmRecipe:
     engine: Engine = "compiled" if recipe.posterior.engine == "compiled" else "eager"
-    return _like(recipe, LebmRecipe, **{"stages": 1, "prior_rate": 1.0, "chains": ShortRun(engine=engine)} | changes)
+    own = {"stages": 1, "prior_rate": 1.0, "chains": ShortRun(engine=engine)}  # in its literature, below 1
+    return _like(recipe, LebmRecipe, **own | changes)
 
 
 SYSTEMS: dict[str, Callable[[StagedRecipe], LatentRecipe]] = {
