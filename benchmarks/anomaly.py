@@ -1,8 +1,8 @@
 """MNIST with one digit left out, and found again: `python benchmarks/anomaly.py` writes results/anomaly.json.
 
 Area under the precision-recall curve of `LatentModel.score`, by the joint energy and by the ratio, the digit that was
-left out being what is to be found. This script chooses nothing on it. Autoencoders have three times the updates, and LEBM, whose
-chains on the prior take longer than all else, 0.4 times. Runs that are there are gone on with.
+left out being what is to be found. This script chooses nothing on it. Autoencoders have three times the updates, and
+LEBM, whose chains on the prior take longer than all else, 0.4 times. Runs that are there are gone on with.
 """
 
 from __future__ import annotations
