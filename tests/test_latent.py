@@ -69,6 +69,25 @@ def test_a_stage_begins_at_chance_and_leaves_the_prior_as_it_was(rng):
     torch.testing.assert_close(prior(x), before)
 
 
+def test_a_stage_goes_on_with_the_layers_of_the_one_before(rng):
+    prior = taught(1)
+    StageRatio(1, MALA(0.3), bank=64).init({"prior": prior}, torch.randn(32, 2, generator=rng), rng)
+    for layers in (prior.logits.weights, prior.logits.biases):
+        assert all(torch.equal(layer[1], layer[0]) for layer in list(layers)[:-1])
+        assert not any(torch.equal(layer[2], layer[1]) for layer in list(layers)[:-1])
+
+
+def test_the_average_goes_on_with_them_too(tmp_path):
+    """After one update a third of an average that went on would still be the layers as they were made."""
+    loop = staged_loop()
+    loop.phases[1] = replace(loop.phases[1], steps=1)
+    run = Run.create(tmp_path / "run", {})
+    loop.fit(run)
+    run.release()
+    first, average = loop.state.parts["prior"].logits.weights[0], loop.state.averages["prior"]["logits.weights.0"]
+    torch.testing.assert_close(average[1], first[1].detach(), atol=0.05, rtol=0)
+
+
 def test_only_the_new_stage_learns(rng):
     prior, x = taught(1), torch.randn(32, 2, generator=rng)
     stage = StageRatio(1, MALA(0.3), bank=64)
@@ -180,7 +199,7 @@ def test_two_stages_on_a_base_of_ones_own():
     assert float(one) == pytest.approx(1, abs=4 * prior.log_z(generator=generator).error)
     left = (p * (target.log_prob(z) - prior.log_prob(z)) * dz).sum()
     whole = (p * (target.log_prob(z) - base.log_prob(z)) * dz).sum()
-    assert float(left) < 0.05 * float(whole)
+    assert float(left) < 0.1 * float(whole)
 
 
 def test_a_fit_to_drawn_data_can_go_back(tmp_path):

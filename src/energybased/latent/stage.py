@@ -26,7 +26,8 @@ class StageRatio:
     """Xiao & Han 2022: L_k = mean softplus(-f_k(z+)) + mean softplus(f_k(z-)) + logit_l2 (mean f_k(z+)^2 + f_k(z-)^2).
 
     z+ are data and z- samples of the prior of the k stages before, which do not change. At stage 0 these are
-    independent draws from the base; afterwards persistent chains, begun by annealing through the stages. The stage
+    independent draws from the base; afterwards persistent chains, begun by annealing through the stages. A stage begins
+    at the ratio 1 with the hidden layers of the stage before: what tells densities apart goes on to do so. The stage
     counts as learned, and becomes a part of the prior, once its classifier beats chance, 2 log 2, by more than luck.
     Data that come again and again are learned by heart: rows of a batch whose y is True teach nothing, and judge alone.
     After a stage that has learned nothing, every other is over at once. An optimiser with weight decay, or one that
@@ -35,8 +36,9 @@ class StageRatio:
     Args:
         stage: k, from 0.
         kernel: moves the persistent chains.
-        steps: transitions an update.
+        steps: transitions an update; with none the bank is a pool of annealed samples that stay.
         bank: persistent chains.
+        restart: probability that a visited chain starts anew at the base; 1 for short runs from there.
         levels: of annealing through each stage before, by which they begin; chains that cannot cross from mode to mode
             keep what they begin with.
         logit_l2: weight of the penalty on squared logits, which keeps a perfect classifier from growing for ever.
@@ -51,6 +53,7 @@ class StageRatio:
     kernel: Kernel
     steps: int = 5
     bank: int = 5000
+    restart: float = 0.0
     levels: int = 30
     logit_l2: float = 1e-3
     patience: int = 500
@@ -59,12 +62,15 @@ class StageRatio:
 
     def __post_init__(self) -> None:
         require(self.stage >= 0, f"stage must not be negative, got {self.stage}")
-        require(self.steps >= 1, f"steps must be at least 1, got {self.steps}")
+        require(self.steps >= 0, f"steps must not be negative, got {self.steps}")
+        require(0 <= self.restart <= 1, f"restart must be a probability, got {self.restart}")
         require(self.bank >= 1, f"bank must be at least 1, got {self.bank}")
         require(self.patience >= 1, f"patience must be at least 1, got {self.patience}")
 
     def init(self, parts: Parts, data: Tensor, rng: Generator) -> State:
         prior = cast(StagedPrior, parts["prior"])
+        if self.stage:
+            prior.logits.follow(self.stage)
         chance = torch.tensor(CHANCE, device=prior.learned.device)
         zero = torch.zeros_like(chance)
         state = {"mean": chance, "square": chance**2, "spread": zero, "best": chance, "since": zero, "seen": zero}
@@ -99,7 +105,7 @@ class StageRatio:
 
     @property
     def buffer(self) -> ReplayBuffer:
-        return ReplayBuffer(self.bank, restart=0.0)
+        return ReplayBuffer(self.bank, restart=self.restart)
 
     def exact(self, prior: StagedPrior) -> bool:
         """Whether the prior so far is its base, which can be drawn from."""

@@ -40,6 +40,13 @@ class Parallel(nn.Module):
         self.weights.append(torch.zeros(count, widths[-1], 1))
         self.biases.append(torch.zeros(count, 1, 1))
 
+    @torch.no_grad()
+    def follow(self, k: int) -> None:
+        """Perceptron k takes the hidden layers of the one before it; it stays the constant 0."""
+        for layers in (self.weights, self.biases):
+            for layer in list(layers)[:-1]:
+                layer[k] = layer[k - 1]
+
     def one(self, k: int) -> MLP:
         """A copy of perceptron k alone, `(batch, *event)` to `(batch,)`."""
         widths = [weight.shape[1] for weight in self.weights]

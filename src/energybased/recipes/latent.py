@@ -159,8 +159,9 @@ class StagedRecipe(LatentRecipe):
         every: in all but the first phase, updates for one that draws from the posterior, which `steps` counts; the
             ratio learns in all.
         kernel: moves the persistent chains on the prior.
-        prior_steps: its transitions an update.
+        prior_steps: its transitions an update; with none, samples that stay for a stage instead of chains.
         bank: persistent chains.
+        restart: probability that a visited chain starts anew at the base; 1 for short runs instead.
     """
 
     recipe: Suppress[str] = "staged"
@@ -172,6 +173,7 @@ class StagedRecipe(LatentRecipe):
     kernel: AnyKernel = MALA(0.2)
     prior_steps: int = 3
     bank: int = 10_000
+    restart: float = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -180,7 +182,8 @@ class StagedRecipe(LatentRecipe):
         require(0 <= self.resting <= self.stages, f"resting must be in 0 ... {self.stages} stages, got {self.resting}")
         require(self.alone or self.resting < self.stages, "a generator that always rests must have learned alone")
         require(self.every >= 1, f"every must be at least 1, got {self.every}")
-        require(self.prior_steps >= 1, f"prior_steps must be at least 1, got {self.prior_steps}")
+        require(self.prior_steps >= 0, f"prior_steps must not be negative, got {self.prior_steps}")
+        require(0 <= self.restart <= 1, f"restart must be a probability, got {self.restart}")
         require(self.bank >= 1, f"bank must be at least 1, got {self.bank}")
         require(self.posterior.steps >= 1, f"posterior.steps must be at least 1, got {self.posterior.steps}")
         require(self.optimizer.weight_decay == 0, "weight decay would change the stages that are learned")
@@ -196,7 +199,7 @@ class StagedRecipe(LatentRecipe):
         if self.matched:
             phases.append(self.share(Matched(self.posterior), MOMENTS, ("prior", *self.rest)))
         for k, share in enumerate(shares[self.alone :]):
-            ratio = StageRatio(k, self.kernel, self.prior_steps, self.bank, LEVELS, saturated=0.0)
+            ratio = StageRatio(k, self.kernel, self.prior_steps, self.bank, self.restart, LEVELS, saturated=0.0)
             rests, every = self.stages - k <= self.resting, self.every if k or self.alone else 1
             pool, rows = (RESTING_POOL, RESTING_ROWS) if rests else (POOL, ROWS)
             learning = LatentStage(ratio, self.posterior, not rests, pool, min(rows, self.bank), every)

@@ -20,7 +20,7 @@ from energybased.objectives import Batch
 from energybased.training import guard
 from energybased.training.batches import as_batches
 from energybased.training.checkpoint import read_checkpoint, write_checkpoint
-from energybased.training.ema import ema_buffers, ema_update
+from energybased.training.ema import ema_buffers, ema_init, ema_update
 from energybased.training.optimizer import Adam, laid_out, set_rate
 from energybased.training.phase import Phase
 from energybased.training.progress import Display
@@ -163,6 +163,8 @@ class Loop:
         position = state.batches.state()
         state.objective = self.phase.objective.init(state.parts, self._batch().x, state.rng)
         state.batches.load(position)
+        for name in self.phase.settle:  # an average from here on: what began the phase may have changed weights
+            state.averages[name] = ema_init(state.parts[name])
         self._event("phase", index=counters.phase, objective=type(self.phase.objective).__name__)
         if self.settings.guard == "on":
             self.ring.keep(counters.step, state.snapshot())

@@ -1,0 +1,80 @@
+"""What the stages owe to what: `python benchmarks/ablation.py` writes results/ablation.json.
+
+MNIST's recipe with a third of the updates, changed in one thing at a time: how many stages there are, where samples of
+the prior so far come from, and whether the generator learns with the stages. Runs that are there are gone on with.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from latent import COUNT, gone_on_with
+from rows import RESULTS, row, write
+
+from energybased.recipes import LatentRecipe, StagedRecipe, find_recipe
+from energybased.recipes.systems import system
+from energybased.runs.judge import load_judge
+from energybased.runs.model import load_latent
+
+STEPS, MOST = 2000, 8
+SHORT = 60  # steps of a short run, as LEBM's
+
+
+def stages(k: int) -> Callable[[StagedRecipe], LatentRecipe]:
+    return lambda recipe: replace(recipe, stages=k)
+
+
+def auto(recipe: StagedRecipe) -> LatentRecipe:
+    """Stages that learn nothing end the run, which only those after the generator can."""
+    return system("stages-afterwards", replace(recipe, stages=MOST))
+
+
+VARIANTS: dict[str, Callable[[StagedRecipe], LatentRecipe]] = {
+    **{f"K = {k}": stages(k) for k in range(1, 6)},
+    "short runs": lambda recipe: replace(recipe, restart=1.0, prior_steps=SHORT),
+    "pool": lambda recipe: replace(recipe, prior_steps=0),
+    "frozen generator": lambda recipe: system("stages-afterwards", recipe),
+    "frozen generator, auto": auto,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=list(VARIANTS))
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    base = find_recipe("mnist-latent-small")
+    assert isinstance(base, StagedRecipe)
+    base = replace(base, steps=STEPS, seed=options.seed)
+    data = base.load_data()
+    judge, test = load_judge(RESULTS / "judges" / "mnist.safetensors"), data.test.pixels()
+    names = " ".join(f"'{name}'" for name in options.variants)
+    command = f"python benchmarks/ablation.py --seed {options.seed} --variants {names}"
+    for name in options.variants:
+        run = gone_on_with(Path("runs") / f"ablation-{name.replace(' ', '')}-{options.seed}", VARIANTS[name](base))
+        seconds = run.lines("metrics.jsonl")[-1]["seconds"]
+        model = load_latent(run.path)
+        found = {
+            "fd": judge.distance(model.sample(COUNT, options.seed), test),
+            "learned": len(model.prior.stages),
+            "minutes": seconds / 60,
+        }
+        write(
+            "ablation.json",
+            [row(f"{name}: {k}", [v], [options.seed], PROTOCOLS[k], command, seconds) for k, v in found.items()],
+            merge=True,
+        )
+
+
+PROTOCOLS = {
+    "fd": f"fd@{COUNT}(judge, test split): g(z), z of the prior, annealed",
+    "learned": "stages that count in the end",
+    "minutes": "wall time of the training, one thread, beside other work",
+}
+
+
+if __name__ == "__main__":
+    main()

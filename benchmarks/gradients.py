@@ -1,0 +1,112 @@
+"""Gradients of the prior's energy for its samples: `python benchmarks/gradients.py` writes results/gradients.json.
+
+Counted, not timed: one is one chain's gradient of one energy, whatever the networks in it; another row counts networks.
+The recipe is MNIST's; that a stage begins with annealed chains is shared out over its updates. LEBM beside it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from unittest.mock import patch
+
+import torch
+from rows import row, write
+
+from energybased.latent import LatentStage, StagedPrior
+from energybased.latent.short_run import ShortRun
+from energybased.networks import Parallel
+from energybased.objectives import Batch
+from energybased.recipes import LebmRecipe, StagedRecipe, find_recipe
+from energybased.recipes.systems import system
+
+COMMAND = "python benchmarks/gradients.py"
+UPDATES, EVENT = 20, (1, 28, 28)
+
+
+@contextmanager
+def counted() -> Iterator[dict[str, int]]:
+    """Counts what the logits are asked for with a gradient in view."""
+    total, asked = {"energies": 0, "networks": 0}, Parallel.forward
+
+    def count(self: Parallel, x: torch.Tensor, which: slice = slice(None)) -> torch.Tensor:
+        if x.requires_grad:
+            total["energies"] += len(x)
+            total["networks"] += len(x) * len(range(self.count)[which])
+        return asked(self, x, which)
+
+    with patch.object(Parallel, "forward", count):
+        yield total
+
+
+def sampling(owner: type, name: str, total: dict[str, int]):
+    """Counts what one method alone asks for, and leaves the rest out."""
+    method = getattr(owner, name)
+
+    def alone(*given, **named):
+        with counted() as inside:
+            made = method(*given, **named)
+        for what, value in inside.items():
+            total[what] += value
+        return made
+
+    return patch.object(owner, name, alone)
+
+
+def staged(recipe: StagedRecipe, x: torch.Tensor, rng: torch.Generator) -> dict[str, float]:
+    """Means over all updates of a run."""
+    parts, means = recipe.blank(EVENT), {"energies": 0.0, "networks": 0.0}
+    prior = parts["prior"]
+    assert isinstance(prior, StagedPrior)
+    for k, phase in enumerate(recipe.phases()):
+        assert isinstance(phase.objective, LatentStage) and phase.objective.ratio is not None and phase.steps
+        begin, total = {"energies": 0, "networks": 0}, {"energies": 0, "networks": 0}
+        with sampling(StagedPrior, "sample", begin):
+            state = phase.objective.init(parts, x, rng)
+        with sampling(type(phase.objective.ratio), "negatives", total):
+            for _ in range(UPDATES):
+                state = phase.objective.step(parts, state, Batch(x), rng).state
+        for what in means:
+            means[what] += phase.steps / recipe.steps * (begin[what] / phase.steps + total[what] / UPDATES)
+        prior.learned[k] = 1
+    return means
+
+
+def lebm(recipe: LebmRecipe, x: torch.Tensor, rng: torch.Generator) -> dict[str, float]:
+    parts, total = recipe.blank(EVENT), {"energies": 0, "networks": 0}
+    (phase,) = recipe.phases()
+    state = phase.objective.init(parts, x, rng)
+    with sampling(ShortRun, "draw", total):
+        for _ in range(UPDATES):
+            state = phase.objective.step(parts, state, Batch(x), rng).state
+    return {what: value / UPDATES for what, value in total.items()}
+
+
+def main() -> None:
+    began, rng = time.perf_counter(), torch.Generator().manual_seed(0)
+    recipe = find_recipe("mnist-latent-small")
+    assert isinstance(recipe, StagedRecipe)
+    recipe = replace(recipe, posterior=replace(recipe.posterior, steps=1, engine="eager"))  # not what is counted
+    other = system("lebm", recipe)
+    assert isinstance(other, LebmRecipe)
+    x = torch.rand(recipe.batch_size, *EVENT, generator=rng)
+    found = {"stages": staged(recipe, x, rng), "lebm": lebm(other, x, rng)}
+    seconds = time.perf_counter() - began
+    rows = [
+        row(f"{name}: {what}", [value], [0], PROTOCOLS[what], COMMAND, seconds)
+        for name, values in found.items()
+        for what, value in values.items()
+    ]
+    write("gradients.json", rows)
+
+
+PROTOCOLS = {
+    "energies": f"gradients of the prior's energy, one a chain, an update; counted over {UPDATES} of each stage",
+    "networks": f"the same, a network each; counted over {UPDATES} updates of each stage",
+}
+
+
+if __name__ == "__main__":
+    main()
