@@ -25,6 +25,7 @@ def mnist_latent_small(**changes: Any) -> StagedRecipe:
         coder=DenseCoder((256, 512)),
         stages=4,
         prior_rate=5.0,
+        bank=3000,
         posterior=Posterior(0.15, Langevin.overdamped(0.1), 20, "compiled"),
         precision="bfloat16",
         batch_size=100,
