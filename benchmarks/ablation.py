@@ -1,4 +1,4 @@
-"""What the stages owe to what: `python benchmarks/ablation.py` writes results/ablation.json.
+"""What the stages owe to what: `python benchmarks/ablation.py` writes results/ablation.json and .png.
 
 MNIST's recipe with a third of the updates, changed in one thing at a time: how many stages there are, where samples of
 the prior so far come from, and whether the generator learns with the stages. Runs that are there are gone on with.
@@ -7,11 +7,14 @@ the prior so far come from, and whether the generator learns with the stages. Ru
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from latent import COUNT, gone_on_with
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from rows import RESULTS, row, write
 
 from energybased.recipes import LatentRecipe, StagedRecipe, find_recipe
@@ -67,6 +70,24 @@ def main() -> None:
             [row(f"{name}: {k}", [v], [options.seed], PROTOCOLS[k], command, seconds) for k, v in found.items()],
             merge=True,
         )
+    draw()
+
+
+def draw() -> None:
+    """FD against the number of stages, and what else was changed as marks beside it."""
+    found = {r["what"]: r["value"] for r in json.loads((RESULTS / "ablation.json").read_text())}
+    made = {name: found[f"{name}: fd"] for name in VARIANTS if f"{name}: fd" in found}
+    counts = {int(name.removeprefix("K = ")): value for name, value in made.items() if name.startswith("K = ")}
+    figure = Figure(figsize=(6, 3.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.plot(list(counts), list(counts.values()), "o-", color="black", label="K stages, generator with them")
+    others = {name: value for name, value in made.items() if not name.startswith("K = ")}
+    for (name, value), marker in zip(others.items(), "s^vD", strict=False):
+        axes.plot([found[f"{name}: learned"]], [value], marker, label=name)
+    axes.set(xlabel="stages", ylabel="FD(judge-mnist)", yscale="log", xticks=list(counts))
+    axes.legend(fontsize=8)
+    figure.savefig(RESULTS / "ablation.png", dpi=100)
 
 
 PROTOCOLS = {
