@@ -105,6 +105,20 @@ def test_the_first_stage_draws_from_the_base(rng, monkeypatch):
     assert negatives.mean(0).abs().max() < 5 / math.sqrt(20_000)
 
 
+def test_a_pool_stays_and_short_runs_begin_anew(rng):
+    prior, x = taught(1), torch.randn(8, 2, generator=rng)
+    pool = StageRatio(1, MALA(0.3), steps=0, bank=16)
+    state = pool.init({"prior": prior}, x, rng)
+    before = state["x"].clone()
+    drawn = pool.negatives(prior, state, 8, rng)
+    assert torch.equal(state["x"], before) and all((before == row).all(1).any() for row in drawn)
+    state["x"].fill_(100)
+    short = replace(pool, steps=2, restart=1.0)
+    assert short.negatives(prior, state, 8, rng).abs().max() < 50
+    with pytest.raises(UserError, match="without steps"):
+        replace(pool, restart=0.5)
+
+
 def test_a_gaussian_is_one_ratio():
     """log N(1, 1)/N(0, 1) = z - 1/2."""
     generator = torch.Generator().manual_seed(0)

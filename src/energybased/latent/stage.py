@@ -64,6 +64,7 @@ class StageRatio:
         require(self.stage >= 0, f"stage must not be negative, got {self.stage}")
         require(self.steps >= 0, f"steps must not be negative, got {self.steps}")
         require(0 <= self.restart <= 1, f"restart must be a probability, got {self.restart}")
+        require(self.steps > 0 or self.restart == 0, "without steps, chains that start anew are samples of the base")
         require(self.bank >= 1, f"bank must be at least 1, got {self.bank}")
         require(self.patience >= 1, f"patience must be at least 1, got {self.patience}")
 

@@ -184,6 +184,9 @@ class StagedRecipe(LatentRecipe):
         require(self.every >= 1, f"every must be at least 1, got {self.every}")
         require(self.prior_steps >= 0, f"prior_steps must not be negative, got {self.prior_steps}")
         require(0 <= self.restart <= 1, f"restart must be a probability, got {self.restart}")
+        require(
+            self.prior_steps > 0 or self.restart == 0, "restart needs prior_steps: chains that start anew must move"
+        )
         require(self.bank >= 1, f"bank must be at least 1, got {self.bank}")
         require(self.posterior.steps >= 1, f"posterior.steps must be at least 1, got {self.posterior.steps}")
         require(self.optimizer.weight_decay == 0, "weight decay would change the stages that are learned")
