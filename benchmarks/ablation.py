@@ -1,7 +1,8 @@
 """What the stages owe to what: `python benchmarks/ablation.py` writes results/ablation.json and .png.
 
-MNIST's recipe with a third of the updates, changed in one thing at a time: how many stages there are, where samples of
-the prior so far come from, and whether the generator learns with the stages. Runs that are there are gone on with.
+MNIST's recipe with a third of the updates: with other numbers of stages; with samples of the prior so far from short
+runs, and from a pool that stays while a stage learns; and with stages learned after the generator, by the settings of
+that system. What was learned from short runs is sampled by them. Runs that are there are gone on with.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from rows import RESULTS, row, write
 
+from energybased.latent import ShortRun
 from energybased.recipes import LatentRecipe, StagedRecipe, find_recipe
 from energybased.recipes.systems import system
 from energybased.runs.judge import load_judge
 from energybased.runs.model import load_latent
 
 STEPS, MOST = 2000, 8
-SHORT = 60  # steps of a short run, as LEBM's
+SHORT = 60  # steps of a short run, as many as LEBM's
 
 
 def stages(k: int) -> Callable[[StagedRecipe], LatentRecipe]:
@@ -31,7 +33,7 @@ def stages(k: int) -> Callable[[StagedRecipe], LatentRecipe]:
 
 
 def auto(recipe: StagedRecipe) -> LatentRecipe:
-    """Stages that learn nothing end the run, which only those after the generator can."""
+    """Up to eight shares of the budget; a stage that learns nothing is the last."""
     return system("stages-afterwards", replace(recipe, stages=MOST))
 
 
@@ -60,6 +62,8 @@ def main() -> None:
         run = gone_on_with(Path("runs") / f"ablation-{name.replace(' ', '')}-{options.seed}", VARIANTS[name](base))
         seconds = run.lines("metrics.jsonl")[-1]["seconds"]
         model = load_latent(run.path)
+        short = ShortRun(base.kernel, SHORT)
+        model = replace(model, chains=short) if name == "short runs" else model
         found = {
             "fd": judge.distance(model.sample(COUNT, options.seed), test),
             "learned": len(model.prior.stages),
@@ -91,7 +95,7 @@ def draw() -> None:
 
 
 PROTOCOLS = {
-    "fd": f"fd@{COUNT}(judge, test split): g(z), z of the prior, annealed",
+    "fd": f"fd@{COUNT}(judge, test split): g(z), z of the prior, annealed; of short runs by these",
     "learned": "stages that count in the end",
     "minutes": "wall time of the training, one thread, beside other work",
 }

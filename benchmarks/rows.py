@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -38,7 +39,7 @@ def row(
     return {
         "what": what,
         "value": round(statistics.fmean(per_seed), 4),
-        "sd": round(statistics.stdev(per_seed), 4) if len(per_seed) > 1 else None,
+        "sd": round(statistics.stdev(per_seed), 4) if len(per_seed) > 1 and all(map(math.isfinite, per_seed)) else None,
         "per_seed": [round(value, 4) for value in per_seed],
         "protocol": protocol,
         "command": command,

@@ -77,15 +77,17 @@ def test_a_stage_goes_on_with_the_layers_of_the_one_before(rng):
         assert not any(torch.equal(layer[2], layer[1]) for layer in list(layers)[:-1])
 
 
-def test_the_average_goes_on_with_them_too(tmp_path):
-    """After one update a third of an average that went on would still be the layers as they were made."""
+def test_the_average_begins_anew_with_the_stage(tmp_path):
+    """Late in a run, one that went on would for long be the layers as they were made, and zero."""
     loop = staged_loop()
-    loop.phases[1] = replace(loop.phases[1], steps=1)
+    loop.phases[0] = replace(loop.phases[0], steps=100)
+    loop.state.averages["prior"]["logits.weights.1"][1] = 0
     run = Run.create(tmp_path / "run", {})
     loop.fit(run)
     run.release()
-    first, average = loop.state.parts["prior"].logits.weights[0], loop.state.averages["prior"]["logits.weights.0"]
-    torch.testing.assert_close(average[1], first[1].detach(), atol=0.05, rtol=0)
+    (first, last), average = loop.state.parts["prior"].logits.weights, loop.state.averages["prior"]
+    torch.testing.assert_close(average["logits.weights.0"][1], first[1].detach(), atol=0.05, rtol=0)
+    assert average["logits.weights.1"][1].norm() > 0.6 * last[1].norm() > 0
 
 
 def test_only_the_new_stage_learns(rng):
@@ -231,11 +233,28 @@ def test_a_fit_to_drawn_data_can_go_back(tmp_path):
         (torch.zeros(8, 2), "constant"),
         (torch.randn(8, 3), "positives are"),
         (torch.full((8, 2), torch.nan), "finite"),
+        ([[0.0, 1.0]], "positives are a tensor"),
+        (lambda n: torch.randn(7, 2), "drew 7"),
     ],
 )
 def test_bad_positives_are_named(positives, words):
     with pytest.raises(UserError, match=words):
         fit_staged_prior(positives, 2)
+
+
+def test_positives_that_were_not_reached_are_named_and_randomness_is_kept():
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    with pytest.warns(UserWarning, match="most positives lie where the prior has no samples"):
+        fit_staged_prior(
+            lambda n: 100 * torch.randn(n, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(n)),
+            2,
+            stages=1,
+            network=(8,),
+            budget=101,
+            generator=torch.Generator().manual_seed(0),
+        )
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 @pytest.mark.parametrize("stages", [0, True, "many"])
@@ -446,11 +465,10 @@ def staged_loop(seed=0):
     """A generator and two stages, the first of which counts as learned, so that the second has a bank."""
     torch.manual_seed(seed)
     generator, encoder = dense_generator(2, (8,), (1, 2, 2)), dense_encoder((1, 2, 2), (8,), 2)
-    parts = {"prior": taught(0, count=2), "generator": generator, "encoder": encoder}
+    parts = {"prior": taught(1, count=2), "generator": generator, "encoder": encoder}
     ratios, posterior = [StageRatio(k, MALA(0.3), bank=32) for k in range(2)], Posterior(0.5, steps=2)
     stages = [LatentStage(ratio, posterior, pool=16, rows=16, every=1 + k) for k, ratio in enumerate(ratios)]
-    learned = lambda parts: parts["prior"].learned[0].fill_(1)  # noqa: E731
-    phases = [Phase(stages[0], 4, settle=("prior",)), Phase(stages[1], 4, begin=learned, settle=("prior",))]
+    phases = [Phase(stage, 4, settle=("prior",)) for stage in stages]
     x = torch.rand(40, 1, 2, 2, generator=torch.Generator().manual_seed(1))
     return Loop(parts, phases, x, Settings(0, 8, checkpoint_every=1))
 

@@ -113,6 +113,6 @@ class GaussianMixture(Analytic):
         return -torch.logsumexp(self.log_weights - log_norm - 0.5 * d2 / self.scales.square(), dim=1)
 
     def draw(self, n: int, generator: Generator | None = None) -> Tensor:
-        k = torch.multinomial(self.log_weights.exp(), n, replacement=True, generator=generator)
-        noise = torch.randn(n, self.dim, generator=generator, dtype=self.means.dtype)
+        k = torch.multinomial(self.log_weights.exp().cpu(), n, replacement=True, generator=generator)
+        noise = torch.randn(n, self.dim, generator=generator, dtype=self.means.dtype).to(self.means.device)
         return self.means[k] + self.scales[k, None] * noise

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import random
 import tempfile
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Generator, Tensor
 
 from energybased.energies import Analytic, StandardNormal
 from energybased.errors import Interrupted, require
-from energybased.latent.stage import StageRatio, stage_phase
-from energybased.latent.staged_prior import StagedPrior
+from energybased.latent.stage import SOON, StageRatio, stage_phase
+from energybased.latent.staged_prior import POPULATION, StagedPrior
 from energybased.networks import Parallel
 from energybased.sampling import MALA
 from energybased.training import Adam, Loop, Run, Settings, TrainState
@@ -22,6 +25,7 @@ AUTO = 5  # stages at the most
 UPDATES = 800  # of each stage at the most
 BATCH = 512
 HELD = 0.2  # of samples that are given as a tensor
+FEW = 0.002  # of a prior's samples
 
 
 def fit_staged_prior(
@@ -50,27 +54,27 @@ def fit_staged_prior(
 
     Raises:
         UserError: if the positives are empty, constant, not finite, or not of shape `(n, dim)`.
+
+    Warns:
+        UserWarning: if no stage was learned, or if the prior has no samples where most positives lie.
     """
     whole = isinstance(stages, int) and not isinstance(stages, bool) and stages >= 1
     require(stages == "auto" or whole, f"stages is 'auto' or >= 1, got {stages}")
     require(base is None or base.dim == dim, f"the base is over {base and base.dim} entries, the positives over {dim}")
-    positives = positives.to(torch.get_default_dtype()) if isinstance(positives, Tensor) else positives
-    shown = positives if isinstance(positives, Tensor) else positives(BATCH)
-    require(shown.ndim == 2 and shown.shape[1] == dim, f"positives are (n, {dim}), got {tuple(shown.shape)}")
-    require(len(shown) >= 2, f"a fit needs two positives at the least, got {len(shown)}")
-    require(bool(shown.isfinite().all()), "the positives have entries that are not finite")
-    require(bool((shown.std(0) > 0).all()), "the positives are constant in an entry: they have no density")
+    require(all(width >= 1 for width in network), f"network must be widths of layers, got {tuple(network)}")
+    steps = UPDATES if budget is None else budget
+    require(steps > SOON, f"budget must be above {SOON} updates, after which a stage is judged, got {steps}")
+    positives, shown = _checked(positives, dim)
     seed = int(torch.randint(2**31, (), generator=generator))
     count = AUTO if isinstance(stages, str) else stages
-    torch.manual_seed(seed)
-    prior = StagedPrior(base or StandardNormal(dim), Parallel(dim, network, count))
     data, held = _held_out(positives, seed) if isinstance(positives, Tensor) else (positives, None)
-    steps = UPDATES if budget is None else budget
     phases = [stage_phase(StageRatio(k, MALA(0.2), held=held), steps) for k in range(count - 1)]
     # The last stage has no other to leave anything to.
     last = StageRatio(count - 1, MALA(0.2), held=held, saturated=0.0, patience=steps)
     settings = Settings(seed, BATCH, optimizer=Adam(2e-3, beta1=0.9, schedule="cosine"), ema=0.995)
-    with torch.random.fork_rng():  # training seeds the global generator
+    with _own_randomness():
+        torch.manual_seed(seed)
+        prior = StagedPrior(base or StandardNormal(dim), Parallel(dim, network, count))
         state = _trained(Loop({"prior": prior}, [*phases, stage_phase(last, steps)], data, settings))
     require(state.counters.stopped is None, f"the fit was stopped by the guard: {state.counters.stopped}")
     prior.load_state_dict(state.averages["prior"])
@@ -78,7 +82,44 @@ def fit_staged_prior(
     if not prior.stages:
         warnings.warn("the positives cannot be told from the base: no stage was learned", stacklevel=2)
     prior.normalise(generator=generator)
+    if _beyond(prior, shown, generator):
+        why = "most positives lie where the prior has no samples: it did not reach them"
+        warnings.warn(f"{why}; standardise them, or give a base that is as wide", stacklevel=2)
     return prior
+
+
+def _checked(positives: Tensor | Callable[[int], Tensor], dim: int) -> tuple[Tensor | Callable[[int], Tensor], Tensor]:
+    """The positives as floats of the default type, and some of them."""
+    if isinstance(positives, Tensor):
+        positives = shown = positives.to(torch.get_default_dtype())
+    else:
+        require(callable(positives), "positives are a tensor, or draw n rows when they are called with n")
+        asked = positives
+        positives = lambda n: asked(n).to(torch.get_default_dtype())  # noqa: E731
+        shown = positives(BATCH)
+    require(shown.ndim == 2 and shown.shape[1] == dim, f"positives are (n, {dim}), got {tuple(shown.shape)}")
+    drawn = isinstance(positives, Tensor) or len(shown) == BATCH
+    require(drawn, f"positives were asked for {BATCH} rows, and drew {len(shown)}")
+    require(len(shown) >= 2, f"a fit needs two positives at the least, got {len(shown)}")
+    require(bool(shown.isfinite().all()), "the positives have entries that are not finite")
+    require(bool((shown.std(0) > 0).all()), "the positives are constant in an entry: they have no density")
+    return positives, shown
+
+
+def _beyond(prior: StagedPrior, positives: Tensor, generator: Generator | None) -> bool:
+    """Whether most positives have energies above those of all but a few samples of the prior."""
+    samples = prior(prior.sample(POPULATION, generator))
+    return bool(prior(positives[:POPULATION]).median() > samples.quantile(1 - FEW))
+
+
+@contextmanager
+def _own_randomness() -> Iterator[None]:
+    """Training seeds the global generators, which are the caller's; they go on as if there had been none."""
+    numbers, python = np.random.get_state(), random.getstate()
+    with torch.random.fork_rng():
+        yield
+    np.random.set_state(numbers)
+    random.setstate(python)
 
 
 def _trained(loop: Loop) -> TrainState:

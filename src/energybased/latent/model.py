@@ -129,6 +129,8 @@ class LatentModel:
         Chains begin at noise, and have the model's steps ten times unless told otherwise.
         """
         require(free.dtype == torch.bool, f"free must be a boolean mask, got {free.dtype}")
+        fits = free.ndim <= x.ndim and all(a in (1, b) for a, b in zip(free.shape[::-1], x.shape[::-1], strict=False))
+        require(fits, f"free, {tuple(free.shape)}, does not broadcast to x, {tuple(x.shape)}")
         z = self.infer(x, 10 * max(self.steps, 1) if steps is None else steps, seed, free)
         return torch.where(free, self.generate(z), x)
 

@@ -19,6 +19,7 @@ from energybased.training import Phase
 CHANCE = 2 * math.log(2)
 DECAY = 0.99  # of the running mean of losses
 LUCK = 4.0  # standard errors by which a classifier must beat chance
+SOON = 100  # updates of which a running mean says too little
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ class StageRatio:
     z+ are data and z- samples of the prior of the k stages before, which do not change. At stage 0 these are
     independent draws from the base; afterwards persistent chains, begun by annealing through the stages. A stage begins
     at the ratio 1 with the hidden layers of the stage before: what tells densities apart goes on to do so. The stage
-    counts as learned, and becomes a part of the prior, once its classifier beats chance, 2 log 2, by more than luck.
+    counts as learned, and becomes a part of the prior, once its classifier beats chance, 2 log 2, by more than luck:
+    four standard errors, after a hundred updates.
     Data that come again and again are learned by heart: rows of a batch whose y is True teach nothing, and judge alone.
     After a stage that has learned nothing, every other is over at once. An optimiser with weight decay, or one that
     remembers the stage before, would change that stage: see `stage_phase`.
@@ -116,7 +118,7 @@ class StageRatio:
         """n samples `(n, dim)` of the prior so far."""
         if "x" not in state:
             return prior.base.draw(n, rng)
-        start, slots = self.buffer.draw(state, n, lambda m: prior.base.draw(m, rng), rng)
+        start, slots = self.buffer.draw(state, n, lambda m: prior.base.draw(m, rng).cpu(), rng)
         start, energy = start.to(prior.learned.device), prior.first(self.stage)
         with evaluating(energy):
             end = advance(energy, start, self.kernel, self.steps, Streams.of(rng, start)).x
@@ -135,7 +137,7 @@ class StageRatio:
         few = state["spread"] / self.held if self.held else torch.zeros_like(noise)  # the same rows judge every time
         error = (noise + few).sqrt()
         before = prior.learned[self.stage - 1] if self.stage else torch.ones_like(loss)
-        beats = (state["mean"] + LUCK * error < CHANCE) & (seen * (1 - DECAY) > 1) & (before > 0)
+        beats = (state["mean"] + LUCK * error < CHANCE) & (seen > SOON) & (before > 0)
         prior.learned[self.stage] = torch.maximum(prior.learned[self.stage], beats.to(prior.learned))
         better = state["mean"] < state["best"] - noise.sqrt()
         state["best"] = torch.where(better, state["mean"], state["best"])

@@ -9,6 +9,7 @@ from torch import Generator, Tensor
 
 from energybased.energies import Analytic, Ratios
 from energybased.energy import Condition, Energy
+from energybased.errors import require
 from energybased.networks import Parallel
 from energybased.sampling import HMC
 from energybased.sampling.annealed import Annealed, Estimate, anneal
@@ -75,6 +76,7 @@ class StagedPrior(Energy):
 
     def log_z(self, n: int = 4000, generator: Generator | None = None) -> Estimate:
         """log of the integral of exp(-E), from the weights of n annealed chains; the error is that between groups."""
+        require(n >= GROUPS, f"n must be at least {GROUPS}, a chain a group, got {n}")
         ends = [self.annealed(len(self.learned), n // GROUPS, generator) for _ in range(GROUPS)]
         values = torch.tensor([end.estimate().value for end in ends], dtype=torch.float64)
         weights = values.softmax(0)
@@ -91,6 +93,7 @@ class StagedPrior(Energy):
     def sample(self, n: int, generator: Generator | None = None, k: int | None = None, levels: int = LEVELS) -> Tensor:
         """n samples `(n, dim)`, annealed through the stages (the first k of them, if given) and resampled."""
         k = len(self.learned) if k is None else k
+        require(0 <= k <= len(self.learned), f"k must be in 0 ... {len(self.learned)} stages, got {k}")
         chains = self.annealed(k, max(n, POPULATION), generator, levels=levels)
         last = self.path(k)[-1]
         if last is self.base:

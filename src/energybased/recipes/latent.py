@@ -159,7 +159,7 @@ class StagedRecipe(LatentRecipe):
         every: in all but the first phase, updates for one that draws from the posterior, which `steps` counts; the
             ratio learns in all.
         kernel: moves the persistent chains on the prior.
-        prior_steps: its transitions an update; with none, samples that stay for a stage instead of chains.
+        prior_steps: its transitions an update; 0 for a pool of annealed samples instead, drawn anew for each stage.
         bank: persistent chains.
         restart: probability that a visited chain starts anew at the base; 1 for short runs instead.
     """

@@ -15,7 +15,10 @@ def ema_init(module: nn.Module) -> Weights:
 
 @torch.no_grad()
 def ema_update(average: Weights, module: nn.Module, decay: float, step: int) -> None:
-    """average <- d average + (1 - d) weights, with d = min(decay, (1 + step)/(10 + step)); buffers are copied."""
+    """average <- d average + (1 - d) weights, with d = min(decay, (1 + step)/(10 + step)); buffers are copied.
+
+    `step` is that of the average, so that what it began with is soon forgotten.
+    """
     d = min(decay, (1 + step) / (10 + step))
     for name, value in module.named_parameters():
         average[name].lerp_(value, 1 - d)

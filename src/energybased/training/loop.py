@@ -158,8 +158,6 @@ class Loop:
         counters.entered = True
         for name in self.phase.settle:
             state.settle(name, self.settings.optimizer)
-        if self.phase.begin is not None:
-            self.phase.begin(state.parts)
         position = state.batches.state()
         state.objective = self.phase.objective.init(state.parts, self._batch().x, state.rng)
         state.batches.load(position)
@@ -188,7 +186,8 @@ class Loop:
             optimizer = state.optimizers[name]
             self.settings.optimizer.clip(optimizer)
             optimizer.step()
-            ema_update(state.averages[name], state.parts[name], self.settings.ema, counters.step)
+            averaged = counters.phase_step if name in self.phase.settle else counters.step
+            ema_update(state.averages[name], state.parts[name], self.settings.ema, averaged)
         for name in state.parts.keys() - result.losses.keys():
             ema_buffers(state.averages[name], state.parts[name])
         weights = [p for part in state.parts.values() for p in part.parameters()]

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 from energybased.errors import require
 from energybased.objectives import Objective
-from energybased.objectives.objective import Parts
 
 
 @dataclass(frozen=True)
@@ -19,16 +18,15 @@ class Phase:
         objective: what is minimised.
         steps: updates at the most; None for no limit.
         minutes: wall time at the most; None for no limit.
-        begin: called with the parts when the phase begins (not when it is resumed).
         done: reads the averaged metrics of the last steps; True ends the phase.
-        settle: parts that begin the phase with their averaged weights, and with an optimiser that remembers nothing.
+        settle: parts that begin the phase with their averaged weights, a new average, and an optimiser that remembers
+            nothing.
         rates: learning rates of parts, in multiples of that of the training; 1 where not given.
     """
 
     objective: Objective
     steps: int | None
     minutes: float | None = None
-    begin: Callable[[Parts], None] | None = None
     done: Callable[[dict[str, float]], bool] | None = None
     settle: tuple[str, ...] = ()
     rates: Mapping[str, float] = field(default_factory=dict)
