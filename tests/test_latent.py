@@ -505,15 +505,24 @@ def test_stages_resume_to_the_bit(tmp_path, stopped):
     assert any(k.endswith("/x") for k in load_group(runs[0].newest_checkpoint(), "state"))
 
 
-def test_the_guard_goes_back_across_a_switch(tmp_path):
-    """What was kept before the switch is whole: stage, bank and optimiser are those of then."""
+def test_the_guard_goes_back_across_a_switch(tmp_path, monkeypatch):
+    """Sick once just after it, a run goes back into the first stage and through the switch again."""
     loop = staged_loop()
-    before = loop.state.snapshot()
-    run = Run.create(tmp_path / "a", {}, overwrite=True)
+    loop.phases = [replace(phase, steps=steps) for phase, steps in zip(loop.phases, (60, 30), strict=True)]
+    loop.settings = replace(loop.settings, checkpoint_every=1000)
+    step, sick = LatentStage.step, iter([True])
+
+    def once_sick(self, parts, state, batch, rng):
+        result = step(self, parts, state, batch, rng)
+        if self.ratio.stage == 1 and next(sick, False):
+            result.metrics["mse"] = torch.tensor(math.nan)
+        return result
+
+    monkeypatch.setattr(LatentStage, "step", once_sick)
+    run = Run.create(tmp_path / "a", {})
     loop.fit(run)
     run.release()
-    assert loop.state.counters.step == 8
-    loop.state.restore(before)
-    assert loop.state.counters.step == 0 and loop.state.objective == {}
-    for key, value in loop.state.snapshot()["model"].items():
-        assert torch.equal(value, before["model"][key])
+    events = [(line["event"], line.get("to", line.get("index"))) for line in run.lines("events.jsonl")]
+    back = next(to for event, to in events if event == "rollback")
+    assert back < 60 and events.count(("phase", 1)) == 2 and events[-1] == ("phase-end", 1)
+    assert loop.state.counters.stopped is None and loop.state.counters.step == 90
