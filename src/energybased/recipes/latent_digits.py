@@ -15,7 +15,7 @@ from energybased.training import Adam
 def digits_latent(**changes: Any) -> StagedRecipe:
     """A generator of digits with a prior learned in three stages; chains on the posterior begin at an encoder's draws.
 
-    To expect: FD(judge) of about 48 for samples, where N(0, I) has 543, posteriors of the data 26, and the best mixture
+    To expect: FD(judge) of about 31 for samples, where N(0, I) has 545, posteriors of the data 25, and the best mixture
     of Gaussians over pixels 45. `ebm demo latent` makes these numbers, in two minutes on two cores.
     """
     recipe = StagedRecipe(
