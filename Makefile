@@ -14,7 +14,7 @@ demo: install
 	$(BIN)/ebm demo
 
 test: install
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist worksteal
 
 lint: install
 	$(BIN)/ruff format --check .

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from latent import COUNT, gone_on_with
+from latent import COUNT, gone_on_with, spent
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from rows import RESULTS, row, write
@@ -60,7 +60,7 @@ def main() -> None:
     command = f"python benchmarks/ablation.py --seed {options.seed} --variants {names}"
     for name in options.variants:
         run = gone_on_with(Path("runs") / f"ablation-{name.replace(' ', '')}-{options.seed}", VARIANTS[name](base))
-        seconds = run.lines("metrics.jsonl")[-1]["seconds"]
+        seconds = spent(run)
         model = load_latent(run.path)
         short = ShortRun(base.kernel, SHORT)
         model = replace(model, chains=short) if name == "short runs" else model
@@ -97,7 +97,7 @@ def draw() -> None:
 PROTOCOLS = {
     "fd": f"fd@{COUNT}(judge, test split): g(z), z of the prior, annealed; of short runs by these",
     "learned": "stages that count in the end",
-    "minutes": "wall time of the training, one thread, beside other work",
+    "minutes": "processor time of the training, one thread",
 }
 
 

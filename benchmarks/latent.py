@@ -56,7 +56,7 @@ def main() -> None:
             recipe = replace(recipe, steps=MORE * base.steps) if isinstance(recipe, VaeRecipe) else recipe
             folder = Path("runs") / f"{options.recipe}-{name}-{seed}"
             run = gone_on_with(folder, recipe)
-            seconds = run.lines("metrics.jsonl")[-1]["seconds"]
+            seconds = spent(run)
             model = load_latent(run.path)
             for what, value in measured(model, judge, data, test, seed).items():
                 found[f"{name}: {what}"].append(value)
@@ -71,9 +71,7 @@ def main() -> None:
                 reached = sooner(made["stages"][0], *made["lebm"], judge, test, seed)
                 print(seed, "stages: part of LEBM's minutes", reached, flush=True)
                 found["stages: part of LEBM's minutes"].append(reached)
-                took["stages: part of LEBM's minutes"] += sum(
-                    run.lines("metrics.jsonl")[-1]["seconds"] for run, _ in made.values()
-                )
+                took["stages: part of LEBM's minutes"] += sum(spent(run) for run, _ in made.values())
                 made.clear()
             rows = [
                 row(k, v, options.seeds[: len(v)], protocol(k.split(": ")[1]), command, took[k])
@@ -96,13 +94,17 @@ def measured(model: LatentModel, judge, data, test: torch.Tensor, seed: int) -> 
 
 def sooner(run, other, distance: float, judge, test: torch.Tensor, seed: int) -> float:
     """The part of the other run's time after which samples are as near as that run's are in the end; inf if never."""
-    times = {line["step"]: line["seconds"] for line in run.lines("metrics.jsonl")}
-    limit = other.lines("metrics.jsonl")[-1]["seconds"]
+    times = {line["step"]: line["processor_seconds"] for line in run.lines("metrics.jsonl")}
     steps = sorted(int(folder.name) for folder in checkpoint.whole(run.path / "checkpoints"))
     for step in steps[1:]:
         if judge.distance(load_latent(run.path, step).sample(COUNT, seed), test) <= distance:
-            return max(spent for at, spent in times.items() if at <= step) / limit
+            return max(time for at, time in times.items() if at <= step) / spent(other)
     return math.inf
+
+
+def spent(run: Run) -> float:
+    """Processor seconds of a whole training: of one thread, they do not depend on what runs beside it."""
+    return run.lines("metrics.jsonl")[-1]["processor_seconds"]
 
 
 def gone_on_with(folder: Path, recipe):
@@ -126,8 +128,8 @@ PROTOCOLS = {
     "fd of the base": f"fd@{COUNT}(judge, test split): g(z), z of the prior's base",
     "fd of posteriors": f"fd@{COUNT}(judge, test split): g(z), z inferred from training examples",
     "mse": f"of pixels on [-1, 1], {REPRODUCED} test examples, z by the chains of training",
-    "part of LEBM's minutes": "training time to a checkpoint as near as LEBM in the end; inf if there is none",
-    "minutes": "wall time of the training, one thread, beside other work",
+    "part of LEBM's minutes": "processor time to a checkpoint as near as LEBM in the end; inf if there is none",
+    "minutes": "processor time of the training, one thread",
 }
 
 

@@ -44,9 +44,7 @@ def ours(logits: Parallel, generator: nn.Module, x: Tensor, half: bool) -> Calla
     prior, rng = StagedPrior(StandardNormal(DIM), logits), torch.Generator().manual_seed(0)
     prior.learned[:STAGE] = 1
     parts = {"prior": prior, "generator": Half(generator) if half else generator}
-    objective = LatentStage(
-        StageRatio(STAGE, PRIOR, MOVES, BANK, levels=10, saturated=0.0), POSTERIOR, pool=POOL, rows=ROWS
-    )
+    objective = LatentStage(StageRatio(STAGE, PRIOR, MOVES, BANK, saturated=0.0), POSTERIOR, pool=POOL, rows=ROWS)
     state = objective.init(parts, x, rng)
 
     def value() -> Tensor:

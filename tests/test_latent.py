@@ -290,7 +290,7 @@ def test_resampling_keeps_weights_and_estimate(rng):
     """Eight runs say how far off their means may be: five standard errors, for they are few."""
     end = GaussianMixture(torch.tensor([[-3.0, 0.0], [3.0, 0.0]]), 0.5, torch.tensor([1.0, 3.0]))
     base = StandardNormal(2)
-    runs = [anneal([base, end], base.draw(500, rng), MALA(0.3), 60, generator=rng, resample=True) for _ in range(8)]
+    runs = [anneal([base, end], base.draw(500, rng), MALA(0.3), steps=2, generator=rng, keep=0.97) for _ in range(8)]
     assert all(run.mixed and math.isnan(run.estimate().error) for run in runs)
     heavy = [float((run.resampled(rng)[:, 0] > 0).float().mean()) for run in runs]
     for found, truth in (

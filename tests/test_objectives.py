@@ -9,6 +9,7 @@ from energybased import ContrastiveDivergence, Energy, Langevin, ReplayBuffer, S
 from energybased.energies import MLP
 from energybased.latent import OBJECTIVES as LATENT
 from energybased.objectives import OBJECTIVES, Batch, CrossEntropy, EnergyDiscrepancy
+from energybased.objectives.contrastive_divergence import separation
 
 (CD,) = (objective for objective, _ in OBJECTIVES if isinstance(objective, ContrastiveDivergence))
 
@@ -76,6 +77,11 @@ def test_chains_rest_with_their_momentum(anew, variance):
             state["visits"].zero_()
         variances.append(state["x"].var())
     assert abs(torch.stack(variances[10:]).mean() - variance) < 5 * variance * (2 / 16000) ** 0.5
+
+
+def test_separation_counts_pairs_and_no_ties():
+    data, negatives = torch.tensor([0.0, 1.0, 5.0]), torch.tensor([2.0, 1.0])
+    assert float(separation(data, negatives)) == pytest.approx(3 / 6)
 
 
 def test_judges_see_pictures_moved_and_mirrored_whole():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Literal, get_args
 
 import torch
@@ -15,7 +16,7 @@ from energybased.energy import Energy
 from energybased.errors import require
 from energybased.latent.posterior import Posterior
 from energybased.latent.short_run import ShortRun
-from energybased.latent.staged_prior import StagedPrior
+from energybased.latent.staged_prior import KERNEL, StagedPrior
 from energybased.networks import Encoder
 from energybased.sampling import HMC, AnyKernel, Langevin, Streams, sample
 from energybased.sampling.annealed import anneal
@@ -23,6 +24,7 @@ from energybased.sampling.annealed import anneal
 ROWS = 500  # at a time
 DRAWS = 5  # of the posterior, over which a score is averaged
 LEVELS = 100  # of annealing, between the base and the prior, and between that and a posterior
+FOLLOWED = 30  # levels a stage of chains that are not resampled, so that each can be followed
 
 ScoreBy = Literal["joint", "ratio"]
 
@@ -90,9 +92,11 @@ class LatentModel:
         if self.chains is not None:
             start = self.prior.base.draw(n, torch.Generator().manual_seed(seed))
             return torch.stack([self.generate(start), self.sample(n, seed)])
-        prior, steps = self.prior, [0, *(k + 1 for k, learned in enumerate(self.prior.learned) if learned)]
-        with_seed = lambda: torch.Generator().manual_seed(seed)  # noqa: E731
-        return torch.stack([self.generate(prior.annealed(k, n, with_seed(), resample=False).x) for k in steps])
+        rng, path = torch.Generator().manual_seed(seed), self.prior.path(len(self.prior.learned))
+        ends = [self.prior.base.draw(n, rng).to(self.prior.learned.device)]
+        for stage in pairwise(path):
+            ends.append(anneal(stage, ends[-1], KERNEL, FOLLOWED, generator=rng).x)
+        return torch.stack([self.generate(z) for z in ends])
 
     def infer(self, x: Tensor, steps: int | None = None, seed: int = 0, free: Tensor | None = None) -> Tensor:
         """One z an example, `(n, dim)`: the ends of short chains on the posterior of x `(n, *event)`.

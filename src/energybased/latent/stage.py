@@ -39,10 +39,8 @@ class StageRatio:
         stage: k, from 0.
         kernel: moves the persistent chains.
         steps: transitions an update; with none the bank is a pool of annealed samples that stay.
-        bank: persistent chains.
+        bank: persistent chains, begun by annealing; what cannot cross from mode to mode keeps what it begins with.
         restart: probability that a visited chain starts anew at the base; 1 for short runs from there.
-        levels: of annealing through each stage before, by which they begin; chains that cannot cross from mode to mode
-            keep what they begin with.
         logit_l2: weight of the penalty on squared logits, which keeps a perfect classifier from growing for ever.
         patience: updates without a better loss after which the stage is over.
         saturated: loss below which the stage is over: what is left is for another.
@@ -56,7 +54,6 @@ class StageRatio:
     steps: int = 5
     bank: int = 5000
     restart: float = 0.0
-    levels: int = 30
     logit_l2: float = 1e-3
     patience: int = 500
     saturated: float = 0.1
@@ -79,7 +76,7 @@ class StageRatio:
         state = {"mean": chance, "square": chance**2, "spread": zero, "best": chance, "since": zero, "seen": zero}
         if self.exact(prior):
             return state
-        return {**state, **self.buffer.init(lambda n: prior.sample(n, rng, self.stage, self.levels).cpu(), rng)}
+        return {**state, **self.buffer.init(lambda n: prior.sample(n, rng, self.stage).cpu(), rng)}
 
     def refresh(self, state: State, rng: Generator) -> State:
         return state

@@ -14,7 +14,8 @@ from energybased.networks import Parallel
 from energybased.sampling import HMC
 from energybased.sampling.annealed import Annealed, Estimate, anneal
 
-KERNEL, LEVELS = HMC(0.2, 5), 30  # of annealed chains: levels a stage
+KERNEL = HMC(0.2, 5)  # of annealed chains
+KEEP, STEPS = 0.9, 3  # of which so many count from level to level, with so many transitions at each
 POPULATION = 500  # chains at the least, of which a few samples are taken: resampled, a few would be copies of fewer
 MOVES = 10  # of copies away from each other
 GROUPS = 8  # of chains, between which an estimate's error is seen
@@ -65,14 +66,12 @@ class StagedPrior(Energy):
         """The base and the priors after each of the first k stages that counts."""
         return [self.base, *(self.first(i + 1) for i in range(k) if self.learned[i])]
 
-    def annealed(
-        self, k: int, n: int, generator: Generator | None = None, resample: bool = True, levels: int = LEVELS
-    ) -> Annealed:
+    def annealed(self, k: int, n: int, generator: Generator | None = None) -> Annealed:
         """n chains `(n, dim)` that begin as samples of the base and go, resampled, through the first k stages."""
         start, path = self.base.draw(n, generator).to(self.learned.device), self.path(k)
         if len(path) == 1:
             return Annealed(start, torch.zeros(n, dtype=torch.float64, device=start.device))
-        return anneal(path, start, KERNEL, levels, generator=generator, resample=resample)
+        return anneal(path, start, KERNEL, steps=STEPS, generator=generator, keep=KEEP)
 
     def log_z(self, n: int = 4000, generator: Generator | None = None) -> Estimate:
         """log of the integral of exp(-E), from the weights of n annealed chains; the error is that between groups."""
@@ -90,11 +89,11 @@ class StagedPrior(Energy):
         self.excess.fill_(estimate.value - float(self.base.log_z))
         return estimate
 
-    def sample(self, n: int, generator: Generator | None = None, k: int | None = None, levels: int = LEVELS) -> Tensor:
+    def sample(self, n: int, generator: Generator | None = None, k: int | None = None) -> Tensor:
         """n samples `(n, dim)`, annealed through the stages (the first k of them, if given) and resampled."""
         k = len(self.learned) if k is None else k
         require(0 <= k <= len(self.learned), f"k must be in 0 ... {len(self.learned)} stages, got {k}")
-        chains = self.annealed(k, max(n, POPULATION), generator, levels=levels)
+        chains = self.annealed(k, max(n, POPULATION), generator)
         last = self.path(k)[-1]
         if last is self.base:
             return chains.x[:n]

@@ -116,7 +116,7 @@ class ContrastiveDivergence:
             "energy_negatives": negative_energy.mean(),
             "chain_gradient": end.info.gradient.mean(),
             "chain_movement": end.info.movement.mean(),
-            "separation": (data_energy[:, None] < negative_energy).float().mean(),
+            "separation": separation(data_energy.detach(), negative_energy.detach()),
             "saturation": self.saturation(negatives) - self.saturation(batch.x),
         }
         return Result({"energy": loss}, state, {name: scalar(value) for name, value in metrics.items()})
@@ -168,3 +168,9 @@ class ContrastiveDivergence:
         if bounds is None:
             return x.new_zeros(())
         return ((x <= bounds[0] + EDGE) | (x >= bounds[1] - EDGE)).float().mean()
+
+
+def separation(data: Tensor, negatives: Tensor) -> Tensor:
+    """The part of all pairs in which the data's energy is the lower."""
+    lower = torch.searchsorted(negatives.sort().values, data, right=True)
+    return 1 - lower.to(data).mean() / len(negatives)

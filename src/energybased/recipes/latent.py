@@ -27,7 +27,6 @@ from energybased.training import Phase
 
 MOMENTS = 0.02  # of the budget, in which a base takes its moments
 RESTING_POOL, RESTING_ROWS = 20_000, 500  # where the posterior does not move, and its samples do not age
-LEVELS = 10  # of annealing through a stage: the bank's chains go on, and modes are joined by what the posterior covers
 Done = Callable[[dict[str, float]], bool]
 
 
@@ -202,7 +201,7 @@ class StagedRecipe(LatentRecipe):
         if self.matched:
             phases.append(self.share(Matched(self.posterior), MOMENTS, ("prior", *self.rest)))
         for k, share in enumerate(shares[self.alone :]):
-            ratio = StageRatio(k, self.kernel, self.prior_steps, self.bank, self.restart, LEVELS, saturated=0.0)
+            ratio = StageRatio(k, self.kernel, self.prior_steps, self.bank, self.restart, saturated=0.0)
             rests, every = self.stages - k <= self.resting, self.every if k or self.alone else 1
             pool, rows = (RESTING_POOL, RESTING_ROWS) if rests else (POOL, ROWS)
             learning = LatentStage(ratio, self.posterior, not rests, pool, min(rows, self.bank), every)

@@ -18,6 +18,7 @@ from energybased.sampling.chain import advance, evaluating
 from energybased.sampling.streams import Streams
 
 RATE = 0.5  # how far log step_size moves for an acceptance that is wrong by one
+HALVINGS = 30  # of what is left of the way, in search of the next level
 
 
 class Estimate(NamedTuple):
@@ -69,7 +70,7 @@ def anneal(
     levels: int = 100,
     steps: int = 1,
     generator: Generator | None = None,
-    resample: bool = False,
+    keep: float | None = None,
 ) -> Annealed:
     """Takes samples of the first energy along a path of energies, with `levels` in between each two (Neal 2001).
 
@@ -83,25 +84,45 @@ def anneal(
         kernel: one that accepts or rejects, MALA or HMC.
         levels: between each two energies.
         steps: transitions at each level.
-        resample: multiply and drop chains by their weights when those of less than half count (Del Moral, Doucet &
-            Jasra 2006).
+        keep: as many levels as are needed, instead: each is as far from the last as leaves this part of the chains
+            effective (Zhou, Johansen & Aston 2016), and chains are multiplied and dropped by their weights when those
+            of less than half count (Del Moral, Doucet & Jasra 2006).
     """
     require(len(path) >= 2, f"a path has two energies at least, got {len(path)}")
     require(levels >= 1 and steps >= 1, f"levels and steps must be at least 1, got {levels} and {steps}")
+    require(keep is None or 0 < keep < 1, f"keep must be between 0 and 1, got {keep}")
     streams, x, log_step = Streams.of(generator, start), start, math.log(kernel.step_size)
     log_weights, mixed = torch.zeros(len(start), dtype=torch.float64, device=start.device), False
     for a, b in pairwise(path):
         with evaluating(a), evaluating(b):
-            for i in range(levels):
-                log_weights += (a(x) - b(x)).double() / levels
-                if resample:
-                    now = Annealed(x, log_weights)
-                    if now.ess() < 0.5 * len(x):
-                        mixed, mean = True, now.estimate().value
-                        x, log_weights = now.resampled(generator), torch.full_like(log_weights, mean)
-                energy = Between(a, b, (i + 1) / levels)
-                moved = advance(energy, x, with_step(kernel, log_step), steps, streams)
+            at, level = 0.0, 0
+            while at < 1:
+                gain, level = (a(x) - b(x)).double(), level + 1
+                require(bool(gain.isfinite().all()), "an energy is not finite where the chains are")
+                to = level / levels if keep is None else farthest(gain, log_weights, keep, at)
+                at, log_weights = to, log_weights + (to - at) * gain
+                now = Annealed(x, log_weights)
+                if keep is not None and now.ess() < 0.5 * len(x):
+                    mixed, mean = True, now.estimate().value
+                    x, log_weights = now.resampled(generator), torch.full_like(log_weights, mean)
+                moved = advance(Between(a, b, at), x, with_step(kernel, log_step), steps, streams)
                 x, rate = moved.x, float(moved.info.acceptance.mean())
-                require(math.isfinite(rate), "an energy is not finite where the chains are")
                 log_step += RATE * (rate - kernel.optimal_acceptance)
     return Annealed(x, log_weights, mixed)
+
+
+def farthest(gain: Tensor, log_weights: Tensor, keep: float, at: float) -> float:
+    """How far from `at` towards 1 weights may grow by exp(gain), `keep` of the chains being effective at the least."""
+    weights = log_weights.softmax(0)
+
+    def kept(to: float) -> bool:
+        growth = ((to - at) * (gain - gain.max())).exp()
+        return float((weights * growth).sum() ** 2 / (weights * growth.square()).sum()) >= keep
+
+    if kept(1.0):
+        return 1.0
+    near, far = at, 1.0
+    for _ in range(HALVINGS):
+        middle = (near + far) / 2
+        near, far = (middle, far) if kept(middle) else (near, middle)
+    return far

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -21,6 +18,7 @@ from energybased.training import guard
 from energybased.training.batches import as_batches
 from energybased.training.checkpoint import read_checkpoint, write_checkpoint
 from energybased.training.ema import ema_buffers, ema_init, ema_update
+from energybased.training.interrupt import interruptible
 from energybased.training.optimizer import Adam, laid_out, set_rate
 from energybased.training.phase import Phase
 from energybased.training.progress import Display
@@ -102,8 +100,8 @@ class Loop:
             UserError: if the data hold a NaN or nothing can be written.
         """
         self.run, self.identity = run, run.recipe["identity"]
-        with _interruptible() as interrupt, Display(self.progress, self.state.counters.step) as display:
-            self.clock = time.monotonic()
+        with interruptible() as interrupt, Display(self.progress, self.state.counters.step) as display:
+            self.clock, self.used = time.monotonic(), time.process_time()
             while not self.finished:
                 self._enter_phase()
                 if self.state.counters.step == 0:
@@ -200,10 +198,11 @@ class Loop:
 
     def _tick(self) -> None:
         """Counts all time since the last tick, that of checkpoints and of waiting for a device included."""
-        now = time.monotonic()
+        now, used = time.monotonic(), time.process_time()
         self.state.counters.seconds += now - self.clock
         self.state.counters.phase_seconds += now - self.clock
-        self.clock = now
+        self.state.counters.processor_seconds += used - self.used
+        self.clock, self.used = now, used
 
     def _window(self) -> dict[str, float] | None:
         """The averages over a window that has just ended; the only place where metrics are read."""
@@ -212,7 +211,8 @@ class Loop:
             return None
         metrics = {name: float(value) / counters.window for name, value in state.sums.items()}
         state.sums, counters.window = {}, 0
-        line = {"step": counters.step, "phase": counters.phase, "seconds": counters.seconds, "lr": self.rate}
+        times = {"seconds": counters.seconds, "processor_seconds": counters.processor_seconds}
+        line = {"step": counters.step, "phase": counters.phase, **times, "lr": self.rate}
         self.run.append("metrics.jsonl", {**line, **metrics})
         return metrics
 
@@ -243,7 +243,8 @@ class Loop:
         counters = state.counters
         if counters.phase == sick.phase:
             counters.phase_seconds = sick.phase_seconds
-        counters.rollbacks, counters.rate_scale, counters.seconds = sick.rollbacks, sick.rate_scale, sick.seconds
+        counters.rollbacks, counters.rate_scale = sick.rollbacks, sick.rate_scale
+        counters.seconds, counters.processor_seconds = sick.seconds, sick.processor_seconds
         if counters.rollbacks == guard.ROLLBACKS:
             counters.stopped = f"{reason} at step {sick.step}, after {counters.rollbacks} rollbacks"
             self._event("stop", reason=reason, at=sick.step)
@@ -278,24 +279,3 @@ class Loop:
     def _event(self, kind: str, **facts: Any) -> None:
         counters = self.state.counters
         self.run.append("events.jsonl", {"event": kind, "step": counters.step, "seconds": counters.seconds, **facts})
-
-
-@contextmanager
-def _interruptible() -> Iterator[threading.Event]:
-    """Ctrl-C sets the event instead of breaking a step in two; a second Ctrl-C breaks."""
-    event = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield event
-        return
-
-    def handle(number: int, frame: Any) -> None:
-        if event.is_set():
-            raise KeyboardInterrupt
-        event.set()
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield event
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -31,6 +31,7 @@ class Counters:
     entered: bool = False  # whether the phase's beginning is behind it
     phase_seconds: float = 0.0
     seconds: float = 0.0
+    processor_seconds: float = 0.0
     rate_scale: float = 1.0
     rate_ceiling: float = 1.0  # what the scale may grow back to
     rollbacks: int = 0
