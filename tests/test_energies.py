@@ -7,7 +7,17 @@ import pytest
 import torch
 
 from energybased import UserError
-from energybased.energies import ANALYTIC, NEURAL, Gaussian, Ratio, Ratios, Reconstruction, StandardNormal, Tilted
+from energybased.energies import (
+    ANALYTIC,
+    NEURAL,
+    Gaussian,
+    PrincipalGaussian,
+    Ratio,
+    Ratios,
+    Reconstruction,
+    StandardNormal,
+    Tilted,
+)
 from energybased.networks import MLP, Parallel, dense_generator
 
 
@@ -107,3 +117,17 @@ def test_reconstruction_belongs_to_its_rows(rng):
     torch.testing.assert_close(posterior.select(rows)(z[rows]), posterior(z)[rows])
     with pytest.raises(UserError, match="expand"):
         energy(z[:3])
+
+
+@pytest.mark.parametrize(("n", "dim", "rank"), [(200, 6, 3), (4, 6, 5), (1, 6, 2), (200, 6, 6)])
+def test_a_fitted_principal_gaussian_is_that_of_the_covariance(n, dim, rank):
+    """Tipping & Bishop 1999: the leading variances, and in every other direction the mean of what is left."""
+    x = torch.randn(n, dim, generator=torch.Generator().manual_seed(0)).double() @ torch.randn(dim, dim).double()
+    d = x - x.mean(0)
+    variances, directions = torch.linalg.eigh(d.T @ d / max(n - 1, 1))
+    variances = variances.flip(0) + 0.1**2
+    variances[rank:] = variances[rank:].mean()
+    covariance = directions.flip(1) @ variances.diag() @ directions.flip(1).T
+    known, fitted = Gaussian(x.mean(0), covariance), PrincipalGaussian.fit(x, rank, 0.1)
+    points = 3 * torch.randn(20, dim).double()
+    torch.testing.assert_close(fitted.log_prob(points), known.log_prob(points))

@@ -46,7 +46,13 @@ def test_one_step_is_the_eager_one(kernel):
     assert len(engine._programs) == 1 and None not in engine._programs.values()
 
 
-def test_a_program_is_kept_and_reads_the_energy_anew():
+@pytest.fixture
+def traced(monkeypatch):
+    """Traces and splits, without the seconds that compiling takes."""
+    monkeypatch.setattr("torch._inductor.compile", lambda graph, examples: graph)
+
+
+def test_a_program_is_kept_and_reads_the_energy_anew(traced):
     energy, kernel = CONDITIONAL(10), Langevin.overdamped(0.1)
     first, _ = ends(energy.given(torch.arange(8)), kernel)
     with torch.no_grad():
@@ -58,12 +64,6 @@ def test_a_program_is_kept_and_reads_the_energy_anew():
     same(other, eager)
     assert not torch.equal(first.x, changed.x) and not torch.equal(other.x, changed.x)
     assert len(engine._programs) == 1
-
-
-@pytest.fixture
-def traced(monkeypatch):
-    """Traces and splits, without the seconds that compiling takes."""
-    monkeypatch.setattr("torch._inductor.compile", lambda graph, examples: graph)
 
 
 def test_every_energy_can_be_compiled(traced):
@@ -140,7 +140,7 @@ def test_programs_and_steps_draw_from_one_stream(traced):
     assert torch.equal(*drawn)
 
 
-def test_a_constant_of_the_energy_makes_another_program():
+def test_a_constant_of_the_energy_makes_another_program(traced):
     a, b = (ends(weight * StandardNormal(2), Langevin.overdamped(0.5), event=(2,)) for weight in (1.0, 3.0))
     same(*a)
     same(*b)
@@ -160,7 +160,7 @@ def test_an_energy_may_write_into_tensors_of_its_own(traced):
     assert None not in engine._programs.values()
 
 
-def test_spectral_norms_are_those_of_the_weights():
+def test_spectral_norms_are_those_of_the_weights(traced):
     module = Residual((1, 8, 8), 4, (Stage(4, halve=True),), classes=3)
     same(*ends(Network(module).given(torch.arange(8) % 3), Langevin.overdamped(0.1), 2), 2 * ROUNDING)
 

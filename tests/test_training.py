@@ -67,8 +67,8 @@ def untimed(run):
 
 
 def test_resume_after_kill_minus_nine(tmp_path):
-    command = [sys.executable, "-m", "energybased", "train", "digits", "--steps", "60", "--seed", "3"]
-    command += ["--checkpoint-every", "10", "--network.hidden", "8", "--batch-size", "16"]
+    command = [sys.executable, "-m", "energybased", "train", "digits", "--steps", "30", "--seed", "3"]
+    command += ["--checkpoint-every", "5", "--network.hidden", "8", "--batch-size", "16"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     straight, killed = [*command, "--name", "a"], [*command, "--name", "b"]
     subprocess.run(straight, cwd=tmp_path, env=environment, check=True, capture_output=True)
@@ -76,14 +76,14 @@ def test_resume_after_kill_minus_nine(tmp_path):
         killed, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     checkpoints = tmp_path / "runs/b/checkpoints"
-    while not (checkpoints / "00000020").exists() and process.poll() is None:
+    while not (checkpoints / "00000010").exists() and process.poll() is None:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
     again = [sys.executable, "-m", "energybased", "train", "--resume", "runs/b"]
     subprocess.run(again, cwd=tmp_path, env=environment, check=True, capture_output=True)
     a, b = Run.open(tmp_path / "runs/a"), Run.open(tmp_path / "runs/b")
-    assert same(tensors(a, 60), tensors(b, 60))
+    assert same(tensors(a, 30), tensors(b, 30))
 
 
 def test_a_run_on_own_parts_resumes(tmp_path):

@@ -40,15 +40,25 @@ class PrincipalGaussian(Analytic):
 
     @staticmethod
     def fit(x: Tensor, rank: int, noise: float = 0.0) -> PrincipalGaussian:
-        """The likeliest for vectors `(n, dim)` with Gaussian noise of standard deviation `noise` on them."""
+        """The likeliest for vectors `(n, dim)` with Gaussian noise of standard deviation `noise` on them.
+
+        Fewer examples than directions leave some without any: those are zero, with the variance of the rest.
+        """
+        from sklearn.decomposition import PCA  # a second, which only a fit has to wait for
+
         n, dim = x.shape
         require(0 < rank <= dim, f"rank must be in 1 ... {dim}, got {rank}")
-        d = x.double() - x.double().mean(0)
-        variances, directions = torch.linalg.eigh(d.T @ d / max(n - 1, 1))
-        variances = variances.flip(0).clamp(min=0) + noise**2
-        rest = variances[rank:].mean() if rank < dim else variances[-1]
-        kept = directions.flip(1)[:, :rank]
-        return PrincipalGaussian(x.mean(0), *(part.to(x.dtype) for part in (kept, variances[:rank], rest)))
+        found = min(rank, n - 1)
+        directions, variances = torch.zeros(dim, rank, dtype=torch.float64), torch.zeros(rank, dtype=torch.float64)
+        d = x.double().cpu() - x.double().cpu().mean(0)
+        total = d.square().sum() / max(n - 1, 1)
+        if found:
+            fitted = PCA(found, svd_solver="full" if n < dim else "covariance_eigh").fit(d.numpy())
+            directions[:, :found] = torch.from_numpy(fitted.components_.T.copy())
+            variances[:found] = torch.from_numpy(fitted.explained_variance_)
+        rest = (total - variances.sum()).clamp(min=0) / (dim - rank) if rank < dim else variances[-1]
+        variances[found:] = rest
+        return PrincipalGaussian(x.mean(0), directions.to(x), (variances + noise**2).to(x), (rest + noise**2).to(x))
 
     @property
     def log_z(self) -> Tensor:

@@ -32,19 +32,21 @@ class Ratios(Energy):
 
     Args:
         logits: the networks.
-        learned: `(k,)`, 1 for each of the first k logits that counts, 0 for one that does not.
+        learned: `(k,)`, 1 for each of k logits that counts, 0 for one that does not.
+        after: logits before those k.
     """
 
     learned: Tensor
 
-    def __init__(self, logits: Parallel, learned: Tensor) -> None:
+    def __init__(self, logits: Parallel, learned: Tensor, after: int = 0) -> None:
         super().__init__()
+        left = logits.count - after
         require(
-            learned.ndim == 1 and 1 <= len(learned) <= logits.count,
-            f"learned must have shape (k,) with k in 1 ... {logits.count}, got {tuple(learned.shape)}",
+            learned.ndim == 1 and after >= 0 and 1 <= len(learned) <= left,
+            f"learned must have shape (k,) with k in 1 ... {left}, got {tuple(learned.shape)}",
         )
-        self.logits = logits
+        self.logits, self.which = logits, slice(after, after + len(learned))
         self.register_buffer("learned", learned, persistent=False)
 
     def forward(self, x: Tensor, y: Condition | None = None) -> Tensor:
-        return -(self.logits(x, slice(len(self.learned))) * self.learned).sum(1)
+        return -(self.logits(x, self.which) * self.learned).sum(1)

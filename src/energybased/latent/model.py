@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
-from energybased.energies import Ratios
+from energybased.energies import Ratios, Reconstruction
 from energybased.energy import Energy
 from energybased.errors import require
 from energybased.latent.posterior import Posterior
@@ -92,10 +91,12 @@ class LatentModel:
         if self.chains is not None:
             start = self.prior.base.draw(n, torch.Generator().manual_seed(seed))
             return torch.stack([self.generate(start), self.sample(n, seed)])
-        rng, path = torch.Generator().manual_seed(seed), self.prior.path(len(self.prior.learned))
+        rng = torch.Generator().manual_seed(seed)
+        prior: Energy = self.prior.base
         ends = [self.prior.base.draw(n, rng).to(self.prior.learned.device)]
-        for stage in pairwise(path):
-            ends.append(anneal(stage, ends[-1], KERNEL, FOLLOWED, generator=rng).x)
+        for stage in self.prior.stages:
+            ends.append(anneal(prior, [stage], ends[-1], KERNEL, FOLLOWED, generator=rng).x)
+            prior = prior + stage
         return torch.stack([self.generate(z) for z in ends])
 
     def infer(self, x: Tensor, steps: int | None = None, seed: int = 0, free: Tensor | None = None) -> Tensor:
@@ -168,10 +169,9 @@ class LatentModel:
         rng = torch.Generator().manual_seed(seed)
         bounds = []
         for part in x.split(max(1, ROWS // chains)):
-            posterior = self.posterior.energy(self.prior, self.generator, part).expand(chains)
-            path: list[Energy] = [*self.prior.path(len(self.prior.learned)), posterior]
+            added = [*self.prior.stages, Reconstruction(self.generator, part, self.sigma).expand(chains)]
             start = self.prior.base.draw(len(part) * chains, rng)
-            weights = anneal(path, start, HMC(0.05, 5), levels, generator=rng).log_weights
+            weights = anneal(self.prior.base, added, start, HMC(0.05, 5), levels, generator=rng).log_weights
             bounds.append(weights.unflatten(0, (-1, chains)).logsumexp(1) - math.log(chains))
         constant = 0.5 * x[0].numel() * math.log(2 * math.pi * self.sigma**2)
         excess = 0.0 if not self.prior.learned.any() else self.prior.log_z(generator=rng).value - self.prior.base.log_z

@@ -11,7 +11,7 @@ from energybased.energies import Analytic, Ratios
 from energybased.energy import Condition, Energy
 from energybased.errors import require
 from energybased.networks import Parallel
-from energybased.sampling import HMC
+from energybased.sampling import HMC, sample
 from energybased.sampling.annealed import Annealed, Estimate, anneal
 
 KERNEL = HMC(0.2, 5)  # of annealed chains
@@ -51,8 +51,7 @@ class StagedPrior(Energy):
     @property
     def stages(self) -> list[Energy]:
         """The ratios of the stages that count."""
-        ones = torch.eye(len(self.learned), device=self.learned.device)
-        return [Ratios(self.logits, ones[k, : k + 1]) for k in range(len(ones)) if self.learned[k]]
+        return self.ratios(len(self.learned))
 
     def log_ratio(self, z: Tensor) -> Tensor:
         """log p(z)/base(z) in nats, `(batch,)`: the sum of the stages' logits, less what they leave of log Z."""
@@ -62,16 +61,14 @@ class StagedPrior(Energy):
         """log p(z) in nats, `(batch,)`; exact ratios leave log Z that of the base, and `normalise` what they leave."""
         return -self(z) - self.base.log_z - self.excess
 
-    def path(self, k: int) -> list[Energy]:
-        """The base and the priors after each of the first k stages that counts."""
-        return [self.base, *(self.first(i + 1) for i in range(k) if self.learned[i])]
+    def ratios(self, k: int) -> list[Energy]:
+        """The ratios of those of the first k stages that count."""
+        return [Ratios(self.logits, self.learned[i : i + 1], i) for i in range(k) if self.learned[i]]
 
     def annealed(self, k: int, n: int, generator: Generator | None = None) -> Annealed:
         """n chains `(n, dim)` that begin as samples of the base and go, resampled, through the first k stages."""
-        start, path = self.base.draw(n, generator).to(self.learned.device), self.path(k)
-        if len(path) == 1:
-            return Annealed(start, torch.zeros(n, dtype=torch.float64, device=start.device))
-        return anneal(path, start, KERNEL, steps=STEPS, generator=generator, keep=KEEP)
+        start = self.base.draw(n, generator).to(self.learned.device)
+        return anneal(self.base, self.ratios(k), start, KERNEL, steps=STEPS, generator=generator, keep=KEEP)
 
     def log_z(self, n: int = 4000, generator: Generator | None = None) -> Estimate:
         """log of the integral of exp(-E), from the weights of n annealed chains; the error is that between groups."""
@@ -94,8 +91,6 @@ class StagedPrior(Energy):
         k = len(self.learned) if k is None else k
         require(0 <= k <= len(self.learned), f"k must be in 0 ... {len(self.learned)} stages, got {k}")
         chains = self.annealed(k, max(n, POPULATION), generator)
-        last = self.path(k)[-1]
-        if last is self.base:
-            return chains.x[:n]
         order = torch.randperm(len(chains.x), generator=generator)[:n]  # copies lie side by side
-        return anneal([last, last], chains.resampled(generator)[order], KERNEL, MOVES, generator=generator).x
+        mixed = chains.resampled(generator)[order]
+        return sample(self.first(k), mixed, chains.kernel, MOVES, generator).x if self.ratios(k) else mixed

@@ -1,16 +1,14 @@
-"""Annealed importance sampling: from one density to another, with weights that say how far off the samples are."""
+"""Annealed importance sampling: samples of one density become those of others, with weights that say how far off."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import NamedTuple
 
 import torch
 from torch import Generator, Tensor
 
-from energybased.energies.between import Between
 from energybased.energy import Energy
 from energybased.errors import require
 from energybased.sampling.adaptation import Accepting, with_step
@@ -34,6 +32,7 @@ class Annealed(NamedTuple):
 
     x: Tensor  # where they are, (batch, *event)
     log_weights: Tensor  # importance weights of the last density, (batch,), in float64
+    kernel: Accepting  # with the step that it came to
     mixed: bool = False  # resampled on the way: the weights then say nothing of the error
 
     def estimate(self) -> Estimate:
@@ -50,8 +49,7 @@ class Annealed(NamedTuple):
 
     def ess(self) -> float:
         """Effective sample size of the weights since the last resampling."""
-        weights = (self.log_weights - self.log_weights.max()).exp()
-        return float(weights.sum().square() / weights.square().sum())
+        return effective(self.log_weights)
 
     def resampled(self, generator: Generator | None = None) -> Tensor:
         """As many chains, each taken as often as its weight says (systematic resampling)."""
@@ -64,7 +62,8 @@ class Annealed(NamedTuple):
 
 @torch.no_grad()
 def anneal(
-    path: Sequence[Energy],
+    first: Energy,
+    added: Sequence[Energy],
     start: Tensor,
     kernel: Accepting,
     levels: int = 100,
@@ -72,43 +71,50 @@ def anneal(
     generator: Generator | None = None,
     keep: float | None = None,
 ) -> Annealed:
-    """Takes samples of the first energy along a path of energies, with `levels` in between each two (Neal 2001).
+    """Takes samples of the first energy to its sum with others, let in one after the other (Neal 2001).
 
-    At each level the weights are multiplied by exp(E_before(x) - E_now(x)), then the kernel moves the chains; its
-    step size follows their acceptance, which bends both bounds a little. From exact samples of the last energy back
-    to the first, minus the estimate is an upper bound in expectation.
+    Each comes in `levels` equal parts. At each level the weights are multiplied by exp(E_before(x) - E_now(x)), then
+    the kernel moves the chains; its step size follows their acceptance, which bends both bounds a little. From b back
+    to a: `anneal(b, [a - b], ...)`; from exact samples of b, minus that estimate is an upper bound in expectation.
 
     Args:
-        path: two energies or more.
+        first: where the chains are samples of.
+        added: energies, or what turns one into another.
         start: `(batch, *event)`, samples of the first.
         kernel: one that accepts or rejects, MALA or HMC.
-        levels: between each two energies.
+        levels: of each energy that is added.
         steps: transitions at each level.
         keep: as many levels as are needed, instead: each is as far from the last as leaves this part of the chains
             effective (Zhou, Johansen & Aston 2016), and chains are multiplied and dropped by their weights when those
             of less than half count (Del Moral, Doucet & Jasra 2006).
     """
-    require(len(path) >= 2, f"a path has two energies at least, got {len(path)}")
     require(levels >= 1 and steps >= 1, f"levels and steps must be at least 1, got {levels} and {steps}")
     require(keep is None or 0 < keep < 1, f"keep must be between 0 and 1, got {keep}")
     streams, x, log_step = Streams.of(generator, start), start, math.log(kernel.step_size)
     log_weights, mixed = torch.zeros(len(start), dtype=torch.float64, device=start.device), False
-    for a, b in pairwise(path):
-        with evaluating(a), evaluating(b):
+    for energy in added:
+        with evaluating(first), evaluating(energy):
             at, level = 0.0, 0
             while at < 1:
-                gain, level = (a(x) - b(x)).double(), level + 1
+                gain, level = -energy(x).double(), level + 1
                 require(bool(gain.isfinite().all()), "an energy is not finite where the chains are")
                 to = level / levels if keep is None else farthest(gain, log_weights, keep, at)
                 at, log_weights = to, log_weights + (to - at) * gain
-                now = Annealed(x, log_weights)
-                if keep is not None and now.ess() < 0.5 * len(x):
+                if keep is not None and effective(log_weights) < 0.5 * len(x):
+                    now = Annealed(x, log_weights, kernel)
                     mixed, mean = True, now.estimate().value
                     x, log_weights = now.resampled(generator), torch.full_like(log_weights, mean)
-                moved = advance(Between(a, b, at), x, with_step(kernel, log_step), steps, streams)
+                moved = advance(first + at * energy, x, with_step(kernel, log_step), steps, streams)
                 x, rate = moved.x, float(moved.info.acceptance.mean())
                 log_step += RATE * (rate - kernel.optimal_acceptance)
-    return Annealed(x, log_weights, mixed)
+        first = first + energy
+    return Annealed(x, log_weights, with_step(kernel, log_step), mixed)
+
+
+def effective(log_weights: Tensor) -> float:
+    """Effective sample size of weights, 1 ... n."""
+    weights = (log_weights - log_weights.max()).exp()
+    return float(weights.sum().square() / weights.square().sum())
 
 
 def farthest(gain: Tensor, log_weights: Tensor, keep: float, at: float) -> float:
