@@ -1,7 +1,8 @@
 """Gradients of the prior's energy for its samples: `python benchmarks/gradients.py` writes results/gradients.json.
 
 Counted, not timed: one is one chain's gradient of one energy, whatever the networks in it; another row counts networks.
-The recipe is MNIST's; that a stage begins with annealed chains is shared out over its updates. LEBM beside it.
+The recipe is MNIST's; that a stage begins with annealed chains, whose levels depend on what was learned, is shared out
+over its updates: `python benchmarks/latent.py mnist-latent-small --systems stages --seeds 0` must have been run.
 """
 
 from __future__ import annotations
@@ -10,34 +11,40 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from unittest.mock import patch
 
 import torch
 from rows import row, write
 
+from energybased import Energy
 from energybased.latent import LatentStage, StagedPrior
 from energybased.latent.short_run import ShortRun
 from energybased.networks import Parallel
 from energybased.objectives import Batch
 from energybased.recipes import LebmRecipe, StagedRecipe, find_recipe
 from energybased.recipes.systems import system
+from energybased.runs.model import load_latent
 
 COMMAND = "python benchmarks/gradients.py"
+RUN = Path("runs/mnist-latent-small-stages-0")
 UPDATES, EVENT = 20, (1, 28, 28)
 
 
 @contextmanager
 def counted() -> Iterator[dict[str, int]]:
-    """Counts what the logits are asked for with a gradient in view."""
-    total, asked = {"energies": 0, "networks": 0}, Parallel.forward
+    """Counts gradients of energies, and the networks in them."""
+    total, asked, graded = {"energies": 0, "networks": 0}, Parallel.forward, Energy.value_and_grad
 
-    def count(self: Parallel, x: torch.Tensor, which: slice = slice(None)) -> torch.Tensor:
-        if x.requires_grad:
-            total["energies"] += len(x)
-            total["networks"] += len(x) * len(range(self.count)[which])
+    def networks(self: Parallel, x: torch.Tensor, which: slice = slice(None)) -> torch.Tensor:
+        total["networks"] += x.requires_grad * len(x) * len(range(self.count)[which])
         return asked(self, x, which)
 
-    with patch.object(Parallel, "forward", count):
+    def energies(self: Energy, x: torch.Tensor, *given, **named):
+        total["energies"] += len(x)
+        return graded(self, x, *given, **named)
+
+    with patch.object(Parallel, "forward", networks), patch.object(Energy, "value_and_grad", energies):
         yield total
 
 
@@ -55,13 +62,15 @@ def sampling(owner: type, name: str, total: dict[str, int]):
     return patch.object(owner, name, alone)
 
 
-def staged(recipe: StagedRecipe, x: torch.Tensor, rng: torch.Generator) -> dict[str, float]:
-    """Means over all updates of a run."""
+def staged(recipe: StagedRecipe, trained: StagedPrior, x: torch.Tensor, rng: torch.Generator) -> dict[str, float]:
+    """Means over all updates of a run; before each stage, the stages before it are as that run left them."""
     parts, means = recipe.blank(EVENT), {"energies": 0.0, "networks": 0.0}
     prior = parts["prior"]
     assert isinstance(prior, StagedPrior)
     for k, phase in enumerate(recipe.phases()):
         assert isinstance(phase.objective, LatentStage) and phase.objective.ratio is not None and phase.steps
+        prior.load_state_dict(trained.state_dict())
+        prior.learned[k:] = 0
         begin, total = {"energies": 0, "networks": 0}, {"energies": 0, "networks": 0}
         with sampling(StagedPrior, "sample", begin):
             state = phase.objective.init(parts, x, rng)
@@ -70,7 +79,6 @@ def staged(recipe: StagedRecipe, x: torch.Tensor, rng: torch.Generator) -> dict[
                 state = phase.objective.step(parts, state, Batch(x), rng).state
         for what in means:
             means[what] += phase.steps / recipe.steps * (begin[what] / phase.steps + total[what] / UPDATES)
-        prior.learned[k] = 1
     return means
 
 
@@ -92,7 +100,7 @@ def main() -> None:
     other = system("lebm", recipe)
     assert isinstance(other, LebmRecipe)
     x = torch.rand(recipe.batch_size, *EVENT, generator=rng)
-    found = {"stages": staged(recipe, x, rng), "lebm": lebm(other, x, rng)}
+    found = {"stages": staged(recipe, load_latent(RUN).prior, x, rng), "lebm": lebm(other, x, rng)}
     seconds = time.perf_counter() - began
     rows = [
         row(f"{name}: {what}", [value], [0], PROTOCOLS[what], COMMAND, seconds)
