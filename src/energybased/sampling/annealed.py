@@ -49,7 +49,8 @@ class Annealed(NamedTuple):
 
     def ess(self) -> float:
         """Effective sample size of the weights since the last resampling."""
-        return effective(self.log_weights)
+        weights = (self.log_weights - self.log_weights.max()).exp()
+        return float(weights.sum().square() / weights.square().sum())
 
     def resampled(self, generator: Generator | None = None) -> Tensor:
         """As many chains, each taken as often as its weight says (systematic resampling)."""
@@ -100,8 +101,8 @@ def anneal(
                 require(bool(gain.isfinite().all()), "an energy is not finite where the chains are")
                 to = level / levels if keep is None else farthest(gain, log_weights, keep, at)
                 at, log_weights = to, log_weights + (to - at) * gain
-                if keep is not None and effective(log_weights) < 0.5 * len(x):
-                    now = Annealed(x, log_weights, kernel)
+                now = Annealed(x, log_weights, kernel)
+                if keep is not None and now.ess() < 0.5 * len(x):
                     mixed, mean = True, now.estimate().value
                     x, log_weights = now.resampled(generator), torch.full_like(log_weights, mean)
                 moved = advance(first + at * energy, x, with_step(kernel, log_step), steps, streams)
@@ -109,12 +110,6 @@ def anneal(
                 log_step += RATE * (rate - kernel.optimal_acceptance)
         first = first + energy
     return Annealed(x, log_weights, with_step(kernel, log_step), mixed)
-
-
-def effective(log_weights: Tensor) -> float:
-    """Effective sample size of weights, 1 ... n."""
-    weights = (log_weights - log_weights.max()).exp()
-    return float(weights.sum().square() / weights.square().sum())
 
 
 def farthest(gain: Tensor, log_weights: Tensor, keep: float, at: float) -> float:
