@@ -18,7 +18,7 @@ KERNEL = HMC(0.2, 5)  # of annealed chains
 KEEP, STEPS = 0.9, 3  # of which so many count from level to level, with so many transitions at each
 POPULATION = 500  # chains at the least, of which a few samples are taken: resampled, a few would be copies of fewer
 MOVES = 10  # of copies away from each other
-GROUPS = 8  # of chains, between which an estimate's error is seen
+GROUPS = 4  # of chains, between which an estimate's error is seen; each must be large, or its log Z is too small
 
 
 class StagedPrior(Energy):
@@ -70,7 +70,7 @@ class StagedPrior(Energy):
         start = self.base.draw(n, generator).to(self.learned.device)
         return anneal(self.base, self.ratios(k), start, KERNEL, steps=STEPS, generator=generator, keep=KEEP)
 
-    def log_z(self, n: int = 4000, generator: Generator | None = None) -> Estimate:
+    def log_z(self, n: int = 8000, generator: Generator | None = None) -> Estimate:
         """log of the integral of exp(-E), from the weights of n annealed chains; the error is that between groups."""
         require(n >= GROUPS, f"n must be at least {GROUPS}, a chain a group, got {n}")
         ends = [self.annealed(len(self.learned), n // GROUPS, generator) for _ in range(GROUPS)]
@@ -80,7 +80,7 @@ class StagedPrior(Energy):
         error = float(GROUPS * weights.std()) / math.sqrt(GROUPS)
         return Estimate(value, error, sum(end.ess() for end in ends))
 
-    def normalise(self, n: int = 4000, generator: Generator | None = None) -> Estimate:
+    def normalise(self, n: int = 8000, generator: Generator | None = None) -> Estimate:
         """Estimates log Z, and makes `log_prob` that of a density that integrates to 1."""
         estimate = self.log_z(n, generator)
         self.excess.fill_(estimate.value - float(self.base.log_z))
