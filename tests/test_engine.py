@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from energybased import Langevin, Network, StandardNormal, Underdamped, sample
-from energybased.energies import ANALYTIC, NEURAL
+from energybased.energies import ANALYTIC, NEURAL, Ratios
 from energybased.errors import UserError
-from energybased.networks import MLP, Half, Residual, Stage
+from energybased.networks import MLP, Half, Parallel, Residual, Stage
 from energybased.sampling import KERNELS, Streams, engine
 
 CONDITIONAL = NEURAL[2]  # a Gaussian tilted by a network of classes
@@ -72,7 +72,9 @@ def test_every_energy_can_be_compiled(traced):
         same(*ends(make(), Langevin.overdamped(0.1), 3, event=(2,)), 3 * ROUNDING)
     for make in NEURAL:
         same(*ends(make(10).given(torch.arange(8)), Langevin.overdamped(0.1), 3), 3 * ROUNDING)
-    assert len(engine._programs) == 1 + len(ANALYTIC) + len(NEURAL) and None not in engine._programs.values()
+    ratios = StandardNormal(2) + Ratios(Parallel(2, (4,), 3), torch.ones(2), after=1)
+    same(*ends(ratios, Langevin.overdamped(0.1), 3, event=(2,)), 3 * ROUNDING)
+    assert len(engine._programs) == 2 + len(ANALYTIC) + len(NEURAL) and None not in engine._programs.values()
 
 
 def test_what_is_shared_makes_another_program(traced):

@@ -45,8 +45,8 @@ class Ratios(Energy):
             learned.ndim == 1 and after >= 0 and 1 <= len(learned) <= left,
             f"learned must have shape (k,) with k in 1 ... {left}, got {tuple(learned.shape)}",
         )
-        self.logits, self.which = logits, slice(after, after + len(learned))
+        self.logits, self.after = logits, after
         self.register_buffer("learned", learned, persistent=False)
 
     def forward(self, x: Tensor, y: Condition | None = None) -> Tensor:
-        return -(self.logits(x, self.which) * self.learned).sum(1)
+        return -(self.logits(x, slice(self.after, self.after + len(self.learned))) * self.learned).sum(1)
