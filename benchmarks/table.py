@@ -211,7 +211,7 @@ SYSTEMS = {
 DISTANCES = ("fd", "fd of the base", "fd of posteriors")
 
 
-LATENT = {"MNIST": "mnist-latent-small", "Fashion-MNIST": "fashion-latent-small"}
+LATENT = {"MNIST": "mnist-latent-small", "Fashion-MNIST": "fashion-latent-small", "CIFAR-10": "cifar10-latent-small"}
 RATIOS = ("one-stage", "ncp-vae", "telescope", "one-stage-afterwards")  # ratio methods beside ours
 
 
