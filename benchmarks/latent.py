@@ -94,17 +94,20 @@ def measured(model: LatentModel, judge, data, test: torch.Tensor, seed: int) -> 
 
 def sooner(run, other, distance: float, judge, test: torch.Tensor, seed: int) -> float:
     """The part of the other run's time after which samples are as near as that run's are in the end; inf if never."""
+    limit = spent(other)
     times = {line["step"]: line["processor_seconds"] for line in run.lines("metrics.jsonl")}
     steps = sorted(int(folder.name) for folder in checkpoint.whole(run.path / "checkpoints"))
     for step in steps[1:]:
         if judge.distance(load_latent(run.path, step).sample(COUNT, seed), test) <= distance:
-            return max(time for at, time in times.items() if at <= step) / spent(other)
+            return max(time for at, time in times.items() if at <= step) / limit
     return math.inf
 
 
 def spent(run: Run) -> float:
-    """Processor seconds of a whole training: of one thread, they do not depend on what runs beside it."""
-    return run.lines("metrics.jsonl")[-1]["processor_seconds"]
+    """Processor seconds of a whole training: of one thread, they hardly depend on what runs beside it."""
+    lines = run.lines("metrics.jsonl")
+    require(all("processor_seconds" in line for line in lines), f"{run.path} is older than the log of processor time")
+    return lines[-1]["processor_seconds"]
 
 
 def gone_on_with(folder: Path, recipe):

@@ -19,7 +19,7 @@ class PrincipalGaussian(Analytic):
 
     Args:
         mean: `(dim,)`.
-        directions: U, `(dim, rank)`, of orthonormal columns.
+        directions: U, `(dim, rank)`, of columns that are orthonormal, or zero.
         variances: `(rank,)`, along the directions.
         rest: 0-d, the variance in every other direction.
     """
@@ -50,7 +50,8 @@ class PrincipalGaussian(Analytic):
         require(0 < rank <= dim, f"rank must be in 1 ... {dim}, got {rank}")
         found = min(rank, n - 1)
         directions, variances = torch.zeros(dim, rank, dtype=torch.float64), torch.zeros(rank, dtype=torch.float64)
-        d = x.double().cpu() - x.double().cpu().mean(0)
+        d = x.double().cpu()
+        d = d - d.mean(0)
         total = d.square().sum() / max(n - 1, 1)
         if found:
             fitted = PCA(found, svd_solver="full" if n < dim else "covariance_eigh").fit(d.numpy())

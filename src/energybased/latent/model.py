@@ -22,7 +22,7 @@ from energybased.sampling.annealed import anneal
 
 ROWS = 500  # at a time
 DRAWS = 5  # of the posterior, over which a score is averaged
-LEVELS = 100  # of annealing, between the base and the prior, and between that and a posterior
+LEVELS = 100  # of annealing, of each stage and of the reconstruction
 FOLLOWED = 30  # levels a stage of chains that are not resampled, so that each can be followed
 
 ScoreBy = Literal["joint", "ratio"]

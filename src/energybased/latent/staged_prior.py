@@ -63,7 +63,7 @@ class StagedPrior(Energy):
 
     def ratios(self, k: int) -> list[Energy]:
         """The ratios of those of the first k stages that count."""
-        return [Ratios(self.logits, self.learned[i : i + 1], i) for i in range(k) if self.learned[i]]
+        return [Ratios(self.logits, self.learned[i : i + 1].clone(), i) for i in range(k) if self.learned[i]]
 
     def annealed(self, k: int, n: int, generator: Generator | None = None) -> Annealed:
         """n chains `(n, dim)` that begin as samples of the base and go, resampled, through the first k stages."""
@@ -71,8 +71,12 @@ class StagedPrior(Energy):
         return anneal(self.base, self.ratios(k), start, KERNEL, steps=STEPS, generator=generator, keep=KEEP)
 
     def log_z(self, n: int = 8000, generator: Generator | None = None) -> Estimate:
-        """log of the integral of exp(-E), from the weights of n annealed chains; the error is that between groups."""
-        require(n >= GROUPS, f"n must be at least {GROUPS}, a chain a group, got {n}")
+        """log of the integral of exp(-E), from the weights of n annealed chains; the error is that between groups.
+
+        Raises:
+            UserError: if n is less than 2,000, whose estimates would be too small.
+        """
+        require(n >= GROUPS * POPULATION, f"n must be at least {GROUPS * POPULATION}, got {n}")
         ends = [self.annealed(len(self.learned), n // GROUPS, generator) for _ in range(GROUPS)]
         values = torch.tensor([end.estimate().value for end in ends], dtype=torch.float64)
         weights = values.softmax(0)

@@ -173,4 +173,4 @@ class ContrastiveDivergence:
 def separation(data: Tensor, negatives: Tensor) -> Tensor:
     """The part of all pairs in which the data's energy is the lower."""
     lower = torch.searchsorted(negatives.sort().values, data, right=True)
-    return 1 - lower.to(data).mean() / len(negatives)
+    return 1 - lower.float().mean() / len(negatives)

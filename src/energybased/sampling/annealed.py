@@ -17,6 +17,7 @@ from energybased.sampling.streams import Streams
 
 RATE = 0.5  # how far log step_size moves for an acceptance that is wrong by one
 HALVINGS = 30  # of what is left of the way, in search of the next level
+MOST = 1000  # levels of one energy
 
 
 class Estimate(NamedTuple):
@@ -75,15 +76,15 @@ def anneal(
     """Takes samples of the first energy to its sum with others, let in one after the other (Neal 2001).
 
     Each comes in `levels` equal parts. At each level the weights are multiplied by exp(E_before(x) - E_now(x)), then
-    the kernel moves the chains; its step size follows their acceptance, which bends both bounds a little. From b back
-    to a: `anneal(b, [a - b], ...)`; from exact samples of b, minus that estimate is an upper bound in expectation.
+    the kernel moves the chains; its step size follows their acceptance, which bends both bounds a little. From an
+    energy b back to a, `anneal(b, [a - b], ...)`; from exact samples of b, minus its estimate bounds log Z from above.
 
     Args:
         first: where the chains are samples of.
         added: energies, or what turns one into another.
         start: `(batch, *event)`, samples of the first.
         kernel: one that accepts or rejects, MALA or HMC.
-        levels: of each energy that is added.
+        levels: of each energy that is added, unless `keep` is given.
         steps: transitions at each level.
         keep: as many levels as are needed, instead: each is as far from the last as leaves this part of the chains
             effective (Zhou, Johansen & Aston 2016), and chains are multiplied and dropped by their weights when those
@@ -98,6 +99,7 @@ def anneal(
             at, level = 0.0, 0
             while at < 1:
                 gain, level = -energy(x).double(), level + 1
+                require(keep is None or level <= MOST, f"an energy is too far from the last: more than {MOST} levels")
                 require(bool(gain.isfinite().all()), "an energy is not finite where the chains are")
                 to = level / levels if keep is None else farthest(gain, log_weights, keep, at)
                 at, log_weights = to, log_weights + (to - at) * gain
@@ -107,18 +109,20 @@ def anneal(
                     x, log_weights = now.resampled(generator), torch.full_like(log_weights, mean)
                 moved = advance(first + at * energy, x, with_step(kernel, log_step), steps, streams)
                 x, rate = moved.x, float(moved.info.acceptance.mean())
+                require(math.isfinite(rate), "an energy is not finite where the chains are")
                 log_step += RATE * (rate - kernel.optimal_acceptance)
         first = first + energy
     return Annealed(x, log_weights, with_step(kernel, log_step), mixed)
 
 
 def farthest(gain: Tensor, log_weights: Tensor, keep: float, at: float) -> float:
-    """How far from `at` towards 1 weights may grow by exp(gain), `keep` of the chains being effective at the least."""
-    weights = log_weights.softmax(0)
+    """How far from `at` towards 1 weights may grow by exp(gain), about `keep` of the chains being effective."""
+    log_weights = log_weights.log_softmax(0)
 
     def kept(to: float) -> bool:
-        growth = ((to - at) * (gain - gain.max())).exp()
-        return float((weights * growth).sum() ** 2 / (weights * growth.square()).sum()) >= keep
+        growth = (to - at) * gain
+        once, twice = (torch.logsumexp(log_weights + power * growth, 0) for power in (1, 2))
+        return float(2 * once - twice) >= math.log(keep)
 
     if kept(1.0):
         return 1.0
