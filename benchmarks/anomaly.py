@@ -15,6 +15,7 @@ from pathlib import Path
 from statistics import mean
 from typing import get_args
 
+import torch
 from latent import MORE, gone_on_with, spent
 from rows import row, write
 
@@ -56,10 +57,15 @@ def main() -> None:
                 run = gone_on_with(folder, recipe)
                 test = recipe.load_data().test
                 strange = test.y == digit
-                models = [load_latent(run.path, step) for step in last(run)]
+                models, x = [load_latent(run.path, step) for step in last(run)], test.pixels()
+                drawn = [model.posteriors(x, seed) for model in models]
                 common = float(strange.float().mean())
                 for how in get_args(ScoreBy):
-                    scores = [replace(model, score_by=how).score(test.pixels(), seed) for model in models]
+                    judges = [replace(model, score_by=how) for model in models]
+                    scores = [
+                        torch.stack([judge.score_at(x, z) for z in some]).mean(0)
+                        for judge, some in zip(judges, drawn, strict=True)
+                    ]
                     value = mean(auprc(score[~strange], score[strange]) for score in scores)
                     what = f"{name}, {how}, {split}: digit {digit}"
                     found[what].append(value)

@@ -140,9 +140,17 @@ class LatentModel:
         z = self.infer(x, 10 * (self.steps or CHAIN) if steps is None else steps, seed, free)
         return torch.where(free, self.generate(z), x)
 
-    @torch.no_grad()
     def score(self, x: Tensor, seed: int = 0) -> Tensor:
-        """How strange each of x `(n, *event)` is, `(n,)`, the mean over five posterior samples z.
+        """How strange each of x `(n, *event)` is, `(n,)`: `score_at`, the mean over five posterior samples."""
+        return torch.stack([self.score_at(x, z) for z in self.posteriors(x, seed)]).mean(0)
+
+    def posteriors(self, x: Tensor, seed: int = 0) -> Tensor:
+        """Five posterior samples of each of x `(n, *event)`, `(5, n, dim)`."""
+        return torch.stack([self.infer(x, seed=DRAWS * seed + draw) for draw in range(DRAWS)])
+
+    @torch.no_grad()
+    def score_at(self, x: Tensor, z: Tensor) -> Tensor:
+        """How strange each of x `(n, *event)` is as g(z), `(n,)`, z `(n, dim)`.
 
         By "joint": the joint energy, |x - g(z)|^2/2 sigma^2 - log p(z), but for its constant. By "ratio": that without
         the base's part, |x - g(z)|^2/2 sigma^2 - log p(z)/p_0(z). What no stage has seen often lies where p_0 is
@@ -154,11 +162,7 @@ class LatentModel:
         judged = replace(self.posterior, sigma=self.score_sigma or self.sigma)
         prior = self.prior if self.score_by == "joint" else Ratios(self.prior.logits, self.prior.learned)
         energy = judged.energy(prior, self.generator, x)
-        scores = []
-        for draw in range(DRAWS):
-            z = self.infer(x, seed=DRAWS * seed + draw)
-            scores.append(_in_parts(lambda rows, z=z: energy.select(rows)(z[rows]), len(x)))  # type: ignore[misc]
-        return torch.stack(scores).mean(0)
+        return _in_parts(lambda rows: energy.select(rows)(z[rows]), len(x))
 
     def log_prob(self, x: Tensor, chains: int = 10, levels: int = LEVELS, seed: int = 0) -> Tensor:
         """An estimate of log p(x) in nats over pixels in [0, 1], `(n,)`.
