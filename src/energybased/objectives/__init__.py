@@ -11,7 +11,7 @@ from energybased.objectives.contrastive_divergence import ContrastiveDivergence
 from energybased.objectives.cross_entropy import CrossEntropy
 from energybased.objectives.elbo import Elbo
 from energybased.objectives.energy_discrepancy import EnergyDiscrepancy
-from energybased.objectives.objective import Batch, Objective, Result, Vital
+from energybased.objectives.objective import Batch, Objective, Refreshing, Result, Vital
 from energybased.sampling import Langevin, ReplayBuffer
 
 # Objectives with the parts that they train, over four pixels in [0, 1] of two classes.
@@ -44,6 +44,7 @@ __all__ = [
     "Elbo",
     "EnergyDiscrepancy",
     "Objective",
+    "Refreshing",
     "Result",
     "Vital",
 ]

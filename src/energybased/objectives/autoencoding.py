@@ -36,9 +36,6 @@ class Autoencoding:
     def init(self, parts: Parts, data: Tensor, rng: Generator) -> State:
         return {}
 
-    def refresh(self, state: State, rng: Generator) -> State:
-        return state
-
     def step(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> Result:
         z, _ = parts["encoder"](batch.x)
         off = (parts["generator"](z) - batch.x).square().flatten(1)

@@ -41,9 +41,6 @@ class CrossEntropy:
     def init(self, parts: Parts, data: Tensor, rng: Generator) -> State:
         return {}
 
-    def refresh(self, state: State, rng: Generator) -> State:
-        return state
-
     def step(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> Result:
         if batch.y is None:
             raise UserError("a judge learns from labels, and the batch has none")

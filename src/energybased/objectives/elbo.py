@@ -33,9 +33,6 @@ class Elbo:
     def init(self, parts: Parts, data: Tensor, rng: Generator) -> State:
         return {}
 
-    def refresh(self, state: State, rng: Generator) -> State:
-        return state
-
     def step(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> Result:
         encoder = cast(Encoder, parts["encoder"])
         mean, log_std = encoder(batch.x)

@@ -42,9 +42,6 @@ class EnergyDiscrepancy:
     def init(self, parts: Parts, data: Tensor, rng: Generator) -> State:
         return {}
 
-    def refresh(self, state: State, rng: Generator) -> State:
-        return state
-
     def step(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> Result:
         energy, x = as_energy(parts["energy"]), batch.x
         here = energy(x, batch.y)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Generator, Tensor, nn
@@ -51,6 +51,11 @@ class Objective(Protocol):
         ...
 
     def step(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> Result: ...
+
+
+@runtime_checkable
+class Refreshing(Protocol):
+    """An objective whose state may be what spoilt a training, as a replay buffer that was poisoned."""
 
     def refresh(self, state: State, rng: Generator) -> State:
         """The state after a rollback: part of what may be spoilt is begun anew."""

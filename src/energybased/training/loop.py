@@ -13,7 +13,7 @@ from torch import nn
 
 from energybased.data import dequantised
 from energybased.errors import Interrupted, UserError, require
-from energybased.objectives import Batch
+from energybased.objectives import Batch, Refreshing
 from energybased.training import guard
 from energybased.training.batches import as_batches
 from energybased.training.checkpoint import read_checkpoint, write_checkpoint
@@ -259,7 +259,8 @@ class Loop:
             last = counters.rollbacks == guard.ROLLBACKS  # the last chance is not gambled with
             counters.rate_ceiling = counters.rate_scale if last else 0.5 * tripped
             state.reseed(self.settings.seed + 7919 * counters.rollbacks)
-            state.objective = self.phase.objective.refresh(state.objective, state.rng)
+            if isinstance(self.phase.objective, Refreshing):
+                state.objective = self.phase.objective.refresh(state.objective, state.rng)
             self._event("rollback", reason=reason, at=sick.step, to=held.step, rate_scale=counters.rate_scale)
             scale = f"learning rate x {counters.rate_scale:g}"
             display.say(f"guard: {reason} at step {sick.step}; back to step {held.step}, {scale}")

@@ -38,9 +38,6 @@ class LatentContrast:
         cast(StagedPrior, parts["prior"]).learned.fill_(1)
         return {}
 
-    def refresh(self, state: State, rng: Generator) -> State:
-        return state
-
     def step(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> Result:
         prior = cast(StagedPrior, parts["prior"])
         positives = self.posterior.draw(parts, prior, batch.x, prior.base.dim, rng)

@@ -34,9 +34,6 @@ class LatentDiscrepancy:
         cast(StagedPrior, parts["prior"]).learned.fill_(1)
         return self.discrepancy.init({"energy": parts["prior"]}, data, rng)
 
-    def refresh(self, state: State, rng: Generator) -> State:
-        return self.discrepancy.refresh(state, rng)
-
     def step(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> Result:
         prior = cast(StagedPrior, parts["prior"])
         z = self.posterior.draw(parts, prior.base, batch.x, prior.base.dim, rng)

@@ -64,9 +64,6 @@ class LatentStage:
         last = {vital.name: torch.zeros(()) for vital in self.own}
         return {**self.ratio.init(parts, data, rng), "pool": pool, **counts, **last}
 
-    def refresh(self, state: State, rng: Generator) -> State:
-        return self.ratio.refresh(state, rng)
-
     def step(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> Result:
         losses: dict[str, Tensor] = {}
         metrics: dict[str, Tensor] = {vital.name: state[vital.name] for vital in self.own}

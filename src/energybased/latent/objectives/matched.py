@@ -34,9 +34,6 @@ class Matched:
         # As if one sample of N(0, I) had been seen: never singular.
         return {"count": torch.ones(()), "sum": torch.zeros(dim), "product": torch.eye(dim)}
 
-    def refresh(self, state: State, rng: Generator) -> State:
-        return state
-
     def step(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> Result:
         base = cast(Gaussian, cast(StagedPrior, parts["prior"]).base)
         # N(0, I), in the shape in which the chains of the generator's own phase are compiled.

@@ -44,9 +44,6 @@ class Mixed:
         none = torch.tensor(0)
         return {"pool": torch.zeros(self.pool, prior.base.dim), "pooled": none, "fitted": none}
 
-    def refresh(self, state: State, rng: Generator) -> State:
-        return state
-
     def step(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> Result:
         base = cast(FullMixture, cast(StagedPrior, parts["prior"]).base)
         z = self.posterior.draw(parts, base, batch.x, base.dim, rng)

@@ -35,9 +35,6 @@ class Reproduction:
     def init(self, parts: Parts, data: Tensor, rng: Generator) -> State:
         return {}
 
-    def refresh(self, state: State, rng: Generator) -> State:
-        return state
-
     def step(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> Result:
         prior = cast(StagedPrior, parts["prior"])
         positives = self.posterior.draw(parts, prior.first(len(prior.learned)), batch.x, prior.base.dim, rng)

@@ -77,9 +77,6 @@ class StageRatio:
             return state
         return {**state, **self.buffer.init(lambda n: prior.sample(n, rng, self.stage).cpu(), rng)}
 
-    def refresh(self, state: State, rng: Generator) -> State:
-        return state
-
     def step(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> Result:
         prior = cast(StagedPrior, parts["prior"])
         negatives = self.negatives(prior, state, len(batch.x), rng).to(batch.x)

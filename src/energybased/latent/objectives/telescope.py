@@ -46,9 +46,6 @@ class Telescope:
         cast(StagedPrior, parts["prior"]).learned.fill_(1)
         return {}
 
-    def refresh(self, state: State, rng: Generator) -> State:
-        return state
-
     def step(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> Result:
         prior = cast(StagedPrior, parts["prior"])
         z = self.posterior.draw(parts, prior.base, batch.x, prior.base.dim, rng)

@@ -25,9 +25,6 @@ class UpperElbo:
     def init(self, parts: Parts, data: Tensor, rng: Generator) -> State:
         return {}
 
-    def refresh(self, state: State, rng: Generator) -> State:
-        return state
-
     def step(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> Result:
         encoder, above, upper = (parts[name] for name in ("encoder", "upper_encoder", "upper_generator"))
         with torch.no_grad():
