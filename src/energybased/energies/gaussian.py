@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 import torch
 from torch import Generator, Tensor
@@ -12,6 +13,7 @@ from energybased.energy import Condition
 from energybased.errors import UserError, require
 
 LOG_2PI = math.log(2 * math.pi)
+RIDGE = 1e-4  # added to every variance of a fitted mixture
 
 
 class StandardNormal(Analytic):
@@ -164,3 +166,16 @@ class FullMixture(Analytic):
         k = torch.multinomial(self.log_weights.exp().cpu(), n, replacement=True, generator=generator)
         noise = torch.randn(n, self.dim, generator=generator, dtype=self.means.dtype).to(self.means.device)
         return self.means[k] + torch.einsum("bij,bj->bi", self.scales[k], noise)
+
+    @classmethod
+    def fitted(cls, x: Tensor, components: int, generator: Generator | None = None) -> FullMixture:
+        """So many Gaussians that samples `(n, dim)` are likely under, by scikit-learn's expectation maximisation."""
+        from sklearn.exceptions import ConvergenceWarning
+        from sklearn.mixture import GaussianMixture as Fit
+
+        seed = int(torch.randint(2**31, (), generator=generator))
+        fit = Fit(components, reg_covar=RIDGE, random_state=seed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # where it stopped is a mixture as well
+            fit.fit(x.double().cpu().numpy())
+        return cls(*(torch.tensor(value).to(x) for value in (fit.means_, fit.covariances_, fit.weights_)))

@@ -179,7 +179,7 @@ class LatentModel:
             weights = anneal(self.prior.base, added, start, HMC(0.05, 5), levels, generator=rng).log_weights
             bounds.append(weights.unflatten(0, (-1, chains)).logsumexp(1) - math.log(chains))
         constant = 0.5 * x[0].numel() * math.log(2 * math.pi * self.sigma**2)
-        excess = 0.0 if not self.prior.learned.any() else self.prior.log_z(generator=rng).value - self.prior.base.log_z
+        excess = self.prior.log_z(generator=rng).value - self.prior.base.log_z
         return (torch.cat(bounds) - constant - excess).to(x.dtype)
 
     @torch.no_grad()

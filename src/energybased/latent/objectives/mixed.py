@@ -15,8 +15,6 @@ from energybased.latent.posterior import Posterior
 from energybased.latent.staged_prior import StagedPrior
 from energybased.objectives.objective import Batch, Parts, Result, State, Vital, scalar
 
-RIDGE = 1e-4  # added to every variance
-
 
 @dataclass(frozen=True)
 class Mixed:
@@ -53,17 +51,7 @@ class Mixed:
         count = there + len(new)
         due = count >= max(2 * before, len(base.means)) or before < count == self.pool
         if due and state["pool"].isfinite().all():  # otherwise the guard sees it below
-            base.load_state_dict(fitted(state["pool"][:count], len(base.means), rng).state_dict())
+            base.load_state_dict(FullMixture.fitted(state["pool"][:count], len(base.means), rng).state_dict())
             before = count
         state = {**state, "pooled": torch.tensor(count), "fitted": torch.tensor(before)}
         return Result({}, state, {"latent_square": scalar(z.square().mean())})
-
-
-def fitted(z: Tensor, components: int, rng: Generator) -> FullMixture:
-    """The mixture of so many Gaussians of z `(n, dim)`."""
-    from sklearn.mixture import GaussianMixture
-
-    seed = int(torch.randint(2**31, (), generator=rng))
-    made = GaussianMixture(components, reg_covar=RIDGE, random_state=seed).fit(z.double().numpy())
-    values = (torch.tensor(value, dtype=z.dtype) for value in (made.means_, made.covariances_, made.weights_))
-    return FullMixture(*values)
