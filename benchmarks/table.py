@@ -102,7 +102,9 @@ def auroc(d: dict, who: str) -> str:
 
 
 def ratio(r: dict) -> str:
-    return "lost (not finite or > 1000 ×)" if r["value"] is None or r["value"] > 1000 else f"{number(r, 2)} ×"
+    lost = sum(v is None or v > 1000 for v in r["per_seed"])
+    said = f"lost (not finite or > 1000 ×) in {lost} of {len(r['per_seed'])}"
+    return said if lost else f"{number(r, 2)} ×"
 
 
 PICTURES = ("mnist-conditional", "fashion", "cifar10-small")
@@ -249,7 +251,7 @@ def latent_asked() -> str:
         ours = found["stages: fd"]
         lines.append(
             line(
-                f"{data}: FD, of ratio methods and LEBM the best",
+                f"{data}: FD, against the best ratio method and LEBM",
                 f"< {rivals[nearest]:.1f}, {SYSTEMS[nearest]}",
                 f"< {min(others.values()):.1f}, every row",
                 number(ours),

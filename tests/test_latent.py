@@ -266,6 +266,10 @@ def test_no_stages_are_refused(stages):
 def test_a_base_of_another_dimension_is_named():
     with pytest.raises(UserError, match="the base is over 3"):
         fit_staged_prior(torch.randn(8, 2), 2, base=StandardNormal(3))
+    with pytest.raises(UserError, match="drawn from"):
+        fit_staged_prior(torch.randn(8, 2), 2, base=torch.randn(8, 2))
+    with pytest.raises(UserError, match="widths"):
+        fit_staged_prior(torch.randn(8, 2), 2, network=128)
 
 
 @pytest.mark.parametrize(("dim", "target"), [(500, None), (20, 3.0)])
@@ -361,10 +365,34 @@ def test_scores_by_the_joint_and_by_the_ratio_differ_by_the_base():
     torch.testing.assert_close(model.score(x) - against.score(x), torch.stack(bases).mean(0), atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("x", [torch.rand(2, 1, 3, 3), torch.rand(0, 1, 2, 2), torch.full((2, 1, 2, 2), torch.nan)])
-def test_examples_of_another_shape_are_named(x):
+@pytest.mark.parametrize(
+    "x",
+    [
+        torch.rand(2, 1, 3, 3),
+        torch.rand(0, 1, 2, 2),
+        torch.full((2, 1, 2, 2), torch.nan),
+        torch.full((2, 1, 2, 2), 200.0),
+        torch.zeros(2, 1, 2, 2, dtype=torch.uint8),
+    ],
+)
+def test_examples_that_are_no_pictures_of_the_model_are_named(x):
     with pytest.raises(UserError, match="x must"):
         linear()[0].score(x)
+
+
+def test_what_a_latent_model_cannot_do_is_named():
+    model, x = linear()[0], torch.rand(2, 1, 2, 2)
+    for ask, words in (
+        (lambda: replace(model, sigma=-1.0), "sigma"),
+        (lambda: replace(model, steps=-1), "steps"),
+        (lambda: model.infer(x, free=torch.ones(2, 2)), "boolean"),
+        (lambda: model.infer(x, free=torch.ones(3, 3, dtype=torch.bool)), "broadcast"),
+        (lambda: model.log_prob(x, chains=0), "chains"),
+        (lambda: model.prior.sample(-1), "n must be"),
+        (lambda: StagedPrior(StandardNormal(3), Parallel(2, (4,), 1)), "the networks over 2"),
+    ):
+        with pytest.raises(UserError, match=words):
+            ask()
 
 
 def test_the_pool_keeps_the_latest(rng):

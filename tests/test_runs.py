@@ -9,6 +9,7 @@ from energybased.cli import main
 from energybased.recipes import Dense, digits
 from energybased.runs.model import buffer_samples
 from energybased.runs.train import resume
+from energybased.training import Settings
 from energybased.training.checkpoint import load_group
 
 SMALL = {"steps": 10, "batch_size": 16, "network": Dense((8,)), "buffer": ReplayBuffer(capacity=165, by_class=True)}
@@ -78,6 +79,20 @@ def test_a_report_needs_the_data_that_the_run_began_with(tmp_path, monkeypatch, 
     assert main(["report", "runs/a"]) == 0 and "no judge of digits" in capsys.readouterr().out  # not scikit-learn's
     np.savez("digits.npz", x=rng.random((40, 1, 8, 8), dtype=np.float32), y=np.arange(40) % 4)
     assert main(["report", "runs/a"]) == 2 and "are not those the run began with" in capsys.readouterr().err
+
+
+def test_parts_beside_a_recipe_are_refused(run, tmp_path):
+    """What would be ignored."""
+    for ask, words in (
+        (lambda: train(digits(**SMALL), out=tmp_path / "a", settings=Settings()), "not both"),
+        (lambda: train("digits", out=tmp_path / "a"), "energybased.recipes"),
+        (lambda: resume(run.path, steps=50), "path alone"),
+        (lambda: load(run.path, energy=torch.nn.Linear(2, 1)), "its own network"),
+        (lambda: load(run.path).score(torch.rand(1, 1, 9, 9)), "x must be"),
+        (lambda: load(run.path).score(torch.full((1, 1, 8, 8), torch.nan)), "finite"),
+    ):
+        with pytest.raises(UserError, match=words):
+            ask()
 
 
 def test_an_unconditional_digits_run(tmp_path):

@@ -8,7 +8,7 @@ import torch
 
 from energybased import StandardNormal, UserError
 from energybased.energies import FullMixture
-from energybased.latent import LatentDiscrepancy, Mixed, Posterior, StagedPrior, Telescope, UpperElbo
+from energybased.latent import LatentDiscrepancy, Mixed, Posterior, ShortRun, StagedPrior, Telescope, UpperElbo
 from energybased.networks import Parallel, PointEncoder, Upper, dense_encoder, dense_generator
 from energybased.objectives import Autoencoding, Batch, EnergyDiscrepancy
 from energybased.recipes import RaeRecipe, TwoStageRecipe, find_recipe
@@ -138,6 +138,9 @@ def test_bad_settings_are_named():
         (lambda: replace(small("rae"), encoder=False), "encoder"),
         (lambda: replace(small("rae"), posterior=Posterior(steps=3)), "steps"),
         (lambda: replace(small("vae"), magnitude=3.0), "magnitude"),
+        *((lambda name=name: replace(small(name), stages=3), "stages") for name in ("vae", "rae", "lebm", "two-stage")),
+        (lambda: small("nosuch"), "no system"),
+        (lambda: ShortRun(engine="auto"), "engine"),
         (lambda: FullMixture(torch.zeros(1, 2), torch.tensor([[[1.0, 5.0], [0.0, 1.0]]])), "symmetric"),
         (lambda: replace(small("two-stage"), first=1.0), "first"),
         (lambda: FullMixture(torch.zeros(2, 2), torch.eye(2)), "covariances"),

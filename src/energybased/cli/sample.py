@@ -28,7 +28,7 @@ def sample(
     """Draws samples by fresh chains; pictures come with a film strip of a few chains beside them.
 
     A conditional model draws its classes in turn: a grid has a class a row, and is filled to whole columns. The film
-    of a latent model has a frame a stage.
+    of a latent model has a frame for its base, and one for the prior after each stage.
 
     Args:
         path: a run, or an exported model.
@@ -47,7 +47,7 @@ def sample(
     classes, labels = 0, None
     if isinstance(model, LatentModel):
         require(label is None, "a latent model has no classes")
-        require(steps is None, "a latent model is sampled through its stages: it takes no steps")
+        require(steps is None, "how a latent model's prior is sampled belongs to the model: it takes no steps")
         x = model.sample(n, seed)
     else:
         classes, labels = model.classes, np.arange(n) % model.classes if model.classes else None
@@ -64,7 +64,10 @@ def sample(
             raise UserError(f"cannot write {out}: {error.strerror}") from error
         print(out)
         return 0
-    require(x.ndim == 4 and x.shape[1] in (1, 3), f"samples of shape {tuple(x.shape[1:])} are no pictures: write .npz")
+    require(
+        x.ndim == 4 and x.shape[1] in (1, 3),
+        f"samples of shape {tuple(x.shape[1:])} are no pictures: write them with --out FILE.npz",
+    )
     save_png(sheet(x, classes), out)
     strip = film(model, seed=seed)
     film_file = out.with_name(f"{out.stem}-film.png")

@@ -46,28 +46,29 @@ def read_batch(raw: bytes, name: str) -> dict[str, Any]:
     return dict(batch)
 
 
-def read_batches(place: Path, folder: str, names: Sequence[str], labels: str, side: int = 32) -> Split:
-    """The examples of several batch files, in a folder or in the archive that it came in.
+def read_batches(place: Path, folder: str, names: Sequence[str], labels: str) -> Split:
+    """The examples of several batch files of 32x32 images, in a folder or in the archive that it came in.
+
+    Images are stored as `(n, 3072)`, red before green before blue.
 
     Args:
         place: the archive (.tar.gz), or the folder of the files.
         folder: the folder's name inside the archive.
         labels: the name of the labels in a batch.
-        side: of the images, stored as `(n, 3 * side * side)`, red before green before blue.
     """
     xs, ys = [], []
     for name, raw in _files(place, folder, names):
         batch = read_batch(raw, name)
         x = batch["data"]
-        fits = isinstance(x, np.ndarray) and x.dtype == np.uint8 and x.ndim == 2 and x.shape[1] == 3 * side * side
-        require(fits, f"{name} does not hold {side}x{side} images in colour")
+        fits = isinstance(x, np.ndarray) and x.dtype == np.uint8 and x.ndim == 2 and x.shape[1] == 3 * 32 * 32
+        require(fits, f"{name} does not hold 32x32 images in colour")
         require(labels in batch, f"{name} has no {labels!r}: it is a batch of another data set")
         try:
             y = torch.as_tensor(batch[labels], dtype=torch.int64).reshape(-1)
         except (TypeError, ValueError, RuntimeError) as error:
             raise UserError(f"{name} holds labels that are no whole numbers") from error
         require(len(y) == len(x), f"{name} has {len(x)} images, but {len(y)} labels")
-        xs.append(torch.from_numpy(x.reshape(-1, 3, side, side)))
+        xs.append(torch.from_numpy(x.reshape(-1, 3, 32, 32)))
         ys.append(y)
     return Split(torch.cat(xs), torch.cat(ys))
 

@@ -17,15 +17,15 @@ from energybased.errors import UserError
 PIXELS = 512  # a grid is enlarged until its longer side is about this long
 
 
-def grid(x: Tensor, columns: int | None = None, gap: int = 1) -> Tensor:
+def grid(x: Tensor, columns: int | None = None) -> Tensor:
     """One picture `(channels, height, width)` of pictures `(n, channels, height, width)` in [0, 1], row by row."""
     n, channels, height, width = x.shape
     columns = math.ceil(math.sqrt(n)) if columns is None else columns
     rows = math.ceil(n / columns)
     x = torch.cat([x, x.new_ones(rows * columns - n, channels, height, width)])
-    padded = F.pad(x, (0, gap, 0, gap), value=1.0)
-    sheet = padded.view(rows, columns, channels, height + gap, width + gap).permute(2, 0, 3, 1, 4)
-    return sheet.reshape(channels, rows * (height + gap), columns * (width + gap))[:, :-gap, :-gap]
+    padded = F.pad(x, (0, 1, 0, 1), value=1.0)
+    sheet = padded.view(rows, columns, channels, height + 1, width + 1).permute(2, 0, 3, 1, 4)
+    return sheet.reshape(channels, rows * (height + 1), columns * (width + 1))[:, :-1, :-1]
 
 
 def sheet(x: Tensor, classes: int) -> Tensor:

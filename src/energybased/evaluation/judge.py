@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from energybased.evaluation.frechet import frechet_distance
 
 CHUNK = 1000  # pictures at a time
+FEATURES = 64  # in which distances are taken
 
 
 class Judge(nn.Module):
@@ -22,7 +23,6 @@ class Judge(nn.Module):
         convolutions: channels and stride of each.
         norm: a batch norm after each convolution.
         pool: strides are taken by a maximum over the convolution's outputs, not by the convolution.
-        features: width of the layer that distances are taken in.
     """
 
     def __init__(
@@ -33,7 +33,6 @@ class Judge(nn.Module):
         convolutions: Sequence[tuple[int, int]] = ((32, 1), (64, 2), (64, 1)),
         norm: bool = False,
         pool: bool = False,
-        features: int = 64,
     ) -> None:
         super().__init__()
         self.name, self.event = name, tuple(event)
@@ -45,8 +44,8 @@ class Judge(nn.Module):
             layers += [nn.BatchNorm2d(wide), nn.ReLU()] if norm else [nn.ReLU()]
             channels, height, width = wide, (height - 1) // stride + 1, (width - 1) // stride + 1
         flat = channels * height * width
-        self.body = nn.Sequential(*layers, nn.Flatten(), nn.Linear(flat, features), nn.ReLU())
-        self.head = nn.Linear(features, classes)
+        self.body = nn.Sequential(*layers, nn.Flatten(), nn.Linear(flat, FEATURES), nn.ReLU())
+        self.head = nn.Linear(FEATURES, classes)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits `(batch, classes)`."""

@@ -44,8 +44,8 @@ def fit_staged_prior(
         positives: samples `(n, dim)`, or a function that draws n of them.
         dim: entries of each.
         stages: how many at the most, or "auto", five; after one that has nothing to learn there are no more.
-        base: where the stages begin; a standard normal if not given. With samples of another density as base, the
-            fit is the logarithm of the ratio of both, `log_ratio`.
+        base: where the stages begin; a standard normal if not given. Whatever energy with known log Z it is
+            (`energies.Analytic`), `log_ratio` is the logarithm of the ratio of both densities.
         network: widths of the hidden layers of each ratio.
         budget: updates of each stage at the most.
         generator: seeds the fit.
@@ -60,8 +60,10 @@ def fit_staged_prior(
     """
     whole = isinstance(stages, int) and not isinstance(stages, bool) and stages >= 1
     require(stages == "auto" or whole, f"stages is 'auto' or >= 1, got {stages}")
+    require(base is None or isinstance(base, Analytic), f"base is an energy that can be drawn from, got {type(base)}")
     require(base is None or base.dim == dim, f"the base is over {base and base.dim} entries, the positives over {dim}")
-    require(all(width >= 1 for width in network), f"network must be widths of layers, got {tuple(network)}")
+    widths = isinstance(network, Sequence) and all(width >= 1 for width in network)
+    require(widths, f"network must be widths of layers, got {network}")
     steps = UPDATES if budget is None else budget
     require(steps > SOON, f"budget must be above {SOON} updates, after which a stage is judged, got {steps}")
     positives, shown = _checked(positives, dim)
@@ -121,10 +123,12 @@ def _beyond(prior: StagedPrior, positives: Tensor, generator: Generator | None) 
 def _own_randomness() -> Iterator[None]:
     """Training seeds the global generators, which are the caller's; they go on as if there had been none."""
     numbers, python = np.random.get_state(), random.getstate()
-    with torch.random.fork_rng():
-        yield
-    np.random.set_state(numbers)
-    random.setstate(python)
+    try:
+        with torch.random.fork_rng():
+            yield
+    finally:
+        np.random.set_state(numbers)
+        random.setstate(python)
 
 
 def _trained(loop: Loop) -> TrainState:

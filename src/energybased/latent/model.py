@@ -21,6 +21,7 @@ from energybased.sampling import HMC, AnyKernel, Langevin, Streams, sample
 from energybased.sampling.annealed import anneal
 
 ROWS = 500  # at a time
+FAR = 30.0  # where no noise takes pixels of [0, 1]: these were not scaled
 CHAIN = 20  # steps, of a model that infers by an encoder alone
 DRAWS = 5  # of the posterior, over which a score is averaged
 LEVELS = 100  # of annealing, of each stage and of the reconstruction
@@ -56,6 +57,7 @@ class LatentModel:
     score_by: ScoreBy = "joint"
 
     def __post_init__(self) -> None:
+        _ = self.posterior  # whose settings are checked as it is made
         require(self.score_by in get_args(ScoreBy), f"score_by is 'joint' or 'ratio', got {self.score_by!r}")
         require(
             self.score_sigma is None or self.score_sigma > 0, f"score_sigma must be positive, got {self.score_sigma}"
@@ -108,9 +110,9 @@ class LatentModel:
             free: boolean, broadcastable to x; pixels that are True do not count, and no encoder is asked.
 
         Raises:
-            UserError: if x is not a batch of finite pictures of the model's shape.
+            UserError: if x is not a batch of finite pictures of the model's shape, or free no mask of it.
         """
-        self._check(x)
+        self._check(x, free)
         rng = torch.Generator().manual_seed(seed)
         encoder = {} if self.encoder is None or free is not None else {"encoder": self.encoder}
         start = torch.cat([self.posterior.start(encoder, part, self.dim, rng) for part in x.split(ROWS)])
@@ -134,9 +136,6 @@ class LatentModel:
 
         Chains begin at noise, and have the model's steps ten times unless told otherwise; 200 where there are none.
         """
-        require(free.dtype == torch.bool, f"free must be a boolean mask, got {free.dtype}")
-        fits = free.ndim <= x.ndim and all(a in (1, b) for a, b in zip(free.shape[::-1], x.shape[::-1], strict=False))
-        require(fits, f"free, {tuple(free.shape)}, does not broadcast to x, {tuple(x.shape)}")
         z = self.infer(x, 10 * (self.steps or CHAIN) if steps is None else steps, seed, free)
         return torch.where(free, self.generate(z), x)
 
@@ -171,6 +170,7 @@ class LatentModel:
         joint from below in expectation, less an estimate of the prior's log Z; `prior.log_z` has the error of that.
         """
         self._check(x)
+        require(chains >= 1, f"chains must be at least 1, got {chains}")
         rng = torch.Generator().manual_seed(seed)
         bounds = []
         for part in x.split(max(1, ROWS // chains)):
@@ -188,10 +188,20 @@ class LatentModel:
         made: Tensor = torch.cat([self.generator(part) for part in z.split(ROWS)])
         return made
 
-    def _check(self, x: Tensor) -> None:
-        event = self.event
+    def _check(self, x: Tensor, free: Tensor | None = None) -> None:
+        event, kind = self.event, self.prior.learned.dtype
+        require(x.dtype == kind, f"x must hold pixels in [0, 1] as {kind}, got {x.dtype}")
         require(tuple(x.shape[1:]) == event, f"x must be (n, {', '.join(map(str, event))}), got {tuple(x.shape)}")
         require(len(x) >= 1 and bool(x.isfinite().all()), "x must hold examples, all of finite numbers")
+        if free is not None:
+            require(free.dtype == torch.bool, f"free must be a boolean mask, got {free.dtype}")
+            fits = free.ndim <= x.ndim and all(
+                a in (1, b) for a, b in zip(free.shape[::-1], x.shape[::-1], strict=False)
+            )
+            require(fits, f"free, {tuple(free.shape)}, does not broadcast to x, {tuple(x.shape)}")
+            x = x.masked_fill(free, 0.0)
+        largest = float(x.abs().max())
+        require(largest <= FAR, f"x must hold pixels in [0, 1], got {largest:g}: scale them")
 
 
 def _in_parts(function: Callable[[Tensor], Tensor], n: int) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import get_args
 
 from torch import Generator, Tensor
 
@@ -30,6 +31,7 @@ class ShortRun:
 
     def __post_init__(self) -> None:
         require(self.steps >= 1, f"steps must be at least 1, got {self.steps}")
+        require(self.engine in get_args(Engine), f"engine is 'eager' or 'compiled', got {self.engine!r}")
 
     def draw(self, prior: Energy, base: Analytic, n: int, rng: Generator, like: Tensor) -> Tensor:
         """n samples `(n, dim)`, of the type of `like` and beside it."""

@@ -38,6 +38,8 @@ class StagedPrior(Energy):
 
     def __init__(self, base: Analytic, logits: Parallel) -> None:
         super().__init__()
+        wide = logits.weights[0].shape[1]
+        require(wide == base.dim, f"the base is over {base.dim} entries, the networks over {wide}")
         self.base, self.logits = base, logits
         self.register_buffer("learned", torch.zeros(logits.count))
         self.register_buffer("excess", torch.zeros(()))  # log Z beyond that of the base
@@ -105,6 +107,7 @@ class StagedPrior(Energy):
     def sample(self, n: int, generator: Generator | None = None, k: int | None = None) -> Tensor:
         """n samples `(n, dim)`, annealed through the stages (the first k of them, if given) and resampled."""
         k = len(self.learned) if k is None else k
+        require(n >= 1, f"n must be at least 1, got {n}")
         require(0 <= k <= len(self.learned), f"k must be in 0 ... {len(self.learned)} stages, got {k}")
         chains = self.annealed(k, max(n, POPULATION), generator)
         order = torch.randperm(len(chains.x), generator=generator)[:n]  # copies lie side by side

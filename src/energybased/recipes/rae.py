@@ -32,6 +32,7 @@ class RaeRecipe(CodedRecipe):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        require(self.stages == 1, f"the prior is its base: stages is 1, got {self.stages}")
         require(self.components >= 1, f"components must be at least 1, got {self.components}")
 
     def blank(self, event: tuple[int, ...]) -> dict[str, nn.Module]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import Any, TypeVar
 
+from energybased.errors import UserError, nearest
 from energybased.latent import ShortRun
 from energybased.recipes.latent import LatentRecipe
 from energybased.recipes.lebm import LebmRecipe
@@ -60,5 +61,7 @@ SYSTEMS: dict[str, Callable[[StagedRecipe], LatentRecipe]] = {
 
 def system(name: str, recipe: StagedRecipe) -> LatentRecipe:
     """The system of this name with what it shares with a recipe, which is itself the first of them."""
+    if name not in SYSTEMS:
+        raise UserError(f"there is no system {name!r}: {nearest(name, SYSTEMS)}")
     made = SYSTEMS[name](recipe)
     return made if made is recipe else replace(made, recipe=f"{recipe.recipe}-{name}")

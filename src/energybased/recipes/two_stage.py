@@ -34,6 +34,7 @@ class TwoStageRecipe(CodedRecipe):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        require(self.stages == 1, f"the prior is its base: stages is 1, got {self.stages}")
         require(0 < self.first < 1, f"first must be in (0, 1), got {self.first}")
 
     def blank(self, event: tuple[int, ...]) -> dict[str, nn.Module]:

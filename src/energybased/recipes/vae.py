@@ -37,6 +37,8 @@ class VaeRecipe(CodedRecipe):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.prior in get_args(LearnedBy), f"no such prior: {self.prior!r}")
+        one = self.prior == "telescope" or self.stages == 1
+        require(one, f"stages are a telescope's; with prior {self.prior!r} stages is 1, got {self.stages}")
         require(self.magnitude == 1 or self.prior == "telescope", "magnitude belongs to a telescope's waymarks")
         require(0 < self.first < 1, f"first must be in (0, 1), got {self.first}")
 

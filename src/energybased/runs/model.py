@@ -100,7 +100,10 @@ class Model:
 
     @torch.no_grad()
     def score(self, x: Tensor) -> Tensor:
-        """Marginal energies `(n,)`; high means strange."""
+        """Marginal energies `(n,)` of x `(n, *event)`; high means strange."""
+        fits = tuple(x.shape[1:]) == tuple(self.event)
+        require(fits, f"x must be (n, {', '.join(map(str, self.event))}), got {tuple(x.shape)}")
+        require(len(x) >= 1 and bool(x.isfinite().all()), "x must hold examples, all of finite numbers")
         energy = self.marginal
         return torch.cat([energy.select(r)(x[r]) for r in _chunks(len(x))])
 
@@ -136,6 +139,7 @@ def load(path: Path | str, energy: nn.Module | None = None, step: int | None = N
     read_state(folder, facts["identity"])
     weights, event = load_group(folder, "ema"), tuple(facts["event"])
     recipe = None if facts["settings"] is None else read_recipe(facts["settings"])
+    require(energy is None or recipe is None, f"{path} is a run of a recipe, which has its own network")
     if isinstance(recipe, LatentRecipe):
         return _latent(recipe, event, weights, str(path))
     own = None if recipe is None else _of_energies(recipe, path)

@@ -53,7 +53,9 @@ def train(
         Interrupted: after Ctrl-C, with a checkpoint written.
     """
     if recipe is not None:
-        require(energy is None and data is None and objective is None, "give a recipe, or parts of your own; not both")
+        require(isinstance(recipe, Recipe), f"recipe is one of energybased.recipes, got {recipe!r}")
+        own = energy is None and data is None and objective is None and settings is None
+        require(own, "give a recipe, or parts of your own; not both")
         recipe = recipe if steps is None else replace(recipe, steps=steps)
         loop, facts = _of_recipe(recipe)
         folder = Path(out) if out is not None else Path("runs") / recipe.recipe
@@ -81,6 +83,8 @@ def resume(
     run = Run.open(path)
     facts, recipe = run.recipe, None
     if facts["settings"] is not None:
+        none = all(part is None for part in (energy, data, objective, steps, settings))
+        require(none, f"{path} is a run of a recipe, which has its parts: pass the path alone")
         recipe = read_recipe(facts["settings"])
         loop, _ = _loop(recipe, same_data(run, recipe))
     else:

@@ -21,10 +21,10 @@ MOST = 1000  # levels of one energy
 
 
 class Estimate(NamedTuple):
-    """A logarithm of a ratio of normalising constants."""
+    """A logarithm of a normalising constant, or of the ratio of two."""
 
     value: float  # nats
-    error: float  # standard error, by the delta method; too small where the weights' tail was not seen
+    error: float  # standard error; too small where the weights' tail was not seen
     ess: float  # effective sample size of the weights, 1 ... n
 
 
@@ -39,7 +39,8 @@ class Annealed(NamedTuple):
     def estimate(self) -> Estimate:
         """log Z_last - log Z_first: of chains from exact samples, a lower bound in expectation.
 
-        Error and effective sample size are NaN if chains were resampled on the way: compare several runs.
+        The error is by the delta method. It and the effective sample size are NaN if chains were resampled on the way:
+        compare several runs.
         """
         largest = self.log_weights.max()
         weights = (self.log_weights - largest).exp()

@@ -32,7 +32,7 @@ class StageRatio:
     four standard errors, after a hundred updates.
     Data that come again and again are learned by heart: rows of a batch whose y is True teach nothing, and judge alone.
     After a stage that has learned nothing, every other is over at once. An optimiser with weight decay, or one that
-    remembers the stage before, would change that stage: see `stage_phase`.
+    remembers the stage before, would change that stage.
 
     Args:
         stage: k, from 0.
