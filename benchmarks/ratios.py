@@ -51,8 +51,11 @@ PROBLEMS: dict[str, Callable[[], Analytic]] = {"ring": ring, "chasm": chasm, "pi
 
 
 def quadrature(prior: StagedPrior, target: Analytic) -> tuple[float, float]:
-    """KL(target | prior) in nats, and how far `log_z` is off, on a grid of the plane."""
-    side = torch.linspace(-6, 6, 801, dtype=torch.float64)
+    """KL(target | prior) in nats, and how far `log_z` is off, on a grid of the plane.
+
+    It is wide, for one stage leaves mass where the target has none.
+    """
+    side = torch.linspace(-10, 10, 1401, dtype=torch.float64)
     points, area = torch.cartesian_prod(side, side).float(), (side[1] - side[0]) ** 2
     energy = torch.cat([prior(part) for part in points.split(20_000)]).double()
     log_z = torch.logsumexp(-energy, 0) + area.log()
