@@ -6,23 +6,8 @@ from itertools import product
 
 from cells import line, number, rows, verdict
 
-SYSTEMS = {
-    "stages": "**stages**",
-    "stages-encoder": "stages, chains from an encoder",
-    "one-stage-afterwards": "one stage, once the generator has learned",
-    "stages-afterwards": "stages, once the generator has learned",
-    "stages-matched": "the same, from a base with the moments of posteriors",
-    "one-stage": "one stage (noise-contrastive)",
-    "lebm": "LEBM",
-    "lebm-encoder": "LEBM, chains from an encoder",
-    "vae": "VAE",
-    "ncp-vae": "VAE, one ratio afterwards (NCP-VAE)",
-    "telescope": "VAE, telescoping ratios afterwards",
-    "intensified": "VAE, telescoping ratios with a hundred times the noise",
-    "discrepancy": "VAE, energy discrepancy afterwards",
-    "two-stage": "two-stage VAE",
-    "rae": "regularised autoencoder, ten Gaussians over its latent vectors",
-}
+from energybased.recipes.systems import SYSTEMS
+
 DISTANCES = ("fd", "fd of the base", "fd of posteriors")
 LATENT = {"MNIST": "mnist-latent-small", "Fashion-MNIST": "fashion-latent-small", "CIFAR-10": "cifar10-latent-small"}
 RATIOS = ("one-stage", "ncp-vae", "telescope", "intensified", "one-stage-afterwards")  # ratio methods beside ours
@@ -34,19 +19,25 @@ PUBLISHED = {  # pooled split
 BEST = (0.684, 0.941, 0.964, 0.815, 0.796)  # of any method, digit by digit
 
 
+def named(system: str) -> str:
+    """What a system's row is called; ours stands out."""
+    words = SYSTEMS[system].words
+    return f"**{words}**" if system == "stages" else words
+
+
 def systems() -> str:
     """Latent models side by side, one data set after the other."""
     lines = ["| data | system | FD | after 1, 2, … stages | FD of the base | FD of posteriors | MSE | minutes |"]
     lines += ["|---|---|---|---|---|---|---|---|"]
     for data, name in LATENT.items():
         found = rows(f"{name}.json")
-        for system, said in SYSTEMS.items():
+        for system in SYSTEMS:
             if f"{system}: fd" in found:
                 values = [number(found[f"{system}: {what}"]) for what in DISTANCES]
                 after = [number(r) for what, r in found.items() if what.startswith(f"{system}: fd after")]
                 values.insert(1, ", ".join(after))
                 values += [number(found[f"{system}: mse"], 4), number(found[f"{system}: minutes"])]
-                lines.append(f"| {data} | {said} | {' | '.join(values)} |")
+                lines.append(f"| {data} | {named(system)} | {' | '.join(values)} |")
     return "\n".join(lines)
 
 
@@ -80,7 +71,7 @@ def against(data: str, found: dict[str, dict], what: str, digits: int) -> str:
     ours = found[f"stages: {what}"]
     return line(
         f"{data}: {what.upper()}, against the best ratio method and LEBM",
-        f"< {rivals[nearest]:.{digits}f}, {SYSTEMS[nearest]}",
+        f"< {rivals[nearest]:.{digits}f}, {SYSTEMS[nearest].words}",
         f"< {others[first]:.{digits}f}, every row",
         number(ours, digits),
         verdict(ours["value"], rivals[nearest], others[first]),
@@ -137,7 +128,7 @@ def anomalies() -> str:
         made = [found.get(f"{system}, {how}, {split}: digit {digit}") for digit in DIGITS]
         if any(made):
             values = " | ".join("" if r is None else number(r, 3) for r in made)
-            lines.append(f"| {split} | {SYSTEMS[system]} | {how} | {values} |")
+            lines.append(f"| {split} | {named(system)} | {how} | {values} |")
     pooled = any(", pooled: " in what for what in found)
     for who, values in PUBLISHED.items() if pooled else ():
         lines.append(f"| pooled | {who} | joint | {' | '.join(f'{value:.3f}' for value in values)} |")

@@ -40,13 +40,6 @@ def test_every_command_is_one():
             assert (tool, word in targets if tool == "make" else word in VERBS) in (("make", True), ("ebm", True)), line
 
 
-def test_every_system_has_a_row_in_the_table():
-    named = "import latent_table; from energybased.recipes.systems import SYSTEMS"
-    check = f"{named}; assert set(latent_table.SYSTEMS) == set(SYSTEMS)"
-    done = execute(["-c", check], ROOT / "benchmarks")
-    assert done.returncode == 0, done.stderr
-
-
 def test_tables_are_made_from_results():
     check = "import pages as p; [p.rewritten(t := (p.ROOT / n).read_text(), n) == t or exit(n) for n in p.PAGES]"
     done = execute(["-c", check], ROOT / "benchmarks")

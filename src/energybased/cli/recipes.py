@@ -22,7 +22,9 @@ def recipes(name: tyro.conf.Positional[str] = "", /) -> int:
     if not name:
         for known, build in RECIPES.items():
             print(f"{known:<20} {(inspect.getdoc(build) or '').splitlines()[0]}")
-        print(f"\nto compare a latent recipe with, RECIPE-SYSTEM: {', '.join(SYSTEMS)}")
+        print("\nwhat a latent recipe is compared with, RECIPE-SYSTEM:\n")
+        for known, (words, _) in SYSTEMS.items():
+            print(f"{known:<20} {words}")
         return 0
     recipe = find_recipe(name)
     settings = to_json(recipe)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields, replace
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from energybased.errors import UserError, nearest
 from energybased.latent import ShortRun
@@ -40,22 +40,50 @@ def _lebm(recipe: StagedRecipe, **changes: Any) -> LebmRecipe:
     return _like(recipe, LebmRecipe, **own | changes)
 
 
-SYSTEMS: dict[str, Callable[[StagedRecipe], LatentRecipe]] = {
-    "stages": lambda recipe: recipe,
-    "one-stage": lambda recipe: replace(recipe, stages=1),
-    "one-stage-afterwards": lambda recipe: replace(recipe, stages=1, alone=True, resting=1, **RESTING),
-    "stages-afterwards": lambda recipe: replace(recipe, alone=True, resting=recipe.stages, **RESTING),
-    "stages-matched": lambda recipe: replace(recipe, alone=True, resting=recipe.stages, matched=True, **RESTING),
-    "stages-encoder": lambda recipe: replace(recipe, encoder=True),
-    "lebm": lambda recipe: _lebm(recipe),
-    "lebm-encoder": lambda recipe: _lebm(recipe, encoder=True),
-    "vae": lambda recipe: _coded(recipe, VaeRecipe),
-    "ncp-vae": lambda recipe: _coded(recipe, VaeRecipe, prior="contrast"),
-    "telescope": lambda recipe: _coded(recipe, VaeRecipe, prior="telescope", stages=BRIDGES),
-    "intensified": lambda recipe: _coded(recipe, VaeRecipe, prior="telescope", stages=BRIDGES, magnitude=MAGNITUDE),
-    "discrepancy": lambda recipe: _coded(recipe, VaeRecipe, prior="discrepancy"),
-    "two-stage": lambda recipe: _coded(recipe, TwoStageRecipe),
-    "rae": lambda recipe: _coded(recipe, RaeRecipe),
+class System(NamedTuple):
+    """What a latent recipe can be compared with."""
+
+    words: str
+    like: Callable[[StagedRecipe], LatentRecipe]  # with what the recipe has
+
+
+SYSTEMS: dict[str, System] = {
+    "stages": System("stages", lambda recipe: recipe),
+    "one-stage": System("one stage (noise-contrastive)", lambda recipe: replace(recipe, stages=1)),
+    "one-stage-afterwards": System(
+        "one stage, once the generator has learned",
+        lambda recipe: replace(recipe, stages=1, alone=True, resting=1, **RESTING),
+    ),
+    "stages-afterwards": System(
+        "stages, once the generator has learned",
+        lambda recipe: replace(recipe, alone=True, resting=recipe.stages, **RESTING),
+    ),
+    "stages-matched": System(
+        "stages afterwards, from a base with the moments of posteriors",
+        lambda recipe: replace(recipe, alone=True, resting=recipe.stages, matched=True, **RESTING),
+    ),
+    "stages-encoder": System("stages, chains from an encoder", lambda recipe: replace(recipe, encoder=True)),
+    "lebm": System("LEBM", lambda recipe: _lebm(recipe)),
+    "lebm-encoder": System("LEBM, chains from an encoder", lambda recipe: _lebm(recipe, encoder=True)),
+    "vae": System("VAE", lambda recipe: _coded(recipe, VaeRecipe)),
+    "ncp-vae": System(
+        "VAE, one ratio afterwards (NCP-VAE)", lambda recipe: _coded(recipe, VaeRecipe, prior="contrast")
+    ),
+    "telescope": System(
+        "VAE, telescoping ratios afterwards",
+        lambda recipe: _coded(recipe, VaeRecipe, prior="telescope", stages=BRIDGES),
+    ),
+    "intensified": System(
+        "VAE, telescoping ratios with a hundred times the noise",
+        lambda recipe: _coded(recipe, VaeRecipe, prior="telescope", stages=BRIDGES, magnitude=MAGNITUDE),
+    ),
+    "discrepancy": System(
+        "VAE, energy discrepancy afterwards", lambda recipe: _coded(recipe, VaeRecipe, prior="discrepancy")
+    ),
+    "two-stage": System("two-stage VAE", lambda recipe: _coded(recipe, TwoStageRecipe)),
+    "rae": System(
+        "regularised autoencoder, ten Gaussians over its latent vectors", lambda recipe: _coded(recipe, RaeRecipe)
+    ),
 }
 
 
@@ -63,5 +91,5 @@ def system(name: str, recipe: StagedRecipe) -> LatentRecipe:
     """The system of this name with what it shares with a recipe, which is itself the first of them."""
     if name not in SYSTEMS:
         raise UserError(f"there is no system {name!r}: {nearest(name, SYSTEMS)}")
-    made = SYSTEMS[name](recipe)
+    made = SYSTEMS[name].like(recipe)
     return made if made is recipe else replace(made, recipe=f"{recipe.recipe}-{name}")
