@@ -235,6 +235,11 @@ def test_a_latent_run_is_used_as_any_other(latent, capsys):
         assert "ebm train digits-latent --" in page and title in page and page.count("data:image/png") == pictures
 
 
+def test_no_longer_chains_of_a_latent_run(latent, capsys):
+    assert main(["report", "runs/z", "--long"]) == 2
+    assert "--long" in capsys.readouterr().err
+
+
 def test_scores_are_lines_of_csv(run, latent, folder, capsys):
     x = np.random.default_rng(0).random((3, 1, 8, 8), dtype=np.float32)
     np.save("x.npy", x)

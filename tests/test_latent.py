@@ -456,6 +456,13 @@ def test_posteriors_that_diverge_reach_the_guard(rng):
     assert not vital.healthy(float(metrics[vital.name]), vital.warmup) and base.mean.isfinite().all()
 
 
+def test_an_engine_that_nobody_settled_is_named(rng):
+    prior = StagedPrior(StandardNormal(2), Parallel(2, (8,), 1))
+    parts = {"prior": prior, "generator": dense_generator(2, (8,), (1, 2, 2))}
+    with pytest.raises(UserError, match="settled"):
+        Posterior(engine="auto").draw(parts, prior, torch.rand(3, 1, 2, 2), 2, rng)
+
+
 class Doubled(torch.nn.Module):
     def forward(self, z):
         return 2 * z

@@ -30,13 +30,14 @@ def report(path: tyro.conf.Positional[Path], /, long: bool = False, judge: Path 
 
     Args:
         path: the run.
-        long: also measure chains ten times as long as the recipe's.
+        long: also measure chains ten times as long as the recipe's, of an energy over data.
         judge: a judge's run or file; if not given, results/judges/DATA.safetensors, or for the digits one trained
             on the spot. Without a judge no distances are measured.
     """
     model, opened = load(path), Run.open(path)
     require(opened.recipe["settings"] is not None, f"{path} was trained on parts of your own: it has no recipe")
     recipe = read_recipe(opened.recipe["settings"])
+    require(not (long and isinstance(model, LatentModel)), "--long is for chains over data: this is a latent model")
     data = same_data(opened, recipe)
     rows = []
     if isinstance(recipe, LatentRecipe) and recipe.without is not None:

@@ -10,7 +10,7 @@ from torch import Generator, Tensor, nn
 
 from energybased.energies import Reconstruction
 from energybased.energy import Energy
-from energybased.errors import require
+from energybased.errors import UserError, require
 from energybased.networks import Encoder
 from energybased.objectives.objective import Parts
 from energybased.sampling import AnyKernel, Engine, Langevin, Streams, advance, evaluating, fastest
@@ -27,7 +27,7 @@ class Posterior:
         sigma: standard deviation of pixels in [0, 1] around g(z); 0.15 here is 0.3 on [-1, 1].
         kernel: one transition.
         steps: transitions of a chain.
-        engine: how chains are computed; see `sample`. "auto" is whichever a trial before training finds faster.
+        engine: how chains are computed; see `sample`. In a recipe "auto" is what a trial before training finds faster.
     """
 
     sigma: float = 0.15
@@ -57,10 +57,11 @@ class Posterior:
         start = self.start(parts, x, dim, rng)
         if self.steps == 0:
             return start
+        if self.engine == "auto":
+            raise UserError("engine='auto' is settled by a recipe before training: here, say 'eager' or 'compiled'")
         energy = self.energy(prior, parts["generator"], x)
-        engine: Engine = "compiled" if self.engine == "compiled" else "eager"
         with evaluating(energy):
-            return advance(energy, start, self.kernel, self.steps, Streams.of(rng, start), engine=engine).x
+            return advance(energy, start, self.kernel, self.steps, Streams.of(rng, start), engine=self.engine).x
 
     def fastest(self, prior: Energy, generator: nn.Module, x: Tensor, start: Tensor) -> Engine:
         """The engine that a trial finds faster."""

@@ -41,9 +41,9 @@ class LatentRecipe(Recipe):
         posterior: the chains on the posterior.
         precision: in which the generator computes; latent vectors, weights and the prior are in float32.
         score_sigma: the sigma by which the trained model weighs reconstructions in its scores; its own if None.
-        score_by: whether the prior counts in scores as it is, or against its base; see `LatentModel.score`.
+        score_by: whether the prior counts in scores as it is ("joint"), or against its base ("ratio").
         without: a class that is left out of training, and strange in the test split.
-        pooled: with it, the test split has all its examples and a fifth of the others; see `data.left_out`.
+        pooled: with it, the test split has all its examples and a fifth of the others, as in Zenati et al. 2018.
     """
 
     recipe: Suppress[str] = "latent"

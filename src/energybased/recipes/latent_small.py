@@ -15,7 +15,7 @@ from energybased.training import Adam
 def mnist_latent_small(**changes: Any) -> StagedRecipe:
     """A generator of MNIST's digits with a prior learned in four stages, in minutes.
 
-    To expect: FD(judge-mnist) of about 3 for 5,000 samples, where N(0, I) has 43 and posteriors of the data 0.7
+    To expect: FD(judge-mnist) of about 3 for 5,000 samples, where N(0, I) has 41 and posteriors of the data 0.7
     (results/mnist-latent-small.json).
     """
     recipe = StagedRecipe(

@@ -16,7 +16,7 @@ def mnist_conditional(**changes: Any) -> EnergyRecipe:
 
     The data are smoothed with noise, chains run at temperature 1 and keep their class, as in the recipe `digits`. To
     expect: FD(judge-mnist) of about 2 for 5,000 fresh samples, beside 18 for the best mixture of Gaussians by class
-    and 137 for one Gaussian, after 35 minutes on a third of two cores (results/mnist-conditional.json). How often the
+    and 138 for one Gaussian, after 33 minutes on a third of two cores (results/mnist-conditional.json). How often the
     noise is taken off was chosen on the validation split.
     """
     recipe = EnergyRecipe(

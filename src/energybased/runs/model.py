@@ -35,6 +35,11 @@ class Model:
     """The averaged weights of a run, in eval mode, with the settings they were trained under.
 
     A conditional model takes its classes in turn, row i the class i modulo classes; `given` binds it to others.
+
+    Args:
+        energy: over x of shape `(batch, *event)`, frozen.
+        own: the recipe it was trained by; None for a run on a network of the user's own.
+        event: shape of one example.
     """
 
     energy: Energy
