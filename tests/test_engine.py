@@ -7,12 +7,14 @@ import warnings
 import pytest
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from energybased import Langevin, Network, StandardNormal, Underdamped, sample
 from energybased.energies import ANALYTIC, NEURAL, Ratios
 from energybased.errors import UserError
 from energybased.networks import MLP, Half, Parallel, Residual, Stage
 from energybased.sampling import KERNELS, Streams, engine
+from energybased.sampling.graph import graph, loop
 
 CONDITIONAL = NEURAL[2]  # a Gaussian tilted by a network of classes
 ROUNDING = 1e-6  # relative, over one step in float32
@@ -269,3 +271,42 @@ def test_the_faster_engine_is_found_by_trying(monkeypatch):
     assert module.fastest(StandardNormal(2), torch.zeros(4, 2), Langevin.overdamped(0.1), 3) == "compiled"
     cost["compiled"] = 4.0
     assert module.fastest(StandardNormal(2), torch.zeros(4, 2), Langevin.overdamped(0.1), 3) == "eager"
+
+
+class Recorder(TorchDispatchMode):
+    """What a CUDA graph does, on a processor: the same operators on the same memory, again at every replay."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = []
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        made = function(*args, **(kwargs or {}))
+        self.calls.append((function, args, kwargs or {}, made))
+        return made
+
+    def replay(self):
+        for function, args, kwargs, made in self.calls:
+            again = function(*args, **kwargs)
+            if again is not made:
+                made.copy_(again)
+
+
+def test_a_captured_step_is_the_step(monkeypatch):
+    monkeypatch.setattr("torch.cuda.CUDAGraph", Recorder)
+    monkeypatch.setattr("torch.cuda.graph", lambda recorder: recorder)
+    step = lambda a, x, n: (torch.sin(a * x) + n, n + 1)  # noqa: E731
+    run = graph(step, [torch.tensor(2.0)], [torch.zeros(3), torch.tensor(0)])
+    for a, steps in ((1.5, 4), (-0.5, 1), (0.7, 0)):  # other tensors than those that it was captured with
+        fixed, moving = [torch.tensor(a)], [torch.rand(3, generator=generator()), torch.tensor(5)]
+        for mine, expected in zip(run(fixed, moving, steps), loop(step)(fixed, moving, steps), strict=True):
+            assert torch.equal(mine, expected)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@pytest.mark.parametrize("kernel", KERNELS, ids=lambda kernel: type(kernel).__name__)
+def test_a_graph_on_a_gpu_is_the_eager_chain(kernel):
+    energy = Network(MLP(64, (16,), 10)).cuda().given(torch.arange(8).cuda())
+    start = torch.rand(8, 1, 8, 8, generator=generator(1)).cuda()
+    same(*[sample(energy, start, kernel, 3, generator(2), engine=name) for name in ("compiled", "eager")], 3 * ROUNDING)
+    assert len(engine._programs) == 1 and None not in engine._programs.values()

@@ -18,6 +18,7 @@ from torch.func import functional_call
 
 from energybased.energy import Energy
 from energybased.sampling.diagnostics import Tally
+from energybased.sampling.graph import Steps, graph, loop
 from energybased.sampling.kernel import Kernel, State
 from energybased.sampling.products import PRODUCTS
 from energybased.sampling.split import split
@@ -60,7 +61,7 @@ class Program(NamedTuple):
     """One transition as code, for tensors of the shapes that it was traced with."""
 
     once: fx.GraphModule  # the energy's tensors -> what the steps need of them
-    step: Callable[..., Any]  # that, the streams' keys, the tensors of state, tally and positions -> these three anew
+    steps: Steps  # with that and the streams' keys, the tensors of state, tally and positions -> these three anew
     fields: tuple[tuple[str, ...], tuple[str, ...]]  # of state and tally, those that are there
     draws: dict[str, int]  # numbers that a step takes from the streams, by kind
 
@@ -70,8 +71,7 @@ class Program(NamedTuple):
 
         def run(state: State, tally: Tally, streams: Streams, steps: int) -> tuple[State, Tally]:
             now = [*_there(state).values(), *_there(tally).values(), *_positions(streams, self.draws)]
-            for _ in range(steps):
-                now = self.step(*held, streams.keys, *now)
+            now = self.steps([*held, streams.keys], now, steps)
             for kind, count in self.draws.items():
                 streams.positions[kind] += steps * count
             after = State(**dict(zip(of_state, now, strict=False)))
@@ -167,8 +167,9 @@ def _trace(energy: Energy, kernel: Kernel, state: State, tally: Tally, streams: 
         if torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ()):
             raise Unfit(f"the energy draws random numbers, {node.target}")
     once, step = split(traced, len(tensors))
-    code = compiled(step, [*once(*held), streams.keys, *now, *positions])
-    return Program(once, code, names, draws)
+    fixed, moving = [*once(*held), streams.keys], [*now, *positions]
+    code = compiled(step, [*fixed, *moving])
+    return Program(once, graph(code, fixed, moving) if streams.keys.is_cuda else loop(code), names, draws)
 
 
 def _agree(x: Tensor, expected: Tensor) -> bool:
