@@ -212,10 +212,17 @@ def test_two_stages_on_a_base_of_ones_own():
     p, dz = target.log_prob(z).exp(), 12 / 2400
     torch.testing.assert_close(prior.log_ratio(z), prior.log_prob(z) - base.log_prob(z))
     one = (prior.log_prob(z).exp() * dz).sum()
-    assert float(one) == pytest.approx(1, abs=4 * prior.log_z(generator=generator).error)
+    # The error comes from four groups: one in a thousand of Student's t with three degrees of freedom is beyond 12.9.
+    assert float(one) == pytest.approx(1, abs=12.9 * prior.log_z(generator=generator).error)
     left = (p * (target.log_prob(z) - prior.log_prob(z)) * dz).sum()
     whole = (p * (target.log_prob(z) - base.log_prob(z)) * dz).sum()
     assert float(left) < 0.1 * float(whole)
+
+
+def test_a_prior_in_double_precision(rng):
+    prior = StagedPrior(StandardNormal(2), Parallel(2, (8,), 1))
+    prior.learned.fill_(1)
+    assert prior.double().sample(3, rng).dtype == torch.float64
 
 
 def test_a_fit_to_drawn_data_can_go_back(tmp_path):

@@ -96,7 +96,7 @@ class LatentModel:
             return torch.stack([self.generate(start), self.sample(n, seed)])
         rng = torch.Generator().manual_seed(seed)
         prior: Energy = self.prior.base
-        ends = [self.prior.base.draw(n, rng).to(self.prior.learned.device)]
+        ends = [self.prior.base.draw(n, rng).to(self.prior.learned)]
         for stage in self.prior.stages:
             ends.append(anneal(prior, [stage], ends[-1], KERNEL, FOLLOWED, generator=rng).x)
             prior = prior + stage
@@ -175,7 +175,7 @@ class LatentModel:
         bounds = []
         for part in x.split(max(1, ROWS // chains)):
             added = [*self.prior.stages, Reconstruction(self.generator, part, self.sigma).expand(chains)]
-            start = self.prior.base.draw(len(part) * chains, rng)
+            start = self.prior.base.draw(len(part) * chains, rng).to(self.prior.learned)
             weights = anneal(self.prior.base, added, start, HMC(0.05, 5), levels, generator=rng).log_weights
             bounds.append(weights.unflatten(0, (-1, chains)).logsumexp(1) - math.log(chains))
         constant = 0.5 * x[0].numel() * math.log(2 * math.pi * self.sigma**2)
