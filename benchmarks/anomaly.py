@@ -2,8 +2,7 @@
 
 Area under the precision-recall curve of `LatentModel.score`, by the joint energy and by the ratio, the digit that was
 left out being what is to be found, the mean over the last three of twenty checkpoints. This script chooses nothing on
-it. Autoencoders have three times the updates, and LEBM, whose chains on the prior take longer than all else, 0.4 times.
-Runs that are there are gone on with.
+it. Autoencoders have three times the updates. Runs that are there are gone on with.
 """
 
 from __future__ import annotations
@@ -21,14 +20,13 @@ from rows import row, write
 
 from energybased.evaluation.detection import auprc
 from energybased.latent.model import ScoreBy
-from energybased.recipes import LebmRecipe, StagedRecipe, find_recipe
+from energybased.recipes import StagedRecipe, find_recipe
 from energybased.recipes.systems import system
 from energybased.runs.model import load_latent
 from energybased.training import Run, checkpoint
 
 SYSTEMS = ("stages", "lebm", "vae")  # whose last checkpoints are all of the last phase
 DIGITS = (1, 4, 5, 7, 9)
-LESS = 0.4  # times the updates, of LEBM: as many minutes
 CHECKPOINTS, LAST = 20, 3
 
 
@@ -50,8 +48,7 @@ def main() -> None:
                 base = find_recipe("mnist-anomaly-small")
                 assert isinstance(base, StagedRecipe)
                 recipe = replace(system(name, base), seed=seed, without=digit, pooled=options.pooled)
-                part = MORE if recipe.posterior.steps == 0 else LESS if isinstance(recipe, LebmRecipe) else 1
-                steps = round(part * base.steps)
+                steps = base.steps * (MORE if recipe.posterior.steps == 0 else 1)
                 recipe = replace(recipe, steps=steps, checkpoint_every=steps // CHECKPOINTS)
                 folder = Path("runs") / f"anomaly-{split}-{name}-{digit}-{seed}"
                 run = gone_on_with(folder, recipe)
