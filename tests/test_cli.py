@@ -135,7 +135,11 @@ def test_usage_names_every_verb(capsys):
         (["train", "digits", "--classes", "3"], "digits has 10 classes, the recipe takes 3"),
         (["train", "digits", "--data", "nothing.npz"], "no data at nothing.npz"),
         (["train", "digits", "--data", "digist"], "did you mean 'digits'"),
+        (["train", "images", "--data", "nofolder"], "no data set, folder or file 'nofolder'"),
+        (["train", "digits-lebm"], "did you mean 'digits-latent-lebm'"),
         (["train", "--resume", "runs/none"], "no run at runs/none"),
+        (["train", "--resume", "runs/none", "--steps", "4"], "keeps its settings"),
+        (["train", "digits", "--resume", "runs/none"], "keeps its settings"),
         (["sample", "runs/none"], "no run at runs/none"),
         (["report", "runs/none"], "no run at runs/none"),
         (["doctor", "runs/none"], "no run at runs/none"),
@@ -253,11 +257,15 @@ def test_scores_are_lines_of_csv(run, latent, folder, capsys):
     (folder / "pictures").mkdir()
     for i in range(2):
         save_png(torch.from_numpy(x[i]), folder / "pictures" / f"{i}.png")
+    save_png(torch.zeros(3, 9, 12), folder / "pictures" / "2.png")
     assert main(["score", "runs/z", "pictures", "--out", "scores.csv"]) == 0
+    said = capsys.readouterr().err
+    assert "3 of 3 pictures were scaled and cut to 8 x 8" in said and "1 of 3 pictures were turned grey" in said
     assert [line.split(",")[0] for line in (folder / "scores.csv").read_text().splitlines()] == [
         "name",
         "0.png",
         "1.png",
+        "2.png",
     ]
 
 

@@ -243,6 +243,12 @@ def test_channels_that_come_last(tmp_path):
     assert data.event == (3, 4, 5) and len(data.notes) == 2
 
 
+def test_pictures_without_a_place_for_channels_are_grey(tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros((20, 4, 5), np.uint8))
+    data = load_data(str(tmp_path / "a.npy"))
+    assert data.event == (1, 4, 5) and "grey" in data.notes[0]
+
+
 @pytest.mark.parametrize("y", [np.arange(20) + 1, np.arange(20) * 1000, np.full(20, -1)], ids=["one", "gaps", "minus"])
 def test_labels_with_gaps(tmp_path, y):
     np.savez(tmp_path / "a.npz", x=np.zeros((20, 2), np.float32), y=y)

@@ -289,6 +289,12 @@ def test_bad_starts_are_named(start, steps, words):
     assert words in str(error.value)
 
 
+def test_what_is_no_kernel_is_named():
+    for kernel in ("langevin", Langevin, None):
+        with pytest.raises(UserError, match="a kernel has"):
+            sample(StandardNormal(2), torch.zeros(3, 2), kernel, 2)
+
+
 @pytest.mark.parametrize(
     "make",
     [

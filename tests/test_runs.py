@@ -38,6 +38,17 @@ def test_a_class_that_is_not_there(run, y):
         load(run.path).given(y)
 
 
+@pytest.mark.parametrize("y", ["3", 3.0, torch.tensor([0.5]), torch.tensor([], dtype=torch.long)], ids=str)
+def test_a_class_that_is_no_whole_number(run, y):
+    with pytest.raises(UserError, match="whole number"):
+        load(run.path).given(y)
+
+
+def test_bytes_have_no_score(run):
+    with pytest.raises(UserError, match="floating-point"):
+        load(run.path).score(torch.zeros(2, 1, 8, 8, dtype=torch.uint8))
+
+
 def test_a_model_is_bound_once(run):
     with pytest.raises(UserError, match="bound already"):
         load(run.path).given(1).given(2)

@@ -17,14 +17,14 @@ class Interrupted(Exception):
     """Ctrl-C came; a checkpoint is written, and the message says how to go on."""
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """The part of a sentence that offers what was probably meant.
+def nearest(name: str, known: Iterable[str], also: Iterable[str] = ()) -> str:
+    """The part of a sentence that offers what was probably meant, of what is known and of what is not listed.
 
     >>> nearest("digit", ["digits", "mnist"])
     "did you mean 'digits'? (known: digits, mnist)"
     """
     known = sorted(known)
-    close = difflib.get_close_matches(name, known, n=1)
+    close = difflib.get_close_matches(name, [*known, *also], n=1)
     listing = f"known: {', '.join(known)}"
     return f"did you mean {close[0]!r}? ({listing})" if close else listing
 

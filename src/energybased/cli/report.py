@@ -22,7 +22,7 @@ from energybased.runs.settings import read_recipe
 from energybased.runs.train import same_data
 from energybased.training.run import Run
 
-JUDGES = Path("results/judges")  # where those that came with the project lie
+JUDGES = Path(__file__).parents[3] / "results" / "judges"  # of a checkout, with which they come
 
 
 def report(path: tyro.conf.Positional[Path], /, long: bool = False, judge: Path | None = None) -> int:
@@ -31,7 +31,7 @@ def report(path: tyro.conf.Positional[Path], /, long: bool = False, judge: Path 
     Args:
         path: the run.
         long: also measure chains ten times as long as the recipe's, of an energy over data.
-        judge: a judge's run or file; if not given, results/judges/DATA.safetensors, or for the digits one trained
+        judge: a judge's run or file; if not given, the one that came with the project, or for the digits one trained
             on the spot. Without a judge no distances are measured.
     """
     model, opened = load(path), Run.open(path)

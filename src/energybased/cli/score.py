@@ -35,7 +35,9 @@ def score(
     """
     require(0 <= seed < 2**62, f"seed must be in 0 ... 2^62, got {seed}")
     model = load(path)
-    names, x = examples(what, model.event)
+    names, x, notes = examples(what, model.event)
+    for note in notes:
+        print(note, file=sys.stderr)
     scores = model.score(x, seed) if isinstance(model, LatentModel) else model.score(x)
     lines = [("name", "score"), *((name, f"{value:.6g}") for name, value in zip(names, scores.tolist(), strict=True))]
     if out is None:

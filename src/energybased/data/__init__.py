@@ -54,7 +54,7 @@ def load_data(source: str, root: str | None = None, size: int | None = None, ski
         )
     if Path(source).suffix or Path(source).exists():
         return from_path(source, size, skip_broken)
-    raise UserError(f"there is no data set {source!r}: {nearest(source, DATASETS)}")
+    raise UserError(f"there is no data set, folder or file {source!r}: {nearest(source, DATASETS)}")
 
 
 __all__ = ["DATASETS", "DataSet", "Split", "dequantised", "from_path", "load_data"]

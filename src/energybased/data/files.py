@@ -67,9 +67,11 @@ def read_arrays(path: Path, names: Sequence[str] | None = None) -> dict[str, NDA
 
 
 def examples_in(path: Path, arrays: dict[str, NDArray[np.generic]]) -> tuple[Tensor, tuple[str, ...]]:
-    """The array x of a file, channels first, and what was done to it."""
+    """The array x of a file, pictures `(n, channels, height, width)`, and what was done to it."""
     require("x" in arrays, f"{path} has no array 'x', only {', '.join(arrays) or 'nothing'}")
     x = _numbers(path, arrays["x"])
+    if x.ndim == 3:
+        return x[:, None], ("examples were read as grey pictures, (1, height, width)",)
     if x.ndim == 4 and x.shape[1] not in (1, 3) and x.shape[3] in (1, 3):
         return x.permute(0, 3, 1, 2).contiguous(), ("channels were taken from the last place to the first",)
     return x, ()

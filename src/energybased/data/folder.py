@@ -82,7 +82,11 @@ def _notes(
     notes += [f"{deep} pictures of 16 bits were scaled to 8"] if deep else []
     notes += [f"of {moving} moving pictures the first frame was taken"] if moving else []
     scaled = size is not None and sizes != {(size, size)}
-    return notes + ([f"pictures of {len(sizes)} sizes were scaled and cut to {size} x {size}"] if scaled else [])
+    return notes + (
+        [f"pictures of {len(sizes)} size{'s' * (len(sizes) > 1)} were scaled and cut to {size} x {size}"]
+        if scaled
+        else []
+    )
 
 
 def _transparent(image: Image.Image) -> bool:

@@ -6,6 +6,7 @@ A new preset is a line in `RECIPES`, a new class one in `KINDS`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import product
 
 from energybased.errors import UserError, nearest
 from energybased.recipes.cifar10 import cifar10, cifar10_conditional, cifar10_small
@@ -83,12 +84,12 @@ def find_recipe(name: str) -> Recipe:
     """The recipe of this name, with its own settings; NAME-SYSTEM is what a latent recipe is compared with."""
     if name in RECIPES:
         return RECIPES[name]()
-    for other in SYSTEMS:
-        base = RECIPES.get(name.removesuffix(f"-{other}"))
-        recipe = None if base is None else base()
-        if isinstance(recipe, StagedRecipe):
-            return system(other, recipe)
-    raise UserError(f"there is no recipe {name!r}: {nearest(name, RECIPES)}")
+    bases = {known: recipe for known, build in RECIPES.items() if isinstance(recipe := build(), StagedRecipe)}
+    compared = {f"{known}-{other}": (other, bases[known]) for known, other in product(bases, SYSTEMS)}
+    if name not in compared:
+        known = nearest(name, RECIPES, compared)
+        raise UserError(f"there is no recipe {name!r}: {known}; ebm recipes lists what they are compared with, too")
+    return system(*compared[name])
 
 
 __all__ = [

@@ -61,6 +61,8 @@ class Model:
     def given(self, y: Tensor | int) -> Model:
         """The model of one class, or of one class a row `(n,)`."""
         require(self.classes > 0, "the model is not conditional, or bound already")
+        whole = isinstance(y, int) or (isinstance(y, Tensor) and not y.is_floating_point() and y.numel() > 0)
+        require(whole, f"a class is a whole number, or a tensor of them, got {y!r}")
         low, high = int(torch.as_tensor(y).min()), int(torch.as_tensor(y).max())
         require(low >= 0 and high < self.classes, f"the model knows the classes 0 ... {self.classes - 1}")
         return replace(self, energy=self.energy.given(y))
@@ -106,6 +108,7 @@ class Model:
     @torch.no_grad()
     def score(self, x: Tensor) -> Tensor:
         """Marginal energies `(n,)` of x `(n, *event)`; high means strange."""
+        require(isinstance(x, Tensor) and x.is_floating_point(), "x must be a tensor of floating-point numbers")
         fits = tuple(x.shape[1:]) == tuple(self.event)
         require(fits, f"x must be (n, {', '.join(map(str, self.event))}), got {tuple(x.shape)}")
         require(len(x) >= 1 and bool(x.isfinite().all()), "x must hold examples, all of finite numbers")

@@ -147,6 +147,8 @@ def sample(
     torch.Size([4, 2])
     """
     require(isinstance(energy, Energy), f"{type(energy).__name__} is not an energy: wrap it, Network(module)")
+    known = not isinstance(kernel, type) and hasattr(kernel, "init") and hasattr(kernel, "step")
+    require(known, f"a kernel has `init` and `step`, as Langevin(0.01, 0.1) has, got {kernel!r}")
     require(start.ndim >= 2 and len(start) > 0, f"start must have shape (batch, *event), got {tuple(start.shape)}")
     require(start.is_floating_point(), f"start must be of a floating-point type, got {start.dtype}")
     require(bool(start.isfinite().all()), "start has entries that are not finite")
