@@ -66,17 +66,22 @@ def quality() -> str:
     """Seconds until digits are good, seed by seed."""
     found = rows("quality.json")
     lines = [
-        "| processor seconds, cap 600 | median | " + " | ".join(f"seed {s}" for s in found["ours"]["seeds"]) + " |",
+        "| processor seconds | median | " + " | ".join(f"seed {s}" for s in found["ours"]["seeds"]) + " |",
         "|---|---|" + "---|" * len(found["ours"]["seeds"]),
     ]
     for who in ("ours", "torchebm"):
-        each = " | ".join("not reached" if v >= 600 else f"{v:.0f}" for v in found[who]["per_seed"])
-        lines.append(f"| {who} | {found[who]['value']:.0f} | {each} |")
+        each = " | ".join(seconds(v) for v in found[who]["per_seed"])
+        lines.append(f"| {who} | {seconds(found[who]['value'])} | {each} |")
     gain = found["gain"]
     met = "yes" if gain["value"] >= 3 else "**missed**"
     each = " | ".join(f"{v:.1f}" for v in gain["per_seed"])
-    lines.append(f"| times as fast, asked ≥ 3: {met} | {gain['value']:.1f} | {each} |")
+    lines.append(f"| times as fast, at the least, asked ≥ 3: {met} | {gain['value']:.1f} | {each} |")
     return "\n".join(lines)
+
+
+def seconds(value: float) -> str:
+    """Of a training that was stopped at 600."""
+    return "> 600" if value >= 600 else f"{value:.0f}"
 
 
 def plot() -> None:

@@ -55,7 +55,7 @@ def cifar10(**changes: Any) -> EnergyRecipe:
 
 
 def cifar10_small(**changes: Any) -> EnergyRecipe:
-    """CIFAR-10 by class in an hour of two cores: 32 wide, 20 steps an update.
+    """CIFAR-10 by class in an hour of one thread: 32 wide, 20 steps an update.
 
     Of the paper it keeps the family of networks, with strided convolutions; as in the recipe `mnist-conditional`, the
     data are smoothed with noise and chains run at temperature 1 on a Gaussian base. To expect: coloured texture, at a
