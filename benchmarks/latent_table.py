@@ -146,12 +146,14 @@ def anomalies() -> str:
 def known_ratios() -> str:
     """Staged ratios against densities that are known."""
     r = rows("ratios.json")
-    kl, off = r["ring, staged: kl"], [r[what] for what in r if what.endswith("staged: log_prob_off")]
+    kl, seconds = r["ring, staged: kl"], r["ring, staged: seconds"]
+    off = [r[what] for what in r if what.endswith("staged: log_prob_off")]
     lines = [
         "| what | asked | stretch | measured | met |",
         "|---|---|---|---|---|",
         line("KL(ring, prior), nats", "≤ 0.2", "0.05", number(kl, 3), verdict(kl["value"], 0.2, 0.05)),
         line("the same with one stage", "", "", number(r["ring, one stage: kl"], 3), ""),
+        line("the ring, seconds with all defaults", "≤ 180", "", number(seconds, 0), verdict(seconds["value"], 180)),
     ]
     for name in ("chasm", "pinwheel", "pairs"):
         staged, one = r[f"{name}, staged: rmse"], r[f"{name}, one stage: rmse"]
