@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo test lint bench bench-full
+.PHONY: install demo test lint tables bench bench-full
 
 install: .venv/installed
 
@@ -20,6 +20,9 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+tables: install
+	$(BIN)/python benchmarks/pages.py
 
 .venv/bench: .venv/installed
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'

@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 
 
-def rows(name: str) -> dict[str, dict]:
+def results(name: str) -> dict[str, dict]:
     return {r["what"]: r for r in json.loads((ROOT / "results" / name).read_text())}
 
 

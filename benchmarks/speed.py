@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cells import ROOT, rows
+from cells import ROOT, results
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -20,7 +20,7 @@ def bench() -> str:
         "| case | precision | times as fast | asked | ours | torchebm | plain loop | compiling | peak memory |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
-    for what, r in rows("bench.json").items():
+    for what, r in results("bench.json").items():
         if "milliseconds" not in r:
             continue
         case, kind = what.rsplit(": ", 1)
@@ -50,21 +50,21 @@ def fastest(milliseconds: dict[str, float], who: str, kind: str) -> str:
 
 
 def rates() -> str:
-    found = {what: r for what, r in rows("bench.json").items() if what.startswith("matrix products")}
+    found = {what: r for what, r in results("bench.json").items() if what.startswith("matrix products")}
     said = ", ".join(f"{r['value']:.0f} GFLOP/s in {what.split(', ')[1]}" for what, r in found.items())
     return f"{said}; {next(iter(found.values()))['hardware']}."
 
 
 def parts() -> str:
     """What one eager step is spent on."""
-    found = {what: r for what, r in rows("cost.json").items() if what.startswith("part: ")}
+    found = {what: r for what, r in results("cost.json").items() if what.startswith("part: ")}
     lines = ["| of an eager step | µs |", "|---|---|"]
     return "\n".join([*lines, *(f"| {what.removeprefix('part: ')} | {r['value']:.0f} |" for what, r in found.items())])
 
 
 def quality() -> str:
     """Seconds until digits are good, seed by seed."""
-    found = rows("quality.json")
+    found = results("quality.json")
     lines = [
         "| processor seconds | median | " + " | ".join(f"seed {s}" for s in found["ours"]["seeds"]) + " |",
         "|---|---|" + "---|" * len(found["ours"]["seeds"]),
@@ -86,7 +86,7 @@ def seconds(value: float) -> str:
 
 def plot() -> None:
     """How many times as fast, a bar for each case and precision."""
-    found = {what: r for what, r in rows("bench.json").items() if "milliseconds" in r}
+    found = {what: r for what, r in results("bench.json").items() if "milliseconds" in r}
     cases = list(dict.fromkeys(what.rsplit(": ", 1)[0] for what in found))
     figure = Figure(figsize=(8, 0.42 * len(cases) + 1), layout="constrained")
     FigureCanvasAgg(figure)

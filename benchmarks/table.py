@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 
-from cells import ROOT, line, number, rows, verdict
+from cells import ROOT, line, number, results, verdict
 
 
 def table() -> str:
     """Asked against measured, row by row."""
-    d, g, c, demo = rows("digits.json"), rows("guard.json"), rows("chain.json"), rows("demo.json")
+    d, g, c, demo = results("digits.json"), results("guard.json"), results("chain.json"), results("demo.json")
     mixture, floor = d["fd_best_mixture"]["value"], d["fd_floor"]["value"]
     buffer, fresh, long = d["fd_buffer"], d["fd_fresh"], d["fd_long"]
     seconds, growth = demo["demo_seconds"], c["memory_growth_100k_steps"]
@@ -66,7 +66,7 @@ def on_demo(demo: dict, what: str) -> str:
 
 
 def unlabelled() -> str:
-    d = rows("digits-unlabelled.json")
+    d = results("digits-unlabelled.json")
     return "; ".join(number(d[name]) for name in ("fd_buffer", "fd_fresh", "fd_long"))
 
 
@@ -94,14 +94,14 @@ def pictures() -> str:
     for name in PICTURES:
         if (ROOT / "results" / f"{name}.json").exists():
             made = small_lines if name == "cifar10-small" else recipe_lines
-            lines += [f"| {name} " + line for line in made(rows(f"{name}.json"))]
-    for what, r in rows("judges.json").items():
+            lines += [f"| {name} " + line for line in made(results(f"{name}.json"))]
+    for what, r in results("judges.json").items():
         data = what.removeprefix("accuracy_")
         asked = JUDGED.get(data)
         bound, met = ("", "") if asked is None else (f"≥ {asked:.1%}", verdict(-r["value"], -asked))
         row = line("accuracy, test split", bound, "", f"{r['value']:.2%}", met)
         lines.append(f"| judge-{data.split('-')[0]} {row}")
-    for what, r in rows("updates.json").items():
+    for what, r in results("updates.json").items():
         name, _, rest = what.partition("_")
         if rest == "update":
             days = f"{number(r)} s; all of them {r['days']:.0f} days"

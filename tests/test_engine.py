@@ -3,6 +3,7 @@
 import importlib
 import random
 import warnings
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from energybased.energies import ANALYTIC, NEURAL, Ratios
 from energybased.errors import UserError
 from energybased.networks import MLP, Half, Parallel, Residual, Stage
 from energybased.sampling import KERNELS, Streams, engine
-from energybased.sampling.graph import graph, loop
+from energybased.sampling.graph import Graph, loop
 
 CONDITIONAL = NEURAL[2]  # a Gaussian tilted by a network of classes
 ROUNDING = 1e-6  # relative, over one step in float32
@@ -294,11 +295,13 @@ class Recorder(TorchDispatchMode):
 
 def test_a_captured_step_is_the_step(monkeypatch):
     monkeypatch.setattr("torch.cuda.CUDAGraph", Recorder)
-    monkeypatch.setattr("torch.cuda.graph", lambda recorder: recorder)
-    step = lambda a, x, n: (torch.sin(a * x) + n, n + 1)  # noqa: E731
-    run = graph(step, [torch.tensor(2.0)], [torch.zeros(3), torch.tensor(0)])
+    monkeypatch.setattr("torch.cuda.graph", lambda recorder, **settings: recorder)
+    for name in ("device", "stream", "current_stream"):
+        monkeypatch.setattr(f"torch.cuda.{name}", lambda *given: nullcontext())
+    step = lambda a, x, y, n: (torch.sin(a * x) + n, x, n + 1)  # noqa: E731  # the second was the first
+    run = Graph(step, [torch.tensor(2.0)], [torch.zeros(3), torch.zeros(3), torch.tensor(0)])
     for a, steps in ((1.5, 4), (-0.5, 1), (0.7, 0)):  # other tensors than those that it was captured with
-        fixed, moving = [torch.tensor(a)], [torch.rand(3, generator=generator()), torch.tensor(5)]
+        fixed, moving = [torch.tensor(a)], [torch.rand(3, generator=generator()), torch.ones(3), torch.tensor(5)]
         for mine, expected in zip(run(fixed, moving, steps), loop(step)(fixed, moving, steps), strict=True):
             assert torch.equal(mine, expected)
 
@@ -306,7 +309,9 @@ def test_a_captured_step_is_the_step(monkeypatch):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 @pytest.mark.parametrize("kernel", KERNELS, ids=lambda kernel: type(kernel).__name__)
 def test_a_graph_on_a_gpu_is_the_eager_chain(kernel):
-    energy = Network(MLP(64, (16,), 10)).cuda().given(torch.arange(8).cuda())
     start = torch.rand(8, 1, 8, 8, generator=generator(1)).cuda()
-    same(*[sample(energy, start, kernel, 3, generator(2), engine=name) for name in ("compiled", "eager")], 3 * ROUNDING)
-    assert len(engine._programs) == 1 and None not in engine._programs.values()
+    for make in NEURAL:
+        energy = make(10).cuda().given(torch.arange(8).cuda())
+        ends = [sample(energy, start, kernel, 3, generator(2), engine=name) for name in ("compiled", "eager")]
+        same(*ends, 3 * ROUNDING)
+    assert len(engine._programs) == len(NEURAL) and None not in engine._programs.values()

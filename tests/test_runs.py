@@ -38,7 +38,9 @@ def test_a_class_that_is_not_there(run, y):
         load(run.path).given(y)
 
 
-@pytest.mark.parametrize("y", ["3", 3.0, torch.tensor([0.5]), torch.tensor([], dtype=torch.long)], ids=str)
+@pytest.mark.parametrize(
+    "y", ["3", 3.0, True, torch.tensor([True]), torch.tensor([0.5]), torch.tensor([], dtype=torch.long)], ids=str
+)
 def test_a_class_that_is_no_whole_number(run, y):
     with pytest.raises(UserError, match="whole number"):
         load(run.path).given(y)

@@ -48,8 +48,9 @@ def run(arguments: Sequence[str]) -> int:
         print(f"recipes: {', '.join(RECIPES)}; ebm train RECIPE --help lists the settings")
         return 0
     if any(argument.split("=")[0] == "--resume" for argument in arguments):
-        alone = len(arguments) == (1 if arguments[0].startswith("--resume=") else 2) and arguments[0][:8] == "--resume"
-        require(alone, "a resumed run keeps its settings: ebm train --resume RUN, and nothing else")
+        asked = {"-h", "--help"} & set(arguments)
+        alone = arguments[0].split("=")[0] == "--resume" and len(arguments) + ("=" in arguments[0]) <= 2
+        require(bool(asked) or alone, "a resumed run keeps its settings: ebm train --resume RUN, and nothing else")
         path = tyro.cli(OldRun, args=arguments, prog="ebm train").resume
         if is_finished(path):
             print(f"{path}: finished already, nothing is left to do")

@@ -27,6 +27,8 @@ def examples(path: Path, event: Sequence[int]) -> tuple[list[str], Tensor, tuple
         return _pictures(path, event)
     require(path.suffix in (".npy", ".npz"), f"{path} is no picture, no folder of pictures, and no .npy or .npz file")
     x, notes = examples_in(path, read_arrays(path))
+    if tuple(x.shape[1:]) == (1, *event):  # what the model knows has no place for channels
+        x, notes = x[:, 0], ()
     x = x.float() / 255 if x.dtype == torch.uint8 else x.float()
     shape = ", ".join(map(str, event))
     require(tuple(x.shape[1:]) == tuple(event), f"{path} must hold x of (n, {shape}), got {tuple(x.shape)}")

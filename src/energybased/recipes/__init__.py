@@ -87,8 +87,7 @@ def find_recipe(name: str) -> Recipe:
     bases = {known: recipe for known, build in RECIPES.items() if isinstance(recipe := build(), StagedRecipe)}
     compared = {f"{known}-{other}": (other, bases[known]) for known, other in product(bases, SYSTEMS)}
     if name not in compared:
-        known = nearest(name, RECIPES, compared)
-        raise UserError(f"there is no recipe {name!r}: {known}; ebm recipes lists what they are compared with, too")
+        raise UserError(f"there is no recipe {name!r}, see ebm recipes: {nearest(name, RECIPES, compared)}")
     return system(*compared[name])
 
 

@@ -6,6 +6,7 @@ import copy
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from numbers import Integral
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -61,7 +62,9 @@ class Model:
     def given(self, y: Tensor | int) -> Model:
         """The model of one class, or of one class a row `(n,)`."""
         require(self.classes > 0, "the model is not conditional, or bound already")
-        whole = isinstance(y, int) or (isinstance(y, Tensor) and not y.is_floating_point() and y.numel() > 0)
+        y = int(y) if isinstance(y, Integral) and not isinstance(y, bool) else y
+        kind = isinstance(y, Tensor) and y.dtype != torch.bool and not y.is_floating_point()
+        whole = type(y) is int or (kind and cast(Tensor, y).numel() > 0)
         require(whole, f"a class is a whole number, or a tensor of them, got {y!r}")
         low, high = int(torch.as_tensor(y).min()), int(torch.as_tensor(y).max())
         require(low >= 0 and high < self.classes, f"the model knows the classes 0 ... {self.classes - 1}")

@@ -18,7 +18,7 @@ from torch.func import functional_call
 
 from energybased.energy import Energy
 from energybased.sampling.diagnostics import Tally
-from energybased.sampling.graph import Steps, graph, loop
+from energybased.sampling.graph import Graph, Steps, loop
 from energybased.sampling.kernel import Kernel, State
 from energybased.sampling.products import PRODUCTS
 from energybased.sampling.split import split
@@ -168,8 +168,11 @@ def _trace(energy: Energy, kernel: Kernel, state: State, tally: Tally, streams: 
             raise Unfit(f"the energy draws random numbers, {node.target}")
     once, step = split(traced, len(tensors))
     fixed, moving = [*once(*held), streams.keys], [*now, *positions]
-    code = compiled(step, [*fixed, *moving])
-    return Program(once, graph(code, fixed, moving) if streams.keys.is_cuda else loop(code), names, draws)
+    if not all(tensor.is_cuda for tensor in (*fixed, *moving)):
+        return Program(once, loop(compiled(step, [*fixed, *moving])), names, draws)
+    # A graph has tensors of its own, and the code is for how these lie in memory.
+    fixed, moving = [t.clone() for t in fixed], [t.clone() for t in moving]
+    return Program(once, Graph(compiled(step, [*fixed, *moving]), fixed, moving), names, draws)
 
 
 def _agree(x: Tensor, expected: Tensor) -> bool:

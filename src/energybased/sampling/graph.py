@@ -23,23 +23,31 @@ def loop(step: OneStep) -> Steps:
     return run
 
 
-def graph(step: OneStep, fixed: Sequence[Tensor], moving: Sequence[Tensor]) -> Steps:
-    """Steps, each a replay of one that is captured now; for tensors as these, which are copied in.
+class Graph:
+    """Steps, each a replay of one that is captured now.
 
     Nothing is allocated and nothing synchronised between two replays.
-    """
-    held, state = [t.clone() for t in fixed], [t.clone() for t in moving]
-    step(*held, *state)  # what a first call makes once must not be captured
-    captured = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(captured):
-        for place, after in zip(state, step(*held, *state), strict=True):
-            place.copy_(after)
 
-    def run(fixed: Sequence[Tensor], moving: Sequence[Tensor], steps: int) -> list[Tensor]:
-        for place, given in zip((*held, *state), (*fixed, *moving), strict=True):
+    Args:
+        step: what is captured.
+        fixed: tensors that it only reads; they become the graph's own, into which those of a call are copied.
+        moving: tensors in whose place it makes new ones; the same.
+    """
+
+    def __init__(self, step: OneStep, fixed: Sequence[Tensor], moving: Sequence[Tensor]) -> None:
+        self.step, self.fixed, self.moving = step, list(fixed), list(moving)
+        self.captured = torch.cuda.CUDAGraph()
+        # A capture that fails leaves its stream behind: the outer one brings back that of the caller.
+        with torch.cuda.device(moving[0].device), torch.cuda.stream(torch.cuda.current_stream()):
+            step(*self.fixed, *self.moving)  # what a first call makes once must not be captured
+            with torch.cuda.graph(self.captured, capture_error_mode="thread_local"):
+                made = [t.clone() if any(t is m for m in self.moving) else t for t in step(*self.fixed, *self.moving)]
+                for place, after in zip(self.moving, made, strict=True):
+                    place.copy_(after)
+
+    def __call__(self, fixed: Sequence[Tensor], moving: Sequence[Tensor], steps: int) -> list[Tensor]:
+        for place, given in zip((*self.fixed, *self.moving), (*fixed, *moving), strict=True):
             place.copy_(given)
         for _ in range(steps):
-            captured.replay()
-        return [t.clone() for t in state]
-
-    return run
+            self.captured.replay()
+        return [t.clone() for t in self.moving]
