@@ -145,8 +145,7 @@ def anomalies() -> str:
             values = " | ".join("" if r is None else number(r, 3) for r in made)
             fewer = any(r is not None and FEWER in r["protocol"] for r in made)
             lines.append(f"| {split} | {named(system)}{f', {FEWER}' * fewer} | {how} | {values} |")
-    pooled = any(", pooled: " in what for what in found)
-    for who, values in PUBLISHED.items() if pooled else ():
+    for who, values in PUBLISHED.items():
         lines.append(f"| pooled | {who} | joint | {' | '.join(f'{value:.3f}' for value in values)} |")
     return "\n".join(lines)
 

@@ -25,6 +25,7 @@ def test_a_conditional_model_takes_its_classes_in_turn(run):
     assert model.classes == 10 and model.recipe.classes == 10
     assert torch.equal(model.turns(20)(x), model.energy(x, torch.arange(20) % 10))
     three = model.given(3)
+    assert torch.equal(model.given(np.int64(3)).score(x), three.score(x))
     assert three.classes == 0 and torch.equal(three.score(x), model.energy(x, torch.full((20,), 3)))
     y = torch.arange(20) // 2
     assert torch.equal(model.given(y).chains(x, 5).x[3], model.given(int(y[3])).chains(x, 5).x[3])

@@ -48,10 +48,9 @@ def run(arguments: Sequence[str]) -> int:
         print(f"recipes: {', '.join(RECIPES)}; ebm train RECIPE --help lists the settings")
         return 0
     if any(argument.split("=")[0] == "--resume" for argument in arguments):
-        asked = {"-h", "--help"} & set(arguments)
-        alone = arguments[0].split("=")[0] == "--resume" and len(arguments) + ("=" in arguments[0]) <= 2
-        require(bool(asked) or alone, "a resumed run keeps its settings: ebm train --resume RUN, and nothing else")
-        path = tyro.cli(OldRun, args=arguments, prog="ebm train").resume
+        old, others = tyro.cli(OldRun, args=arguments, prog="ebm train", return_unknown_args=True)
+        require(not others, "a resumed run keeps its settings: ebm train --resume RUN, and nothing else")
+        path = old.resume
         if is_finished(path):
             print(f"{path}: finished already, nothing is left to do")
             return 0

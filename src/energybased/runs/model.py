@@ -62,13 +62,12 @@ class Model:
     def given(self, y: Tensor | int) -> Model:
         """The model of one class, or of one class a row `(n,)`."""
         require(self.classes > 0, "the model is not conditional, or bound already")
-        y = int(y) if isinstance(y, Integral) and not isinstance(y, bool) else y
-        kind = isinstance(y, Tensor) and y.dtype != torch.bool and not y.is_floating_point()
-        whole = type(y) is int or (kind and cast(Tensor, y).numel() > 0)
+        labels = torch.as_tensor(y) if isinstance(y, (Integral, Tensor)) else torch.empty(0)
+        whole = labels.numel() > 0 and labels.dtype != torch.bool and not labels.is_floating_point()
         require(whole, f"a class is a whole number, or a tensor of them, got {y!r}")
-        low, high = int(torch.as_tensor(y).min()), int(torch.as_tensor(y).max())
-        require(low >= 0 and high < self.classes, f"the model knows the classes 0 ... {self.classes - 1}")
-        return replace(self, energy=self.energy.given(y))
+        known = int(labels.min()) >= 0 and int(labels.max()) < self.classes
+        require(known, f"the model knows the classes 0 ... {self.classes - 1}")
+        return replace(self, energy=self.energy.given(y if isinstance(y, Tensor) else int(y)))
 
     def turns(self, n: int) -> Energy:
         """The energy of n rows, bound to the classes in turn if it waits for any."""
