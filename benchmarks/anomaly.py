@@ -47,7 +47,7 @@ def main() -> None:
             for name in options.systems:
                 base = find_recipe("mnist-anomaly-small")
                 assert isinstance(base, StagedRecipe)
-                recipe = replace(system(name, base), seed=seed, without=digit, pooled=options.pooled)
+                recipe = replace(system(name, base), seed=seed, holdout_class=digit, pooled_split=options.pooled)
                 steps = base.steps * (MORE if recipe.posterior.steps == 0 else 1)
                 recipe = replace(recipe, steps=steps, checkpoint_every=steps // CHECKPOINTS)
                 folder = Path("runs") / f"anomaly-{split}-{name}-{digit}-{seed}"
@@ -55,7 +55,7 @@ def main() -> None:
                 test = recipe.load_data().test
                 strange = test.y == digit
                 models, x = [load_latent(run.path, step) for step in last(run)], test.pixels()
-                drawn = [model.posteriors(x, seed) for model in models]
+                drawn = [model.posterior_samples(x, seed) for model in models]
                 common = float(strange.float().mean())
                 for how in get_args(ScoreBy):
                     judges = [replace(model, score_by=how) for model in models]

@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from energybased import HMC, MALA, Energy, Langevin, Network, Ring, StandardNormal, sample
 from energybased.energies import Ratio, Ratios, Reconstruction, as_energy
-from energybased.networks import MLP, Half, Parallel, deconvolutional_generator, dense_generator, groups
+from energybased.networks import MLP, BatchedMLP, BFloat16, deconvolutional_generator, dense_generator, groups
 from energybased.networks.generator import SVHN
 from energybased.networks.residual import Residual
 from energybased.sampling import Kernel
@@ -41,7 +41,7 @@ class Case:
         runs: Runs = {}
         for half in (False, True) if self.neural else (False,):
             bits = "bfloat16" if half else "float32"
-            energy = Network(Half(own)) if half else as_energy(own)
+            energy = Network(BFloat16(own)) if half else as_energy(own)
             runs[f"ours {bits}"] = lambda e=energy: sample(e, self.start, self.kernel, self.steps, engine="compiled")
             runs[f"eager {bits}"] = lambda e=energy: sample(e, self.start, self.kernel, self.steps)
             if theirs is not None:
@@ -101,7 +101,7 @@ def chains(full: bool) -> list[Case]:
 
 def ratios() -> tuple[nn.Module, Energy]:
     """Four networks one after the other, as others call them, and the same weights side by side."""
-    together = Parallel(100, (200, 200), 4)
+    together = BatchedMLP(100, (200, 200), 4)
     nn.init.normal_(together.weights[-1], std=0.07)
     energy: Energy = StandardNormal(100)
     for k in range(together.count):

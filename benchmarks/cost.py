@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from rows import RESULTS, row, write
 
 from energybased import Langevin, Network, sample
-from energybased.networks import MLP, Half
+from energybased.networks import MLP, BFloat16
 from energybased.sampling import Streams
 from energybased.sampling.diagnostics import Diagnostics
 from energybased.sampling.kernel import Info
@@ -51,7 +51,7 @@ def sweep(what: str, rates: dict[str, float]) -> list[dict]:
         at = {"batch": BATCH, "width": WIDTH, "steps": STEPS, what: value}
         module, start = MLP(DIM, (at["width"],) * 2).requires_grad_(False), torch.randn(at["batch"], DIM)
         work = Case("", module, start, at["steps"]).work()
-        for bits, energy in (("float32", Network(module)), ("bfloat16", Network(Half(module)))):
+        for bits, energy in (("float32", Network(module)), ("bfloat16", Network(BFloat16(module)))):
             for engine in ("eager", "compiled"):
                 spent = seconds(lambda e=energy, how=engine, at=at: sample(e, start, KERNEL, at["steps"], engine=how))  # noqa: B023
                 protocol = f"ms, median of {ROUNDS} chains; MLP {DIM}-{at['width']}-{at['width']}, "

@@ -15,7 +15,7 @@ from rows import RESULTS, row, write
 
 from energybased.evaluation.frechet import frechet_distance
 from energybased.runs.judge import load_judge
-from energybased.runs.measure import SURE
+from energybased.runs.measure import CONFIDENT
 from energybased.runs.model import load
 
 TIMES = (0, 1, 2, 4, 8)
@@ -28,12 +28,12 @@ def rows(name: str) -> list[dict]:
     judge = load_judge(RESULTS / "judges" / f"{data.name}.safetensors")
     held = judge.features(data.validation.pixels())
     began, found = time.perf_counter(), []
-    ends = model.chains(model.start(SAMPLES)).x
+    ends = model.run_chains(model.start(SAMPLES)).x
     for times in TIMES:
         recipe = replace(model.recipe, sampler=replace(model.recipe.sampler, denoise=times))
-        x = replace(model, own=recipe).finish(ends)
+        x = replace(model, own=recipe).denoise(ends)
         against = f"{SAMPLES} samples, {len(held)} of the validation split, noise taken off {times} times"
-        sure = float((judge.probabilities(x).max(1).values > SURE).float().mean())
+        sure = float((judge.probabilities(x).max(1).values > CONFIDENT).float().mean())
         for what, value in (("fd", frechet_distance(judge.features(x), held)), ("sure", sure)):
             command = f"python benchmarks/denoise.py {name}"
             found.append(row(f"{name}-{what}-{times}", [value], [0], against, command, time.perf_counter() - began))

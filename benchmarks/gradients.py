@@ -20,7 +20,7 @@ from rows import row, write
 from energybased import Energy
 from energybased.latent import LatentStage, StagedPrior
 from energybased.latent.short_run import ShortRun
-from energybased.networks import Parallel
+from energybased.networks import BatchedMLP
 from energybased.objectives import Batch
 from energybased.recipes import LebmRecipe, StagedRecipe, find_recipe
 from energybased.recipes.systems import system
@@ -34,9 +34,9 @@ UPDATES, EVENT = 20, (1, 28, 28)
 @contextmanager
 def counted() -> Iterator[dict[str, int]]:
     """Counts gradients of energies, and the networks in them."""
-    total, asked, graded = {"energies": 0, "networks": 0}, Parallel.forward, Energy.value_and_grad
+    total, asked, graded = {"energies": 0, "networks": 0}, BatchedMLP.forward, Energy.value_and_grad
 
-    def networks(self: Parallel, x: torch.Tensor, which: slice = slice(None)) -> torch.Tensor:
+    def networks(self: BatchedMLP, x: torch.Tensor, which: slice = slice(None)) -> torch.Tensor:
         total["networks"] += x.requires_grad * len(x) * len(range(self.count)[which])
         return asked(self, x, which)
 
@@ -44,7 +44,7 @@ def counted() -> Iterator[dict[str, int]]:
         total["energies"] += len(x)
         return graded(self, x, *given, **named)
 
-    with patch.object(Parallel, "forward", networks), patch.object(Energy, "value_and_grad", energies):
+    with patch.object(BatchedMLP, "forward", networks), patch.object(Energy, "value_and_grad", energies):
         yield total
 
 
@@ -64,13 +64,13 @@ def sampling(owner: type, name: str, total: dict[str, int]):
 
 def staged(recipe: StagedRecipe, trained: StagedPrior, x: torch.Tensor, rng: torch.Generator) -> dict[str, float]:
     """Means over all updates of a run; before each stage, the stages before it are as that run left them."""
-    parts, means = recipe.blank(EVENT), {"energies": 0.0, "networks": 0.0}
+    parts, means = recipe.build(EVENT), {"energies": 0.0, "networks": 0.0}
     prior = parts["prior"]
     assert isinstance(prior, StagedPrior)
     for k, phase in enumerate(recipe.phases()):
         assert isinstance(phase.objective, LatentStage) and phase.objective.ratio is not None and phase.steps
         prior.load_state_dict(trained.state_dict())
-        prior.learned[k:] = 0
+        prior.active[k:] = 0
         begin, total = {"energies": 0, "networks": 0}, {"energies": 0, "networks": 0}
         with sampling(StagedPrior, "sample", begin):
             state = phase.objective.init(parts, x, rng)
@@ -83,7 +83,7 @@ def staged(recipe: StagedRecipe, trained: StagedPrior, x: torch.Tensor, rng: tor
 
 
 def lebm(recipe: LebmRecipe, x: torch.Tensor, rng: torch.Generator) -> dict[str, float]:
-    parts, total = recipe.blank(EVENT), {"energies": 0, "networks": 0}
+    parts, total = recipe.build(EVENT), {"energies": 0, "networks": 0}
     (phase,) = recipe.phases()
     state = phase.objective.init(parts, x, rng)
     with sampling(ShortRun, "draw", total):

@@ -87,11 +87,11 @@ def measured(model: LatentModel, judge, data, test: torch.Tensor, seed: int) -> 
     x = test[:REPRODUCED]
     values = {
         "fd": judge.distance(model.sample(COUNT, seed), test),
-        "fd of the base": judge.distance(model.generate(model.prior.base.draw(COUNT, generator(seed))), test),
+        "fd of the base": judge.distance(model.generate(model.prior.base.sample(COUNT, generator(seed))), test),
         "fd of posteriors": judge.distance(model.reconstruct(data.train.pixels(slice(COUNT)), seed=seed), test),
         "mse": float(4 * (model.reconstruct(x, seed=seed) - x).square().mean()),
     }
-    before = range(1, len(model.prior.learned)) if model.chains is None else ()
+    before = range(1, len(model.prior.active)) if model.chains is None else ()
     return values | {f"fd after {k}": judge.distance(model.sample(COUNT, seed, k), test) for k in before}
 
 

@@ -10,7 +10,7 @@ from rivals import peer, plain, sampler
 from torch import Tensor
 
 from energybased import Langevin, Network
-from energybased.networks import MLP, Half
+from energybased.networks import MLP, BFloat16
 from energybased.objectives import Batch, ContrastiveDivergence
 from energybased.sampling import ReplayBuffer
 
@@ -40,7 +40,7 @@ def learn(loss: Callable[[], Tensor], adam: torch.optim.Optimizer) -> None:
 
 
 def ours(net: MLP, data: Tensor, steps: int, half: bool) -> Callable[[], Tensor]:
-    part, rng = Network(Half(net) if half else net), torch.Generator().manual_seed(0)
+    part, rng = Network(BFloat16(net) if half else net), torch.Generator().manual_seed(0)
     buffer = ReplayBuffer(10 * len(data), restart=RESTART)
     objective = ContrastiveDivergence(KERNEL, steps, buffer, 0.0, engine="compiled")
     state = objective.init({}, data, rng)
@@ -87,7 +87,7 @@ def buffers(capacity: int, batch: int = 128) -> Runs:
     kept = torch.rand(capacity, *event)
 
     def visit() -> None:
-        x, slots = own.draw(state, batch, fresh, rng)
+        x, slots = own.sample(state, batch, fresh, rng)
         own.write(state, slots, x)
 
     def plain_visit() -> None:

@@ -84,7 +84,7 @@ def ours(recipe: EnergyRecipe, data: DataSet, watch: Watch) -> float:
         energy = copy.deepcopy(state.parts["energy"]).eval().requires_grad_(False)
         energy.load_state_dict(state.averages["energy"])
         model = Model(energy, recipe, data.event)
-        yield model.finish(state.objective["x"][:SAMPLES])
+        yield model.denoise(state.objective["x"][:SAMPLES])
         yield model.sample(SAMPLES)
 
     run = Run.create("runs/quality", {}, overwrite=True)

@@ -15,7 +15,7 @@ import torch
 from rows import row, write
 from torch import Tensor
 
-from energybased import Gaussian, GaussianMixture
+from energybased import Gaussian, IsotropicMixture
 from energybased.energies import Analytic
 from energybased.latent import StagedPrior, fit_staged_prior
 from energybased.latent.fit import AUTO, UPDATES
@@ -27,7 +27,7 @@ HELD = 20_000  # samples of the target on which a ratio is compared
 def ring() -> Analytic:
     """Eight Gaussians on a circle of radius 4."""
     angle = torch.arange(8) * (math.pi / 4)
-    return GaussianMixture(4 * torch.stack([angle.cos(), angle.sin()], 1), 0.15)
+    return IsotropicMixture(4 * torch.stack([angle.cos(), angle.sin()], 1), 0.15)
 
 
 def chasm() -> Analytic:
@@ -39,7 +39,7 @@ def pinwheel() -> Analytic:
     """Five arms that bend as they go out, each of ten Gaussians."""
     radius = torch.linspace(0.5, 3.0, 10)
     angle = torch.arange(5)[:, None] * (2 * math.pi / 5) + 0.5 * radius
-    return GaussianMixture(torch.stack([radius * angle.cos(), radius * angle.sin()], 2).flatten(0, 1), 0.12)
+    return IsotropicMixture(torch.stack([radius * angle.cos(), radius * angle.sin()], 2).flatten(0, 1), 0.12)
 
 
 def pairs() -> Analytic:
@@ -61,7 +61,7 @@ def quadrature(prior: StagedPrior, target: Analytic) -> tuple[float, float]:
     log_z = torch.logsumexp(-energy, 0) + area.log()
     log_p = target.log_prob(points).double()
     kl = (log_p.exp() * (log_p + energy + log_z)).sum() * area
-    return float(kl), abs(float(prior.base.log_z + prior.excess - log_z))
+    return float(kl), abs(float(prior.base.log_z + prior.log_z_offset - log_z))
 
 
 def error(prior: StagedPrior, target: Analytic, x: Tensor) -> float:
@@ -83,10 +83,10 @@ def main() -> None:
             for how, stages, budget in (("staged", "auto", UPDATES), ("one stage", 1, AUTO * UPDATES)):
                 rng = torch.Generator().manual_seed(seed)
                 began = time.process_time()
-                draw = lambda n, target=target, rng=rng: target.draw(n, rng)  # noqa: E731
+                draw = lambda n, target=target, rng=rng: target.sample(n, rng)  # noqa: E731
                 prior = fit_staged_prior(draw, target.dim, stages=stages, budget=budget, generator=rng)
                 spent = time.process_time() - began
-                x = target.draw(HELD, rng)
+                x = target.sample(HELD, rng)
                 values = {"rmse": error(prior, target, x), "seconds": spent, "stages": len(prior.stages)}
                 if target.dim == 2:
                     values["kl"], values["log_prob_off"] = quadrature(prior, target)

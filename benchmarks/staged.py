@@ -14,12 +14,12 @@ from torch.nn import functional as F
 from energybased import MALA, Langevin, StandardNormal
 from energybased.energies import Ratio, Reconstruction
 from energybased.latent import LatentStage, Posterior, StagedPrior, StageRatio
-from energybased.networks import Half, Parallel, dense_generator
+from energybased.networks import BatchedMLP, BFloat16, dense_generator
 from energybased.objectives import Batch
 
 DIM, EVENT, STAGE, BANK, POOL, ROWS = 16, (1, 28, 28), 2, 10_000, 5000, 300
 POSTERIOR = Posterior(0.15, Langevin.overdamped(0.1), 20, "compiled")
-PRIOR, MOVES = MALA(0.2), 3
+PRIOR, DECORRELATION_STEPS = MALA(0.2), 3
 
 
 def latent_updates(batch: int = 100) -> Runs:
@@ -29,7 +29,7 @@ def latent_updates(batch: int = 100) -> Runs:
         bits = "bfloat16" if half else "float32"
         for who in ("ours", "plain"):
             torch.manual_seed(0)
-            logits, generator = Parallel(DIM, (200, 200), STAGE + 1), dense_generator(DIM, (256, 512), EVENT)
+            logits, generator = BatchedMLP(DIM, (200, 200), STAGE + 1), dense_generator(DIM, (256, 512), EVENT)
             with torch.no_grad():
                 logits.weights[-1].normal_(std=0.07)
             learning = logits if who == "ours" else logits.one(STAGE)
@@ -40,11 +40,13 @@ def latent_updates(batch: int = 100) -> Runs:
     return runs
 
 
-def ours(logits: Parallel, generator: nn.Module, x: Tensor, half: bool) -> Callable[[], Tensor]:
+def ours(logits: BatchedMLP, generator: nn.Module, x: Tensor, half: bool) -> Callable[[], Tensor]:
     prior, rng = StagedPrior(StandardNormal(DIM), logits), torch.Generator().manual_seed(0)
-    prior.learned[:STAGE] = 1
-    parts = {"prior": prior, "generator": Half(generator) if half else generator}
-    objective = LatentStage(StageRatio(STAGE, PRIOR, MOVES, BANK, saturated=0.0), POSTERIOR, pool=POOL, rows=ROWS)
+    prior.active[:STAGE] = 1
+    parts = {"prior": prior, "generator": BFloat16(generator) if half else generator}
+    objective = LatentStage(
+        StageRatio(STAGE, PRIOR, DECORRELATION_STEPS, BANK, saturated=0.0), POSTERIOR, pool=POOL, rows=ROWS
+    )
     state = objective.init(parts, x, rng)
 
     def value() -> Tensor:
@@ -55,7 +57,9 @@ def ours(logits: Parallel, generator: nn.Module, x: Tensor, half: bool) -> Calla
     return value
 
 
-def plainly(logits: Parallel, learning: nn.Module, generator: nn.Module, x: Tensor, half: bool) -> Callable[[], Tensor]:
+def plainly(
+    logits: BatchedMLP, learning: nn.Module, generator: nn.Module, x: Tensor, half: bool
+) -> Callable[[], Tensor]:
     """Earlier stages as networks of their own, one after the other, as who learns them in turn has them."""
     before = StandardNormal(DIM)
     for k in range(STAGE):
@@ -69,7 +73,7 @@ def plainly(logits: Parallel, learning: nn.Module, generator: nn.Module, x: Tens
         generator.requires_grad_()
         pool[torch.randint(POOL, (len(x),))] = z
         rows = torch.randint(BANK, (ROWS,))
-        bank[rows] = negatives = plain(before, bank[rows], PRIOR, MOVES, half)
+        bank[rows] = negatives = plain(before, bank[rows], PRIOR, DECORRELATION_STEPS, half)
         with torch.autocast("cpu", torch.bfloat16, enabled=half):
             off = (generator(z) - x).square().flatten(1).sum(1)
             positive = learning(pool[torch.randint(POOL, (ROWS,))])

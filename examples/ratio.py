@@ -3,12 +3,12 @@
 import torch
 
 import energybased as eb
-from energybased.energies import GaussianMixture
+from energybased.energies import IsotropicMixture
 
 generator = torch.Generator().manual_seed(0)
-p = GaussianMixture(torch.tensor([[-1.5, 0.0], [1.5, 0.0]]), 0.5)
+p = IsotropicMixture(torch.tensor([[-1.5, 0.0], [1.5, 0.0]]), 0.5)
 q = eb.Gaussian(torch.zeros(2), torch.diag(torch.tensor([2.0, 0.5])))
-of_p, of_q = p.draw(4000, generator), q.draw(4000, generator)
+of_p, of_q = p.sample(4000, generator), q.sample(4000, generator)
 
 # Each set is told from the same normal; where the densities are narrow or far apart, more stages bridge the gap.
 fit = lambda x: eb.latent.fit_staged_prior(x, dim=2, stages=2, network=(64, 64), budget=300, generator=generator)  # noqa: E731

@@ -217,7 +217,7 @@ def latent(folder):
         "8",
         "--batch-size",
         "8",
-        "--bank",
+        "--persistent-chains",
         "16",
         "--stages",
         "2",
@@ -234,7 +234,7 @@ def test_a_latent_run_is_used_as_any_other(latent, capsys):
         assert main(["sample", "runs/z", *arguments]) == 2 and words in capsys.readouterr().err
     model = load_latent(latent)
     for learned, title, pictures in (0, "what it is to become", 4), (1, "stage by stage", 5):
-        model.prior.learned.fill_(learned)
+        model.prior.active.fill_(learned)
         page = latent_report(Run.open(latent), model, load_data("digits"), [])
         assert "ebm train digits-latent --" in page and title in page and page.count("data:image/png") == pictures
 

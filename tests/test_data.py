@@ -18,8 +18,8 @@ from PIL import Image
 from energybased import UserError
 from energybased.data import DATASETS, dequantised, load_data
 from energybased.data.batches import read_batches
+from energybased.data.holdout import hold_out
 from energybased.data.idx import read_idx
-from energybased.data.left_out import left_out
 from energybased.data.pictures import grid, png_uri, save_png
 from energybased.data.source import download
 from formats import idx, write_all
@@ -347,7 +347,7 @@ def test_pictures(tmp_path):
 @pytest.mark.parametrize("pooled", [False, True])
 def test_a_class_left_out_is_in_the_test_split_alone(pooled):
     data = load_data("digits")
-    split = left_out(data, 3, pooled)
+    split = hold_out(data, 3, pooled)
     assert not (split.train.y == 3).any() and not (split.validation.y == 3).any()
     whole = torch.cat([data.train.y, data.validation.y, data.test.y])
     strange = (whole == 3).sum() if pooled else (data.test.y == 3).sum()
@@ -357,4 +357,4 @@ def test_a_class_left_out_is_in_the_test_split_alone(pooled):
         assert (split.test.y != 3).sum() == ordinary - round(0.8 * float(ordinary))
         assert len(split.train) + len(split.validation) + len(split.test) == len(whole)
     with pytest.raises(UserError, match="none of them"):
-        left_out(data, 10)
+        hold_out(data, 10)

@@ -18,7 +18,7 @@ from energybased.energies import (
     StandardNormal,
     Tilted,
 )
-from energybased.networks import MLP, Parallel, dense_generator
+from energybased.networks import MLP, BatchedMLP, dense_generator
 
 
 def named(make, *arguments):
@@ -44,7 +44,7 @@ def test_exact_samples_have_the_moments_of_the_density(make, rng):
     points = torch.cartesian_prod(side, side)
     p = torch.exp(-energy(points.float()).double())
     p = (p / p.sum())[:, None]
-    x = energy.draw(n, rng).double()
+    x = energy.sample(n, rng).double()
     for f in (lambda x: x, torch.square, lambda x: x.prod(1, keepdim=True)):
         expected = (p * f(points)).sum(0)
         error = ((p * f(points).square()).sum(0) - expected.square()).sqrt() / math.sqrt(n)
@@ -96,11 +96,11 @@ def test_a_prior_times_a_ratio_is_another_density(rng):
 
 
 def test_ratios_count_the_learned_alone(rng):
-    logits, z = Parallel(3, (5,), 4), torch.randn(6, 3, generator=rng)
+    logits, z = BatchedMLP(3, (5,), 4), torch.randn(6, 3, generator=rng)
     assert not Ratios(logits, torch.ones(4))(z).any()  # each begins as the ratio of 1
     torch.nn.init.normal_(logits.weights[-1])
     torch.testing.assert_close(Ratios(logits, torch.tensor([1.0, 0.0, 1.0]))(z), -logits(z)[:, 0] - logits(z)[:, 2])
-    with pytest.raises(UserError, match="learned"):
+    with pytest.raises(UserError, match="active"):
         Ratios(logits, torch.ones(5))
 
 

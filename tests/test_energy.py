@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from energybased import Energy, Gaussian, GaussianMixture, Network, StandardNormal, UserError, mean, mixture
+from energybased import Energy, Gaussian, IsotropicMixture, Network, StandardNormal, UserError, mean, mixture
 
 
 class Shifted(Energy):
@@ -45,11 +45,11 @@ def test_product_of_gaussians_is_a_gaussian():
 
 def test_or_is_a_mixture_by_own_z():
     two = StandardNormal(3) | Gaussian(torch.ones(3), torch.eye(3))  # equal Z: an even mixture
-    even = GaussianMixture(torch.stack([torch.zeros(3), torch.ones(3)]), 1.0)
+    even = IsotropicMixture(torch.stack([torch.zeros(3), torch.ones(3)]), 1.0)
     log_z = math.log(2) + 1.5 * math.log(2 * math.pi)
     torch.testing.assert_close(two(X) + log_z, even(X))
     weighted = mixture([A, Gaussian(torch.ones(3), torch.eye(3))], log_weights=[math.log(0.2), math.log(0.8)])
-    uneven = GaussianMixture(torch.stack([torch.zeros(3), torch.ones(3)]), 1.0, torch.tensor([0.2, 0.8]))
+    uneven = IsotropicMixture(torch.stack([torch.zeros(3), torch.ones(3)]), 1.0, torch.tensor([0.2, 0.8]))
     torch.testing.assert_close(weighted(X) + 1.5 * math.log(2 * math.pi), uneven(X))
 
 
@@ -93,7 +93,7 @@ def test_pin_holds_entries():
     torch.testing.assert_close(pinned(moved), B(torch.where(free, moved, X)))
     _, grad = pinned.value_and_grad(moved)
     assert (grad[:, 1] == 0).all() and (grad[:, 0] != 0).all()
-    torch.testing.assert_close((pinned + A).hold(moved)[:, 1], X[:, 1])
+    torch.testing.assert_close((pinned + A).project(moved)[:, 1], X[:, 1])
     torch.testing.assert_close(pinned.select([2])(moved[[2]]), pinned(moved)[[2]])
 
 

@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from energybased import Langevin, Network, StandardNormal, Underdamped, sample
 from energybased.energies import ANALYTIC, NEURAL, Ratios
 from energybased.errors import UserError
-from energybased.networks import MLP, Half, Parallel, Residual, Stage
+from energybased.networks import MLP, BatchedMLP, BFloat16, Residual, Stage
 from energybased.sampling import KERNELS, Streams, engine
 from energybased.sampling.graph import Graph, loop
 
@@ -75,7 +75,7 @@ def test_every_energy_can_be_compiled(traced):
         same(*ends(make(), Langevin.overdamped(0.1), 3, event=(2,)), 3 * ROUNDING)
     for make in NEURAL:
         same(*ends(make(10).given(torch.arange(8)), Langevin.overdamped(0.1), 3), 3 * ROUNDING)
-    ratios = StandardNormal(2) + Ratios(Parallel(2, (4,), 3), torch.ones(2), after=1)
+    ratios = StandardNormal(2) + Ratios(BatchedMLP(2, (4,), 3), torch.ones(2), after=1)
     same(*ends(ratios, Langevin.overdamped(0.1), 3, event=(2,)), 3 * ROUNDING)
     assert len(engine._programs) == 2 + len(ANALYTIC) + len(NEURAL) and None not in engine._programs.values()
 
@@ -172,7 +172,7 @@ def test_spectral_norms_are_those_of_the_weights(traced):
 
 def test_bfloat16_is_within_its_precision():
     """Eight bits of mantissa: half a percent a rounding, of which a gradient of three layers has a few."""
-    compiled, eager = ends(Network(Half(MLP(64, (32, 32)))), Underdamped(0.1, 0.7), 5)
+    compiled, eager = ends(Network(BFloat16(MLP(64, (32, 32)))), Underdamped(0.1, 0.7), 5)
     torch.testing.assert_close(compiled.info.gradient, eager.info.gradient, rtol=0.02, atol=0)
     moved = eager.x - torch.rand(8, 1, 8, 8, generator=generator(1))
     assert float((compiled.x - eager.x).norm() / moved.norm()) < 0.005

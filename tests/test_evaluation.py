@@ -8,7 +8,7 @@ import torch
 
 from energybased import UserError
 from energybased.data import load_data
-from energybased.evaluation.detection import STRANGE, auroc, strange_inputs
+from energybased.evaluation.detection import OUT_OF_DISTRIBUTION, auroc, out_of_distribution_inputs
 from energybased.evaluation.frechet import frechet_distance
 from energybased.evaluation.mixtures import best_mixture, fit_class_mixture, fit_mixture
 from energybased.recipes import judge_digits
@@ -43,8 +43,8 @@ def test_auroc_counts_pairs():
 
 def test_strange_inputs():
     x = load_data("digits").test.x[:20]
-    strange = strange_inputs(x)
-    assert strange.keys() == STRANGE.keys() and all(value.shape == x.shape for value in strange.values())
+    strange = out_of_distribution_inputs(x)
+    assert strange.keys() == OUT_OF_DISTRIBUTION.keys() and all(value.shape == x.shape for value in strange.values())
     torch.testing.assert_close(strange["flipped"].flip(-1), x)
 
 

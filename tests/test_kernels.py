@@ -90,8 +90,8 @@ def standard_error(x):
 def test_exact_kernels_keep_the_density(kernel):
     """From exact samples, the moments after 20 transitions lie within five standard errors of the true ones."""
     for energy in (Gaussian(torch.tensor([1.0, 0.0]), torch.tensor([[1.0, 0.5], [0.5, 0.7]])), Banana(1.0, 0.5)):
-        exact = energy.draw(400_000, generator(3)).double()
-        x = sample(energy, energy.draw(20_000, generator(4)), kernel, 20, generator(5)).x.double()
+        exact = energy.sample(400_000, generator(3)).double()
+        x = sample(energy, energy.sample(20_000, generator(4)), kernel, 20, generator(5)).x.double()
         for f in (lambda x: x, torch.square, lambda x: x[:, :1] * x[:, 1:]):
             error = (standard_error(f(x)).square() + standard_error(f(exact)).square()).sqrt()
             assert ((f(x).mean(0) - f(exact).mean(0)).abs() < 5 * error).all(), kernel
@@ -101,7 +101,7 @@ def test_exact_kernels_keep_the_density(kernel):
 def test_detailed_balance(kernel):
     """E[a(x0) b(x1)] = E[b(x0) a(x1)] from exact starts, within five standard errors."""
     energy = Banana(1.0, 0.5)
-    x0 = energy.draw(60_000, generator(6))
+    x0 = energy.sample(60_000, generator(6))
     x1 = sample(energy, x0, kernel, 1, generator(7)).x
     a, b = (lambda x: x[:, 0].double()), (lambda x: (x[:, 1] > 0.3).double())
     difference = a(x0) * b(x1) - b(x0) * a(x1)
@@ -111,7 +111,7 @@ def test_detailed_balance(kernel):
 def test_mala_would_fail_without_its_correction():
     """The power of the test above: plain Langevin at the same step is far outside its tolerance."""
     energy = StandardNormal(1)
-    x = sample(energy, energy.draw(20_000, generator(4)), Langevin.overdamped(0.9), 20, generator(5)).x.double()
+    x = sample(energy, energy.sample(20_000, generator(4)), Langevin.overdamped(0.9), 20, generator(5)).x.double()
     assert abs(x.square().mean() - 1) > 5 * standard_error(x.square())
 
 
@@ -138,14 +138,14 @@ def test_langevin_samples_its_implied_temperature():
 def test_underdamped_positions_are_exact_on_gaussians():
     """BAOAB at large steps: no bias in the positions of a Gaussian."""
     energy = Gaussian(torch.zeros(2), torch.diag(torch.tensor([1.0, 4.0])))
-    x = sample(energy, energy.draw(40_000, generator(1)), Underdamped(1.2, 0.7), 30, generator(2)).x.double()
+    x = sample(energy, energy.sample(40_000, generator(1)), Underdamped(1.2, 0.7), 30, generator(2)).x.double()
     error = standard_error(x.square())
     assert ((x.square().mean(0) - torch.tensor([1.0, 4.0])).abs() < 5 * error).all()
 
 
 def test_bounds():
     half = Gaussian(torch.zeros(1), torch.eye(1))  # on [0, 3], half a normal: mean sqrt(2/pi) but for the tail
-    start = half.draw(40_000, generator(1)).abs().clamp(max=3)
+    start = half.sample(40_000, generator(1)).abs().clamp(max=3)
     for kernel in (MALA(0.8, bounds=(0.0, 3.0)), HMC(0.4, 4, bounds=(0.0, 3.0))):
         x = sample(half, start, kernel, 20, generator(2)).x.double()
         assert x.min() >= 0 and x.max() <= 3
@@ -195,7 +195,7 @@ def test_grad_clip_bounds_the_drift():
 
 def test_adaptation_reaches_its_target():
     energy = StandardNormal(20)
-    start = energy.draw(200, generator())
+    start = energy.sample(200, generator())
     for kernel, target in ((MALA(0.01), 0.574), (HMC(3.0, 5), 0.651), (MALA(0.01), 0.8)):
         tuned, x = adapt(kernel, energy, start, target, steps=300, generator=generator(1))
         rate = sample(energy, x, tuned, 50, generator(2)).info.acceptance.mean()
@@ -205,7 +205,7 @@ def test_adaptation_reaches_its_target():
 
 
 def test_diagnostics():
-    energy, start = StandardNormal(2), StandardNormal(2).draw(50, generator())
+    energy, start = StandardNormal(2), StandardNormal(2).sample(50, generator())
     good = sample(energy, start, HMC(1.0, 2), 400, generator(1)).info
     assert good.acceptance.shape == (50,) and good.r_hat.shape == (2,)
     assert (good.r_hat < 1.05).all() and (good.ess > 2000).all()

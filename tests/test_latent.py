@@ -9,11 +9,11 @@ from itertools import pairwise
 import pytest
 import torch
 
-from energybased import MALA, Gaussian, GaussianMixture, Langevin, StandardNormal, UserError
+from energybased import MALA, Gaussian, IsotropicMixture, Langevin, StandardNormal, UserError
 from energybased.latent import (
     LatentModel,
     LatentStage,
-    Matched,
+    MomentMatching,
     Posterior,
     StagedPrior,
     StageRatio,
@@ -21,7 +21,7 @@ from energybased.latent import (
     fit_staged_prior,
 )
 from energybased.latent.objectives.stage_ratio import CHANCE
-from energybased.networks import Parallel, dense_encoder, dense_generator
+from energybased.networks import BatchedMLP, dense_encoder, dense_generator
 from energybased.objectives import Batch
 from energybased.sampling.annealed import anneal
 from energybased.training import Adam, Loop, Phase, Run, Settings
@@ -31,7 +31,7 @@ from energybased.training.state import TrainState
 
 
 def blank(dim=2, count=3):
-    return StagedPrior(StandardNormal(dim), Parallel(dim, (16,), count))
+    return StagedPrior(StandardNormal(dim), BatchedMLP(dim, (16,), count))
 
 
 def taught(k, count=3):
@@ -39,7 +39,7 @@ def taught(k, count=3):
     prior = blank(count=count)
     torch.manual_seed(0)
     torch.nn.init.normal_(prior.logits.weights[-1], std=0.3)
-    prior.learned[:k] = 1
+    prior.active[:k] = 1
     return prior
 
 
@@ -52,8 +52,8 @@ def test_the_prior_is_its_base_times_its_ratios(rng):
     torch.testing.assert_close(grad, its_grad)
     torch.testing.assert_close(prior.log_prob(z), StandardNormal(2).log_prob(z) + prior.log_ratio(z))
     assert len(prior.stages) == 2
-    torch.testing.assert_close(prior.first(2)(z), values)
-    assert prior.first(0) is prior.base
+    torch.testing.assert_close(prior.truncated(2)(z), values)
+    assert prior.truncated(0) is prior.base
 
 
 def test_a_stage_begins_at_chance_and_leaves_the_prior_as_it_was(rng):
@@ -61,7 +61,7 @@ def test_a_stage_begins_at_chance_and_leaves_the_prior_as_it_was(rng):
     with torch.no_grad():
         prior.logits.weights[-1][1:] = 0
     before = prior(x)
-    stage = StageRatio(1, MALA(0.3), bank=64)
+    stage = StageRatio(1, MALA(0.3), persistent_chains=64)
     state = stage.init({"prior": prior}, x, rng)
     assert state["x"].shape == (64, 2)
     result = stage.step({"prior": prior}, state, Batch(x), rng)
@@ -71,7 +71,7 @@ def test_a_stage_begins_at_chance_and_leaves_the_prior_as_it_was(rng):
 
 def test_a_stage_goes_on_with_the_layers_of_the_one_before(rng):
     prior = taught(1)
-    StageRatio(1, MALA(0.3), bank=64).init({"prior": prior}, torch.randn(32, 2, generator=rng), rng)
+    StageRatio(1, MALA(0.3), persistent_chains=64).init({"prior": prior}, torch.randn(32, 2, generator=rng), rng)
     for layers in (prior.logits.weights, prior.logits.biases):
         assert all(torch.equal(layer[1], layer[0]) for layer in list(layers)[:-1])
         assert not any(torch.equal(layer[2], layer[1]) for layer in list(layers)[:-1])
@@ -92,7 +92,7 @@ def test_the_average_begins_anew_with_the_stage(tmp_path):
 
 def test_only_the_new_stage_learns(rng):
     prior, x = taught(1), torch.randn(32, 2, generator=rng)
-    stage = StageRatio(1, MALA(0.3), bank=64)
+    stage = StageRatio(1, MALA(0.3), persistent_chains=64)
     state = stage.init({"prior": prior}, x, rng)
     stage.step({"prior": prior}, state, Batch(x), rng).losses["prior"].backward()
     for p in prior.logits.parameters():
@@ -109,7 +109,7 @@ def test_the_first_stage_draws_from_the_base(rng, monkeypatch):
 
 def test_a_pool_stays_and_short_runs_begin_anew(rng):
     prior, x = taught(1), torch.randn(8, 2, generator=rng)
-    pool = StageRatio(1, MALA(0.3), steps=0, bank=16)
+    pool = StageRatio(1, MALA(0.3), steps=0, persistent_chains=16)
     state = pool.init({"prior": prior}, x, rng)
     before = state["x"].clone()
     drawn = pool.negatives(prior, state, 8, rng)
@@ -134,9 +134,9 @@ def test_generator_and_ratio_learn_from_their_own_losses(rng):
     """The posterior is that under the stages before: the running stage is not in it."""
     prior, generator = taught(1), dense_generator(2, (8,), (1, 2, 2))
     parts, x = {"prior": prior, "generator": generator}, torch.rand(16, 1, 2, 2, generator=rng)
-    joint = LatentStage(StageRatio(1, MALA(0.3), bank=64), Posterior(0.5, steps=3), rows=16)
+    joint = LatentStage(StageRatio(1, MALA(0.3), persistent_chains=64), Posterior(0.5, steps=3), rows=16)
     state = joint.init(parts, x, rng)
-    posterior = joint.posterior.energy(prior.first(1), generator, x)
+    posterior = joint.posterior.energy(prior.truncated(1), generator, x)
     z = torch.randn(16, 2, generator=rng)
     expected = prior.base(z) - prior.logits(z)[:, 0] + 2 * (x - generator(z)).square().flatten(1).sum(1)
     torch.testing.assert_close(posterior(z), expected)
@@ -185,7 +185,7 @@ class Gridded(StandardNormal):
     def forward(self, x, y=None):
         return self.energy(x)
 
-    def draw(self, n, generator=None):
+    def sample(self, n, generator=None):
         p = (-self.energy(self.grid)).softmax(0).detach()
         return self.grid[torch.multinomial(p, n, replacement=True, generator=generator)]
 
@@ -203,10 +203,10 @@ def test_samples_of_the_base_teach_nothing(few):
 
 def test_two_stages_on_a_base_of_ones_own():
     """From one mixture to another, and their log-ratio; its mean over the target is their divergence."""
-    base = GaussianMixture(torch.tensor([[-1.0], [1.0]]), 0.6)
-    target = GaussianMixture(torch.tensor([[-2.0], [2.0]]), 0.3)
+    base = IsotropicMixture(torch.tensor([[-1.0], [1.0]]), 0.6)
+    target = IsotropicMixture(torch.tensor([[-2.0], [2.0]]), 0.3)
     generator = torch.Generator().manual_seed(0)
-    draw = lambda n: target.draw(n, generator)  # noqa: E731
+    draw = lambda n: target.sample(n, generator)  # noqa: E731
     prior = fit_staged_prior(draw, 1, stages=2, base=base, network=(32, 32), budget=200, generator=generator)
     z = torch.linspace(-6, 6, 2401)[:, None]
     p, dz = target.log_prob(z).exp(), 12 / 2400
@@ -220,8 +220,8 @@ def test_two_stages_on_a_base_of_ones_own():
 
 
 def test_a_prior_in_double_precision(rng):
-    prior = StagedPrior(StandardNormal(2), Parallel(2, (8,), 1))
-    prior.learned.fill_(1)
+    prior = StagedPrior(StandardNormal(2), BatchedMLP(2, (8,), 1))
+    prior.active.fill_(1)
     assert prior.double().sample(3, rng).dtype == torch.float64
 
 
@@ -288,10 +288,10 @@ def test_annealing_brackets_a_known_log_z(dim, target, rng):
     else:
         means = torch.zeros(2, dim)
         means[:, 0] = torch.tensor([-target, target])
-        end = GaussianMixture(means, 1.0)
+        end = IsotropicMixture(means, 1.0)
     truth, kernel = float(end.log_z - base.log_z), MALA(0.3)
-    forward = anneal(base, [end - base], base.draw(200, rng), kernel, 200, generator=rng).estimate()
-    backward = anneal(end, [base - end], end.draw(200, rng), kernel, 200, generator=rng).estimate()
+    forward = anneal(base, [end - base], base.sample(200, rng), kernel, 200, generator=rng).estimate()
+    backward = anneal(end, [base - end], end.sample(200, rng), kernel, 200, generator=rng).estimate()
     slack = 4 * max(forward.error, backward.error)
     assert forward.value - slack < truth < -backward.value + slack
     assert -backward.value - forward.value < 1
@@ -299,12 +299,12 @@ def test_annealing_brackets_a_known_log_z(dim, target, rng):
 
 def test_resampling_keeps_weights_and_estimate(rng):
     """Eight runs say how far off their means may be: five standard errors, for they are few."""
-    end = GaussianMixture(torch.tensor([[-3.0, 0.0], [3.0, 0.0]]), 0.5, torch.tensor([1.0, 3.0]))
+    end = IsotropicMixture(torch.tensor([[-3.0, 0.0], [3.0, 0.0]]), 0.5, torch.tensor([1.0, 3.0]))
     base = StandardNormal(2)
-    start = lambda: base.draw(500, rng)  # noqa: E731
-    runs = [anneal(base, [end - base], start(), MALA(0.3), steps=2, generator=rng, keep=0.97) for _ in range(8)]
-    assert all(run.mixed and math.isnan(run.estimate().error) for run in runs)
-    heavy = [float((run.resampled(rng)[:, 0] > 0).float().mean()) for run in runs]
+    start = lambda: base.sample(500, rng)  # noqa: E731
+    runs = [anneal(base, [end - base], start(), MALA(0.3), steps=2, generator=rng, target_ess=0.97) for _ in range(8)]
+    assert all(run.resampled and math.isnan(run.estimate().error) for run in runs)
+    heavy = [float((run.resample(rng)[:, 0] > 0).float().mean()) for run in runs]
     for found, truth in (
         ([run.estimate().value for run in runs], float(end.log_z - base.log_z)),
         (heavy, 0.75),
@@ -318,7 +318,7 @@ def linear(sigma=0.3):
     generator = (
         torch.nn.Sequential(torch.nn.Linear(2, 4), torch.nn.Unflatten(1, (1, 2, 2))).eval().requires_grad_(False)
     )
-    model = LatentModel(generator, StagedPrior(StandardNormal(2), Parallel(2, (4,), 1)), sigma, steps=400)
+    model = LatentModel(generator, StagedPrior(StandardNormal(2), BatchedMLP(2, (4,), 1)), sigma, steps=400)
     weight, bias = generator[0].weight, generator[0].bias
     density = torch.distributions.MultivariateNormal(bias, weight @ weight.T + sigma**2 * torch.eye(4))
     return model, weight, bias, density
@@ -339,7 +339,7 @@ def test_inference_samples_the_posterior_of_a_linear_model():
     x = density.sample((1,))
     precision = torch.eye(2) + weight.T @ weight / model.sigma**2
     mean = torch.linalg.solve(precision, weight.T @ (x[0] - bias) / model.sigma**2)
-    z = model.infer(x.reshape(1, 1, 2, 2).expand(1000, -1, -1, -1))
+    z = model.sample_posterior(x.reshape(1, 1, 2, 2).expand(1000, -1, -1, -1))
     spread = torch.linalg.inv(precision).diag().sqrt()
     assert ((z.mean(0) - mean).abs() < 5 * spread / math.sqrt(1000) + 0.02).all()
     torch.testing.assert_close(z.std(0), spread, rtol=0.12, atol=0)
@@ -364,10 +364,10 @@ def test_a_latent_model_scores_what_it_was_not_made_for_higher():
 
 def test_scores_by_the_joint_and_by_the_ratio_differ_by_the_base():
     model = replace(linear()[0], steps=20)
-    model.prior.learned[:1] = 1
+    model.prior.active[:1] = 1
     torch.nn.init.normal_(model.prior.logits.weights[-1], std=0.3)
     x = torch.rand(6, 1, 2, 2)
-    bases = [model.prior.base(z) for z in model.posteriors(x)]
+    bases = [model.prior.base(z) for z in model.posterior_samples(x)]
     against = replace(model, score_by="ratio")
     torch.testing.assert_close(model.score(x) - against.score(x), torch.stack(bases).mean(0), atol=1e-4, rtol=1e-4)
 
@@ -392,11 +392,11 @@ def test_what_a_latent_model_cannot_do_is_named():
     for ask, words in (
         (lambda: replace(model, sigma=-1.0), "sigma"),
         (lambda: replace(model, steps=-1), "steps"),
-        (lambda: model.infer(x, free=torch.ones(2, 2)), "boolean"),
-        (lambda: model.infer(x, free=torch.ones(3, 3, dtype=torch.bool)), "broadcast"),
+        (lambda: model.sample_posterior(x, free=torch.ones(2, 2)), "boolean"),
+        (lambda: model.sample_posterior(x, free=torch.ones(3, 3, dtype=torch.bool)), "broadcast"),
         (lambda: model.log_prob(x, chains=0), "chains"),
         (lambda: model.prior.sample(-1), "n must be"),
-        (lambda: StagedPrior(StandardNormal(3), Parallel(2, (4,), 1)), "the networks over 2"),
+        (lambda: StagedPrior(StandardNormal(3), BatchedMLP(2, (4,), 1)), "the networks over 2"),
     ):
         with pytest.raises(UserError, match=words):
             ask()
@@ -414,7 +414,7 @@ def test_the_pool_keeps_the_latest(rng):
 def test_between_visits_to_the_posterior_the_ratio_learns_alone(rng):
     prior = blank()
     parts, x = {"prior": prior, "generator": dense_generator(2, (8,), (1, 2, 2))}, torch.rand(8, 1, 2, 2, generator=rng)
-    stage = LatentStage(StageRatio(0, MALA(0.3)), Posterior(0.5, steps=2), every=3)
+    stage = LatentStage(StageRatio(0, MALA(0.3)), Posterior(0.5, steps=2), ratio_updates_per_draw=3)
     state, learned = stage.init(parts, x, rng), []
     for _ in range(6):
         _, state, metrics = result = stage.step(parts, state, Batch(x), rng)
@@ -426,8 +426,8 @@ def test_between_visits_to_the_posterior_the_ratio_learns_alone(rng):
 def test_a_matched_base_has_the_moments_of_the_posterior(rng):
     """x = 2 z + noise of 0.5 with x ~ N(3, 1): under N(0, 1), z is N(0.47 x, 0.24^2) for each x."""
     base = Gaussian(torch.zeros(1), torch.eye(1))
-    parts = {"prior": StagedPrior(base, Parallel(1, (8,), 1)), "generator": Doubled()}
-    matched = Matched(Posterior(0.5, MALA(0.3), steps=100))
+    parts = {"prior": StagedPrior(base, BatchedMLP(1, (8,), 1)), "generator": Doubled()}
+    matched = MomentMatching(Posterior(0.5, MALA(0.3), steps=100))
     n, visits = 500, 8
     state = matched.init(parts, torch.zeros(n, 1), rng)
     for _ in range(visits):
@@ -442,10 +442,13 @@ def test_a_matched_base_has_the_moments_of_the_posterior(rng):
 def test_a_matched_base_outlives_its_phase(tmp_path):
     """It is no weight that learns, and is in the averages all the same, with which the next phase begins."""
     base = Gaussian(torch.zeros(2), torch.eye(2))
-    prior, posterior = StagedPrior(base, Parallel(2, (8,), 1)), Posterior(0.5, steps=3)
+    prior, posterior = StagedPrior(base, BatchedMLP(2, (8,), 1)), Posterior(0.5, steps=3)
     parts = {"prior": prior, "generator": dense_generator(2, (8,), (1, 2, 2))}
     stage = LatentStage(StageRatio(0, MALA(0.3)), posterior, joint=False)
-    phases = [Phase(Matched(posterior), 3, settle=("prior", "generator")), Phase(stage, 2, settle=("prior",))]
+    phases = [
+        Phase(MomentMatching(posterior), 3, restart_from_ema=("prior", "generator")),
+        Phase(stage, 2, restart_from_ema=("prior",)),
+    ]
     run = Run.create(tmp_path / "run", {})
     state = Loop(parts, phases, torch.rand(40, 1, 2, 2), Settings(0, 8)).fit(run)
     run.release()
@@ -455,8 +458,8 @@ def test_a_matched_base_outlives_its_phase(tmp_path):
 
 def test_posteriors_that_diverge_reach_the_guard(rng):
     base = Gaussian(torch.zeros(2), torch.eye(2))
-    parts = {"prior": StagedPrior(base, Parallel(2, (8,), 1)), "generator": dense_generator(2, (8,), (1, 2, 2))}
-    matched = Matched(Posterior(0.5, Langevin(1e6, 1e6), steps=9))
+    parts = {"prior": StagedPrior(base, BatchedMLP(2, (8,), 1)), "generator": dense_generator(2, (8,), (1, 2, 2))}
+    matched = MomentMatching(Posterior(0.5, Langevin(1e6, 1e6), steps=9))
     x = torch.rand(8, 1, 2, 2, generator=rng)
     metrics = matched.step(parts, matched.init(parts, x, rng), Batch(x), rng).metrics
     vital = matched.vitals[0]
@@ -464,10 +467,10 @@ def test_posteriors_that_diverge_reach_the_guard(rng):
 
 
 def test_an_engine_that_nobody_settled_is_named(rng):
-    prior = StagedPrior(StandardNormal(2), Parallel(2, (8,), 1))
+    prior = StagedPrior(StandardNormal(2), BatchedMLP(2, (8,), 1))
     parts = {"prior": prior, "generator": dense_generator(2, (8,), (1, 2, 2))}
     with pytest.raises(UserError, match="settled"):
-        Posterior(engine="auto").draw(parts, prior, torch.rand(3, 1, 2, 2), 2, rng)
+        Posterior(engine="auto").sample(parts, prior, torch.rand(3, 1, 2, 2), 2, rng)
 
 
 class Doubled(torch.nn.Module):
@@ -478,7 +481,7 @@ class Doubled(torch.nn.Module):
 @pytest.mark.parametrize("magnitude", [1.0, 100.0])
 def test_the_sum_of_bridges_is_the_ratio(magnitude, rng):
     """Of N(2, 1/4) to N(0, 1), through four waymarks."""
-    prior = StagedPrior(StandardNormal(1), Parallel(1, (32,), 4))
+    prior = StagedPrior(StandardNormal(1), BatchedMLP(1, (32,), 4))
     telescope = Telescope(magnitude=magnitude)
     parts = {"prior": prior, "generator": torch.nn.Identity(), "encoder": Certain()}
     telescope.init(parts, torch.zeros(1, 1), rng)
@@ -500,7 +503,7 @@ class Certain(torch.nn.Module):
     def forward(self, x):
         return x, torch.full_like(x, -20.0)
 
-    def draw(self, x, rng):
+    def sample(self, x, rng):
         return x
 
 
@@ -509,9 +512,11 @@ def staged_loop(seed=0):
     torch.manual_seed(seed)
     generator, encoder = dense_generator(2, (8,), (1, 2, 2)), dense_encoder((1, 2, 2), (8,), 2)
     parts = {"prior": taught(1, count=2), "generator": generator, "encoder": encoder}
-    ratios, posterior = [StageRatio(k, MALA(0.3), bank=32) for k in range(2)], Posterior(0.5, steps=2)
-    stages = [LatentStage(ratio, posterior, pool=16, rows=16, every=1 + k) for k, ratio in enumerate(ratios)]
-    phases = [Phase(stage, 4, settle=("prior",)) for stage in stages]
+    ratios, posterior = [StageRatio(k, MALA(0.3), persistent_chains=32) for k in range(2)], Posterior(0.5, steps=2)
+    stages = [
+        LatentStage(ratio, posterior, pool=16, rows=16, ratio_updates_per_draw=1 + k) for k, ratio in enumerate(ratios)
+    ]
+    phases = [Phase(stage, 4, restart_from_ema=("prior",)) for stage in stages]
     x = torch.rand(40, 1, 2, 2, generator=torch.Generator().manual_seed(1))
     return Loop(parts, phases, x, Settings(0, 8, checkpoint_every=1))
 

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from energybased import ContrastiveDivergence, Langevin, ReplayBuffer
-from energybased.networks import Half, Parallel, Residual, Stage, deconvolutional_generator, groups
+from energybased.networks import BatchedMLP, BFloat16, Residual, Stage, deconvolutional_generator, groups
 from energybased.networks.generator import CELEBA64, CIFAR10, MNIST, SVHN
 from energybased.networks.spectral import SpectralNorm, normalised, power_iteration
 from energybased.objectives import Batch
@@ -128,7 +128,7 @@ def test_generators_have_the_published_sizes(dim, layers, event, count):
 
 
 def test_parallel_is_its_perceptrons_one_by_one(rng):
-    together, x = Parallel(5, (7, 6), 3), torch.randn(4, 5, generator=rng)
+    together, x = BatchedMLP(5, (7, 6), 3), torch.randn(4, 5, generator=rng)
     assert not together(x).any()
     nn.init.normal_(together.weights[-1])
     for k in range(3):
@@ -163,5 +163,5 @@ def refuse(x):
     ],
 )
 def test_what_breaks_in_bfloat16_is_said(operator, words, rng):
-    fault = Half(Brittle(operator)).fault(torch.randn(8, 4, generator=rng))
+    fault = BFloat16(Brittle(operator)).fault(torch.randn(8, 4, generator=rng))
     assert fault is None if words is None else re.fullmatch(f"{words}.*", fault)

@@ -58,8 +58,8 @@ def tiny(recipe, root):
         coder = recipe.coder if recipe.recipe == "svhn-latent" else DenseCoder((8,))
         posterior = replace(recipe.posterior, steps=min(recipe.posterior.steps, 1), engine="eager")
         changes |= {"dim": 2, "ratio": (8,), "coder": coder, "posterior": posterior}
-        changes |= {"without": None} if recipe.without is None else {"without": 1}
-        changes |= {"bank": 8, "stages": 2} if isinstance(recipe, StagedRecipe) else {}
+        changes |= {"holdout_class": None} if recipe.holdout_class is None else {"holdout_class": 1}
+        changes |= {"persistent_chains": 8, "stages": 2} if isinstance(recipe, StagedRecipe) else {}
     return replace(recipe, **changes)
 
 
@@ -89,11 +89,11 @@ def test_every_system_trains_resumes_and_draws(name, root, tmp_path):
     assert load(whole.path).score(x[0]).shape == (3,)
 
 
-@pytest.mark.parametrize("name", ["stages", "stages-afterwards", "stages-matched", "one-stage-afterwards"])
+@pytest.mark.parametrize("name", ["stages", "stages-afterwards", "stages-moment-matched", "one-stage-afterwards"])
 def test_the_phases_of_stages_visit_the_posterior_as_often_as_the_budget_says(name):
     recipe = system(name, find_recipe("mnist-latent-small"))
     phases = recipe.phases()
-    visits = sum(phase.steps / getattr(phase.objective, "every", 1) for phase in phases)
+    visits = sum(phase.steps / getattr(phase.objective, "ratio_updates_per_draw", 1) for phase in phases)
     assert visits == pytest.approx(recipe.steps, abs=len(phases))
     timed = replace(recipe, minutes=2.0).phases()
     assert sum(phase.minutes for phase in timed) == pytest.approx(2.0)
@@ -147,7 +147,7 @@ def test_the_engine_is_decided_once_and_written_into_the_run(root, tmp_path, mon
 
 def test_a_network_that_breaks_in_bfloat16_runs_in_float32(root, tmp_path, monkeypatch):
     recipe = replace(tiny(find_recipe("digits"), root), precision="bfloat16")
-    monkeypatch.setattr("energybased.networks.Half.fault", lambda self, x, y: "its gradient is not finite")
+    monkeypatch.setattr("energybased.networks.BFloat16.fault", lambda self, x, y: "its gradient is not finite")
     with pytest.warns(UserWarning, match="runs in float32: in bfloat16, its gradient is not finite"):
         run = train(recipe, out=tmp_path / "a")
     assert run.recipe["settings"]["precision"] == "float32"

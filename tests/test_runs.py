@@ -23,12 +23,12 @@ def run(tmp_path_factory):
 def test_a_conditional_model_takes_its_classes_in_turn(run):
     model, x = load(run.path), torch.rand(20, 1, 8, 8)
     assert model.classes == 10 and model.recipe.classes == 10
-    assert torch.equal(model.turns(20)(x), model.energy(x, torch.arange(20) % 10))
+    assert torch.equal(model.cycle_classes(20)(x), model.energy(x, torch.arange(20) % 10))
     three = model.given(3)
     assert torch.equal(model.given(np.int64(3)).score(x), three.score(x))
     assert three.classes == 0 and torch.equal(three.score(x), model.energy(x, torch.full((20,), 3)))
     y = torch.arange(20) // 2
-    assert torch.equal(model.given(y).chains(x, 5).x[3], model.given(int(y[3])).chains(x, 5).x[3])
+    assert torch.equal(model.given(y).run_chains(x, 5).x[3], model.given(int(y[3])).run_chains(x, 5).x[3])
     expected = -torch.stack([-model.energy(x, torch.full((20,), c)) for c in range(10)]).logsumexp(0)
     torch.testing.assert_close(model.score(x), expected)
 

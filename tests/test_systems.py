@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from energybased import StandardNormal, UserError
-from energybased.energies import FullMixture
-from energybased.latent import LatentDiscrepancy, Mixed, Posterior, ShortRun, StagedPrior, Telescope, UpperElbo
-from energybased.networks import Parallel, PointEncoder, Upper, dense_encoder, dense_generator
-from energybased.objectives import Autoencoding, Batch, EnergyDiscrepancy
+from energybased.energies import GaussianMixture
+from energybased.latent import ExPostMixture, LatentDiscrepancy, LatentElbo, Posterior, ShortRun, StagedPrior, Telescope
+from energybased.networks import BatchedMLP, LatentDecoder, PointEncoder, dense_encoder, dense_generator
+from energybased.objectives import Batch, EnergyDiscrepancy, RegularizedAutoencoder
 from energybased.recipes import RaeRecipe, TwoStageRecipe, find_recipe
 from energybased.recipes.systems import system
 from energybased.runs.model import load_latent
@@ -20,7 +20,7 @@ from energybased.runs.train import train
 class Known(torch.nn.Module):
     """An encoder that knows z: x itself."""
 
-    def draw(self, x, rng):
+    def sample(self, x, rng):
         return x
 
 
@@ -28,16 +28,16 @@ def test_a_mixture_of_the_encoders_draws_becomes_the_base(rng):
     """The density that was drawn from is found, but for what 4,000 samples leave open."""
     means, n = torch.tensor([[-3.0, 0.0], [3.0, 1.0]]), 4000
     covariances = torch.tensor([[[1.0, 0.6], [0.6, 0.8]], [[0.5, -0.2], [-0.2, 0.7]]])
-    truth = FullMixture(means, covariances, torch.tensor([1.0, 3.0]))
-    base = FullMixture(torch.zeros(2, 2), torch.eye(2).expand(2, 2, 2))
-    parts = {"prior": StagedPrior(base, Parallel(2, (8,), 1)), "generator": torch.nn.Identity(), "encoder": Known()}
-    mixed = Mixed(pool=n)
+    truth = GaussianMixture(means, covariances, torch.tensor([1.0, 3.0]))
+    base = GaussianMixture(torch.zeros(2, 2), torch.eye(2).expand(2, 2, 2))
+    parts = {"prior": StagedPrior(base, BatchedMLP(2, (8,), 1)), "generator": torch.nn.Identity(), "encoder": Known()}
+    mixed = ExPostMixture(pool=n)
     state, fits = mixed.init(parts, torch.zeros(1, 2), rng), []
     for _ in range(n // 1000 + 1):  # the last batch finds the pool full, and changes nothing
-        state = mixed.step(parts, state, Batch(truth.draw(1000, rng)), rng).state
+        state = mixed.step(parts, state, Batch(truth.sample(1000, rng)), rng).state
         fits.append(int(state["fitted"]))
     assert fits == [1000, 2000, 2000, n, n]
-    x = truth.draw(n, rng)
+    x = truth.sample(n, rng)
     divergence = truth.log_prob(x) - base.log_prob(x)
     # Wilks: 2 n KL of a fit by maximum likelihood is chi-square of its 11 parameters; its mean and four deviations.
     assert float(divergence.mean()) < (11 + 4 * math.sqrt(22)) / (2 * n) + 4 * float(divergence.std()) / math.sqrt(n)
@@ -46,7 +46,7 @@ def test_a_mixture_of_the_encoders_draws_becomes_the_base(rng):
 def test_energy_discrepancy_of_the_prior_is_that_of_its_samples(rng):
     """The objective has a test of its own; here what is told from what."""
     torch.manual_seed(0)
-    prior = StagedPrior(StandardNormal(2), Parallel(2, (8,), 1))
+    prior = StagedPrior(StandardNormal(2), BatchedMLP(2, (8,), 1))
     torch.nn.init.normal_(prior.logits.weights[-1])
     x, discrepancy = torch.randn(6, 2, generator=rng), EnergyDiscrepancy(particles=3)
     parts = {"prior": prior, "generator": torch.nn.Identity(), "encoder": Known()}
@@ -63,11 +63,11 @@ def test_energy_discrepancy_of_the_prior_is_that_of_its_samples(rng):
 def test_the_loss_of_a_second_autoencoder(rng):
     """Against torch's own densities: -E log N(z; h(u), s^2) + KL(q(u | z), N(0, I)), but for dim/2 log 2 pi."""
     torch.manual_seed(0)
-    upper, above = Upper(3, (16,)), dense_encoder((3,), (16,), 3)
+    upper, above = LatentDecoder(3, (16,)), dense_encoder((3,), (16,), 3)
     torch.nn.init.constant_(upper.log_std, -0.4)
     z = torch.randn(5, 3, generator=rng)
-    parts = {"upper_generator": upper, "upper_encoder": above, "encoder": Known()}
-    loss = UpperElbo().step(parts, {}, Batch(z), torch.Generator().manual_seed(1)).losses["upper_generator"]
+    parts = {"latent_decoder": upper, "latent_encoder": above, "encoder": Known()}
+    loss = LatentElbo().step(parts, {}, Batch(z), torch.Generator().manual_seed(1)).losses["latent_decoder"]
     mean, log_std = above(z)
     u = above.around(mean, log_std, torch.Generator().manual_seed(1))
     reproduced = torch.distributions.Normal(upper(u), upper.log_std.exp()).log_prob(z).sum(1)
@@ -82,9 +82,9 @@ def test_the_loss_of_a_regularised_autoencoder(rng):
     generator, encoder = dense_generator(2, (8,), (1, 2, 2)), PointEncoder(dense_encoder((1, 2, 2), (8,), 2).trunk)
     x = torch.rand(6, 1, 2, 2, generator=rng)
     parts = {"generator": generator, "encoder": encoder}
-    loss = Autoencoding(0.5, decay=0.1).step(parts, {}, Batch(x), rng).losses["encoder"]
+    loss = RegularizedAutoencoder(0.5, decay=0.1).step(parts, {}, Batch(x), rng).losses["encoder"]
     z = encoder.trunk(x)[:, :2]
-    assert torch.equal(encoder.draw(x, rng), z) and torch.equal(encoder.draw(x, rng), z)
+    assert torch.equal(encoder.sample(x, rng), z) and torch.equal(encoder.sample(x, rng), z)
     weights = sum(w.square().sum() for w in generator.parameters())
     expected = 2 * (generator(z) - x).square().sum() / 6 + z.square().sum() / 12 + 0.1 * weights
     torch.testing.assert_close(loss, expected)
@@ -101,8 +101,8 @@ def test_both_stages_reproduce_as_the_first_does(tmp_path):
     assert isinstance(recipe, TwoStageRecipe)
     model = load_latent(train(recipe, out=tmp_path / "a").path)
     x = recipe.load_data().test.pixels(slice(20))
-    z = model.encoder.lower.draw(x, torch.Generator().manual_seed(0))
-    made = model.generate(model.encoder.draw(x, torch.Generator().manual_seed(0)))
+    z = model.encoder.lower.sample(x, torch.Generator().manual_seed(0))
+    made = model.generate(model.encoder.sample(x, torch.Generator().manual_seed(0)))
     torch.testing.assert_close(made, model.generator.lower(z), atol=1e-5, rtol=1e-4)
     assert model.dim == 6 and model.sample(3).shape == (3, 1, 8, 8) and model.score(x).isfinite().all()
 
@@ -110,8 +110,8 @@ def test_both_stages_reproduce_as_the_first_does(tmp_path):
 def test_a_second_autoencoder_is_averaged_from_where_it_begins():
     """What it began with is no part of its weights, and it learns as fast as any prior."""
     phase = small("two-stage").phases()[1]
-    assert {"upper_generator", "upper_encoder"} <= set(phase.settle)
-    assert phase.rates["upper_generator"] == phase.rates["upper_encoder"] == 5
+    assert {"latent_decoder", "latent_encoder"} <= set(phase.restart_from_ema)
+    assert phase.rates["latent_decoder"] == phase.rates["latent_encoder"] == 5
 
 
 @pytest.mark.parametrize("batch", [1, 20, 5000])
@@ -121,19 +121,19 @@ def test_an_autoencoder_has_its_mixture(batch, tmp_path):
     assert isinstance(recipe, RaeRecipe)
     model = load_latent(train(recipe, out=tmp_path / "a").path)
     base = model.prior.base
-    z = model.infer(recipe.load_data().train.pixels())
+    z = model.sample_posterior(recipe.load_data().train.pixels())
     mean = base.log_weights.exp() @ base.means
     many = len(z) if batch > len(z) else batch  # one batch is the least that is in a fit
     assert ((mean - z.mean(0)).abs() < 4 * z.std(0) / math.sqrt(many)).all()
-    assert torch.equal(z[:20], model.infer(recipe.load_data().train.pixels(slice(20)), seed=1))
+    assert torch.equal(z[:20], model.sample_posterior(recipe.load_data().train.pixels(slice(20)), seed=1))
 
 
 def test_bad_settings_are_named():
     for make, words in (
         (lambda: Telescope(magnitude=0.5), "magnitude"),
-        (lambda: Mixed(pool=1), "pool"),
-        (lambda: Autoencoding(sigma=0.0), "sigma"),
-        (lambda: Autoencoding(decay=-1.0), "decay"),
+        (lambda: ExPostMixture(pool=1), "pool"),
+        (lambda: RegularizedAutoencoder(sigma=0.0), "sigma"),
+        (lambda: RegularizedAutoencoder(decay=-1.0), "decay"),
         (lambda: replace(small("rae"), components=0), "components"),
         (lambda: replace(small("rae"), encoder=False), "encoder"),
         (lambda: replace(small("rae"), posterior=Posterior(steps=3)), "steps"),
@@ -141,11 +141,11 @@ def test_bad_settings_are_named():
         *((lambda name=name: replace(small(name), stages=3), "stages") for name in ("vae", "rae", "lebm", "two-stage")),
         (lambda: small("nosuch"), "no system"),
         (lambda: ShortRun(engine="auto"), "engine"),
-        (lambda: FullMixture(torch.zeros(1, 2), torch.tensor([[[1.0, 5.0], [0.0, 1.0]]])), "symmetric"),
-        (lambda: replace(small("two-stage"), first=1.0), "first"),
-        (lambda: FullMixture(torch.zeros(2, 2), torch.eye(2)), "covariances"),
-        (lambda: FullMixture(torch.zeros(1, 2), -torch.eye(2)[None]), "positive definite"),
-        (lambda: FullMixture(torch.zeros(1, 2), torch.eye(2)[None], torch.ones(2)), "weights"),
+        (lambda: GaussianMixture(torch.zeros(1, 2), torch.tensor([[[1.0, 5.0], [0.0, 1.0]]])), "symmetric"),
+        (lambda: replace(small("two-stage"), first_fraction=1.0), "first"),
+        (lambda: GaussianMixture(torch.zeros(2, 2), torch.eye(2)), "covariances"),
+        (lambda: GaussianMixture(torch.zeros(1, 2), -torch.eye(2)[None]), "positive definite"),
+        (lambda: GaussianMixture(torch.zeros(1, 2), torch.eye(2)[None], torch.ones(2)), "weights"),
     ):
         with pytest.raises(UserError, match=words):
             make()

@@ -33,7 +33,9 @@ def test_what_is_printed_to_repeat_a_run_is_read_back():
     """The options of the command line against what tyro makes of them."""
     import tyro
 
-    recipe = cifar10_small(whole=True, data="a folder/x.npz", buffer=ReplayBuffer(capacity=300, by_class=True))
+    recipe = cifar10_small(
+        train_on_validation=True, data="a folder/x.npz", buffer=ReplayBuffer(capacity=300, by_class=True)
+    )
     recipe = replace(recipe, network=replace(recipe.network, stages=(Stage(8, True), *recipe.network.stages[1:])))
     words = shlex.split(" ".join(differences(recipe, cifar10_small())))
     read = tyro.cli(EnergyRecipe, args=words, default=cifar10_small(), config=(tyro.conf.AvoidSubcommands,))

@@ -53,7 +53,7 @@ class Energy(nn.Module):
             leaf = x if graph and x.requires_grad else fixed.requires_grad_()
             values = self(leaf, y)
             (grad,) = torch.autograd.grad(values.sum(), leaf, create_graph=graph)
-        return (values if graph else values.detach()), self.still(grad)
+        return (values if graph else values.detach()), self.mask_gradient(grad)
 
     # What belongs to the rows of a batch. An unbound energy belongs to none.
 
@@ -70,11 +70,11 @@ class Energy(nn.Module):
         """The energy of n chains an example, row i going to rows i*n ... i*n + n - 1."""
         return self
 
-    def hold(self, x: Tensor) -> Tensor:
+    def project(self, x: Tensor) -> Tensor:
         """x with the entries that a `pin` holds put back in place; x itself elsewhere."""
         return x
 
-    def still(self, grad: Tensor) -> Tensor:
+    def mask_gradient(self, grad: Tensor) -> Tensor:
         """A gradient with zeros at the entries that a `pin` holds, whatever other terms pull at them."""
         return grad
 
@@ -152,14 +152,14 @@ class Composite(Energy):
     def expand(self, n: int) -> Energy:
         return self.rebuild([term.expand(n) for term in self.terms])
 
-    def hold(self, x: Tensor) -> Tensor:
+    def project(self, x: Tensor) -> Tensor:
         for term in self.terms:
-            x = term.hold(x)
+            x = term.project(x)
         return x
 
-    def still(self, grad: Tensor) -> Tensor:
+    def mask_gradient(self, grad: Tensor) -> Tensor:
         for term in self.terms:
-            grad = term.still(grad)
+            grad = term.mask_gradient(grad)
         return grad
 
 
@@ -278,11 +278,11 @@ class Pinned(Composite):
             self.terms[0].expand(n), self.x.repeat_interleave(n, dim=0), self.free.repeat_interleave(n, dim=0)
         )
 
-    def hold(self, x: Tensor) -> Tensor:
-        return self.terms[0].hold(torch.where(self.free, x, self.x))
+    def project(self, x: Tensor) -> Tensor:
+        return self.terms[0].project(torch.where(self.free, x, self.x))
 
-    def still(self, grad: Tensor) -> Tensor:
-        return self.terms[0].still(grad * self.free)
+    def mask_gradient(self, grad: Tensor) -> Tensor:
+        return self.terms[0].mask_gradient(grad * self.free)
 
     def forward(self, x: Tensor, y: Condition | None = None) -> Tensor:
         if x.shape != self.x.shape:

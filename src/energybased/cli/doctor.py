@@ -20,7 +20,7 @@ from energybased.training.checkpoint import read_state
 from energybased.training.run import Run
 
 PACKAGES = ("energybased", "torch", "numpy", "scikit-learn", "lightning-fabric", "safetensors", "tyro", "rich")
-ENOUGH_DISK = 1.0  # GiB
+MIN_DISK_GIB = 1.0  # GiB
 
 
 class Finding(NamedTuple):
@@ -59,7 +59,7 @@ def machine() -> Iterator[Finding]:
     compiler = shutil.which(os.environ.get("CXX", "c++")) or shutil.which("g++") or shutil.which("clang++")
     yield Finding(compiler is not None, "c++ compiler", compiler or "none", "install g++ or clang++")
     free = shutil.disk_usage(Path.cwd()).free / 2**30
-    yield Finding(free >= ENOUGH_DISK, "free disk here", f"{free:.1f} GiB", f"{ENOUGH_DISK:g} GiB are wise")
+    yield Finding(free >= MIN_DISK_GIB, "free disk here", f"{free:.1f} GiB", f"{MIN_DISK_GIB:g} GiB are wise")
     writable = os.access(Path.cwd(), os.W_OK)
     yield Finding(writable, "this folder", "writable" if writable else "not writable", "runs/ is written here")
     for folder in roots(None):

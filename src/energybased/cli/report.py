@@ -8,7 +8,7 @@ from pathlib import Path
 import tyro
 
 from energybased.data import DATASETS, DataSet
-from energybased.data.left_out import parted
+from energybased.data.holdout import split_holdout
 from energybased.errors import require
 from energybased.evaluation.judge import Judge
 from energybased.latent import LatentModel
@@ -40,9 +40,9 @@ def report(path: tyro.conf.Positional[Path], /, long: bool = False, judge: Path 
     require(not (long and isinstance(model, LatentModel)), "--long is for chains over data: this is a latent model")
     data = same_data(opened, recipe)
     rows = []
-    if isinstance(recipe, LatentRecipe) and recipe.without is not None:
-        data, strange = parted(data, recipe.without)
-        rows.append(found_again(model, data.test.pixels(), strange, f"class {recipe.without}", recipe.seed))
+    if isinstance(recipe, LatentRecipe) and recipe.holdout_class is not None:
+        data, strange = split_holdout(data, recipe.holdout_class)
+        rows.append(found_again(model, data.test.pixels(), strange, f"class {recipe.holdout_class}", recipe.seed))
     found = _judge(judge, data, opened)
     if found is not None:
         rows += measure(model, opened, data, found, recipe.seed, long).rows

@@ -9,7 +9,7 @@ import torch
 
 from energybased import networks
 from energybased.energies.analytic import Analytic
-from energybased.energies.gaussian import FullMixture, Gaussian, GaussianMixture, StandardNormal
+from energybased.energies.gaussian import Gaussian, GaussianMixture, IsotropicMixture, StandardNormal
 from energybased.energies.network import MLP, Convolutional, Network, as_energy
 from energybased.energies.planar import Banana, Ring
 from energybased.energies.principal import PrincipalGaussian
@@ -21,8 +21,8 @@ from energybased.energy import Energy
 ANALYTIC: tuple[Callable[[], Analytic], ...] = (
     lambda: StandardNormal(2),
     lambda: Gaussian(torch.tensor([1.0, -1.0]), torch.tensor([[1.0, 0.6], [0.6, 0.8]])),
-    lambda: GaussianMixture(torch.tensor([[-2.0, 0.0], [2.0, 1.0]]), 0.7, torch.tensor([1.0, 3.0])),
-    lambda: FullMixture(
+    lambda: IsotropicMixture(torch.tensor([[-2.0, 0.0], [2.0, 1.0]]), 0.7, torch.tensor([1.0, 3.0])),
+    lambda: GaussianMixture(
         torch.tensor([[-2.0, 0.0], [2.0, 1.0]]), torch.tensor([[[1.0, 0.6], [0.6, 0.8]], [[0.5, -0.2], [-0.2, 0.7]]])
     ),
     lambda: PrincipalGaussian(
@@ -34,7 +34,7 @@ ANALYTIC: tuple[Callable[[], Analytic], ...] = (
 NEURAL: tuple[Callable[[int], Energy], ...] = (
     lambda classes: MLP(64, (16,), classes),
     lambda classes: Convolutional(1, 8, classes),
-    lambda classes: Tilted.blank(64, networks.MLP(64, (16,), classes)),
+    lambda classes: Tilted.build(64, networks.MLP(64, (16,), classes)),
 )
 
 __all__ = [
@@ -44,9 +44,9 @@ __all__ = [
     "Analytic",
     "Banana",
     "Convolutional",
-    "FullMixture",
-    "Gaussian",
     "GaussianMixture",
+    "Gaussian",
+    "IsotropicMixture",
     "Network",
     "PrincipalGaussian",
     "Ratio",

@@ -21,6 +21,6 @@ class Analytic(Energy):
         """-E(x) - log Z, in nats, `(batch,)`."""
         return -self(x) - self.log_z
 
-    def draw(self, n: int, generator: Generator | None = None) -> Tensor:
+    def sample(self, n: int, generator: Generator | None = None) -> Tensor:
         """n exact, independent samples `(n, dim)`, with a `torch.Generator`."""
         raise NotImplementedError

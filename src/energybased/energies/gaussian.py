@@ -36,7 +36,7 @@ class StandardNormal(Analytic):
     def forward(self, x: Tensor, y: Condition | None = None) -> Tensor:
         return 0.5 * x.square().flatten(1).sum(1)
 
-    def draw(self, n: int, generator: Generator | None = None) -> Tensor:
+    def sample(self, n: int, generator: Generator | None = None) -> Tensor:
         return torch.randn(n, self.dim, generator=generator)
 
 
@@ -76,12 +76,12 @@ class Gaussian(Analytic):
         d = x - self.mean
         return 0.5 * (d @ self.get_buffer("precision") * d).sum(1)
 
-    def draw(self, n: int, generator: Generator | None = None) -> Tensor:
+    def sample(self, n: int, generator: Generator | None = None) -> Tensor:
         noise = torch.randn(n, self.dim, generator=generator, dtype=self.mean.dtype)
         return self.mean + noise.to(self.mean) @ self.scale.T
 
 
-class GaussianMixture(Analytic):
+class IsotropicMixture(Analytic):
     """E(x) = -log sum_k weights_k N(x; means_k, scales_k^2 I); log Z = 0.
 
     Args:
@@ -114,13 +114,13 @@ class GaussianMixture(Analytic):
         log_norm = self.dim * (0.5 * LOG_2PI + self.scales.log())
         return -torch.logsumexp(self.log_weights - log_norm - 0.5 * d2 / self.scales.square(), dim=1)
 
-    def draw(self, n: int, generator: Generator | None = None) -> Tensor:
+    def sample(self, n: int, generator: Generator | None = None) -> Tensor:
         k = torch.multinomial(self.log_weights.exp().cpu(), n, replacement=True, generator=generator)
         noise = torch.randn(n, self.dim, generator=generator, dtype=self.means.dtype).to(self.means.device)
         return self.means[k] + self.scales[k, None] * noise
 
 
-class FullMixture(Analytic):
+class GaussianMixture(Analytic):
     """E(x) = -log sum_k weights_k N(x; means_k, covariances_k); log Z = 0.
 
     Args:
@@ -162,13 +162,13 @@ class FullMixture(Analytic):
         log_norm = 0.5 * self.dim * LOG_2PI + self.scales.diagonal(dim1=1, dim2=2).log().sum(1)
         return -torch.logsumexp(self.log_weights - log_norm - 0.5 * white.square().sum(-1), dim=1)
 
-    def draw(self, n: int, generator: Generator | None = None) -> Tensor:
+    def sample(self, n: int, generator: Generator | None = None) -> Tensor:
         k = torch.multinomial(self.log_weights.exp().cpu(), n, replacement=True, generator=generator)
         noise = torch.randn(n, self.dim, generator=generator, dtype=self.means.dtype).to(self.means.device)
         return self.means[k] + torch.einsum("bij,bj->bi", self.scales[k], noise)
 
     @classmethod
-    def fitted(cls, x: Tensor, components: int, generator: Generator | None = None) -> FullMixture:
+    def fit(cls, x: Tensor, components: int, generator: Generator | None = None) -> GaussianMixture:
         """So many Gaussians that samples `(n, dim)` are likely under, by scikit-learn's expectation maximisation."""
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.mixture import GaussianMixture as Fit

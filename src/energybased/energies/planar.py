@@ -39,7 +39,7 @@ class Ring(Analytic):
         rho = (x.square().sum(1) + 1e-12).sqrt()
         return 0.5 * ((rho - self.radius) / self.width).square()
 
-    def draw(self, n: int, generator: Generator | None = None) -> Tensor:
+    def sample(self, n: int, generator: Generator | None = None) -> Tensor:
         # Rejection: rho exp(-(rho-r)^2/2w^2) lies below its tangent in log rho at the mode.
         mode = 0.5 * (self.radius + math.sqrt(self.radius**2 + 4 * self.width**2))
         kept: list[Tensor] = []
@@ -74,6 +74,6 @@ class Banana(Analytic):
         first, second = x.unbind(1)
         return 0.5 * (first / self.scale).square() + 0.5 * (second - self.ridge(first)).square()
 
-    def draw(self, n: int, generator: Generator | None = None) -> Tensor:
+    def sample(self, n: int, generator: Generator | None = None) -> Tensor:
         first, second = torch.randn(2, n, generator=generator)
         return torch.stack([self.scale * first, second + self.ridge(self.scale * first)], 1)

@@ -70,7 +70,7 @@ class PrincipalGaussian(Analytic):
         along = d @ self.directions
         return 0.5 * (d.square().sum(1) / self.rest + along.square() @ (1 / self.variances - 1 / self.rest))
 
-    def draw(self, n: int, generator: Generator | None = None) -> Tensor:
+    def sample(self, n: int, generator: Generator | None = None) -> Tensor:
         z = torch.randn(n, self.dim, generator=generator, dtype=self.mean.dtype)
         along = z @ self.directions
         return self.mean + z * self.rest.sqrt() + along * (self.variances.sqrt() - self.rest.sqrt()) @ self.directions.T

@@ -6,14 +6,14 @@ from torch import Tensor, nn
 
 from energybased.energy import Condition, Energy
 from energybased.errors import require
-from energybased.networks import Parallel
+from energybased.networks import BatchedMLP
 
 
 class Ratio(Energy):
     """E(z) = -f(z), for the logit f of a classifier: p + Ratio(f) is p(z) exp(f(z)).
 
     The logit that best tells samples of q from as many of p is log q(z)/p(z) (Gutmann & Hyvärinen 2010), so that a
-    prior plus the ratio learned from it is q.
+    prior plus the ratio active from it is q.
 
     Args:
         module: maps `(batch, *event)` to `(batch,)`.
@@ -32,21 +32,21 @@ class Ratios(Energy):
 
     Args:
         logits: the networks.
-        learned: `(k,)`, 1 for each of k logits that counts, 0 for one that does not.
+        active: `(k,)`, 1 for a logit that is part of the sum, 0 for one that is not.
         after: logits before those k.
     """
 
-    learned: Tensor
+    active: Tensor
 
-    def __init__(self, logits: Parallel, learned: Tensor, after: int = 0) -> None:
+    def __init__(self, logits: BatchedMLP, active: Tensor, after: int = 0) -> None:
         super().__init__()
         left = logits.count - after
         require(
-            learned.ndim == 1 and after >= 0 and 1 <= len(learned) <= left,
-            f"learned must have shape (k,) with k in 1 ... {left}, got {tuple(learned.shape)}",
+            active.ndim == 1 and after >= 0 and 1 <= len(active) <= left,
+            f"active must have shape (k,) with k in 1 ... {left}, got {tuple(active.shape)}",
         )
         self.logits, self.after = logits, after
-        self.register_buffer("learned", learned, persistent=False)
+        self.register_buffer("active", active, persistent=False)
 
     def forward(self, x: Tensor, y: Condition | None = None) -> Tensor:
-        return -(self.logits(x, slice(self.after, self.after + len(self.learned))) * self.learned).sum(1)
+        return -(self.logits(x, slice(self.after, self.after + len(self.active))) * self.active).sum(1)

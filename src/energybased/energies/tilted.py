@@ -35,7 +35,7 @@ class Tilted(Energy):
         return Tilted(PrincipalGaussian.fit(flat, min(RANK, flat.shape[1]), noise), network)
 
     @staticmethod
-    def blank(dim: int, network: nn.Module) -> Tilted:
+    def build(dim: int, network: nn.Module) -> Tilted:
         """A base in which weights can be loaded."""
         rank = min(RANK, dim)
         return Tilted(

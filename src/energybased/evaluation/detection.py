@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-STRANGE: dict[str, Callable[[Tensor, torch.Generator], Tensor]] = {
+OUT_OF_DISTRIBUTION: dict[str, Callable[[Tensor, torch.Generator], Tensor]] = {
     "noise": lambda x, rng: torch.rand(x.shape, generator=rng),
     "inverted": lambda x, rng: 1 - x,
     "flipped": lambda x, rng: x.flip(-1),
@@ -38,7 +38,7 @@ def auprc(ordinary: Tensor, strange: Tensor) -> float:
     return float(average_precision_score(truth.numpy(), torch.cat([ordinary, strange]).double().numpy()))
 
 
-def strange_inputs(x: Tensor) -> dict[str, Tensor]:
+def out_of_distribution_inputs(x: Tensor) -> dict[str, Tensor]:
     """Strange versions of pictures `(n, channels, height, width)`, as many as there are pictures."""
     rng = torch.Generator().manual_seed(0)
-    return {name: change(x, rng) for name, change in STRANGE.items()}
+    return {name: change(x, rng) for name, change in OUT_OF_DISTRIBUTION.items()}

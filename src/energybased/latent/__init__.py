@@ -4,16 +4,16 @@ from energybased.latent.fit import fit_staged_prior
 from energybased.latent.model import LatentModel
 from energybased.latent.objectives import (
     OBJECTIVES,
-    LatentContrast,
+    ExPostMixture,
     LatentDiscrepancy,
+    LatentElbo,
+    LatentMaximumLikelihood,
     LatentStage,
-    Matched,
-    Mixed,
-    Reproduction,
+    MomentMatching,
+    PosteriorReconstruction,
     StageRatio,
     Telescope,
-    UpperElbo,
-    over,
+    stage_finished,
 )
 from energybased.latent.posterior import Posterior
 from energybased.latent.short_run import ShortRun
@@ -21,19 +21,19 @@ from energybased.latent.staged_prior import StagedPrior
 
 __all__ = [
     "OBJECTIVES",
-    "LatentContrast",
+    "LatentMaximumLikelihood",
     "LatentDiscrepancy",
     "LatentModel",
     "LatentStage",
-    "Matched",
-    "Mixed",
+    "MomentMatching",
+    "ExPostMixture",
     "Posterior",
-    "Reproduction",
+    "PosteriorReconstruction",
     "ShortRun",
     "StageRatio",
     "StagedPrior",
     "Telescope",
-    "UpperElbo",
+    "LatentElbo",
     "fit_staged_prior",
-    "over",
+    "stage_finished",
 ]

@@ -15,9 +15,9 @@ from torch import Generator, Tensor
 
 from energybased.energies import Analytic, StandardNormal
 from energybased.errors import Interrupted, require
-from energybased.latent.objectives.stage_ratio import SOON, StageRatio, over
+from energybased.latent.objectives.stage_ratio import MIN_UPDATES, StageRatio, stage_finished
 from energybased.latent.staged_prior import POPULATION, StagedPrior
-from energybased.networks import Parallel
+from energybased.networks import BatchedMLP
 from energybased.sampling import MALA
 from energybased.training import Adam, Loop, Phase, Run, Settings, TrainState
 
@@ -65,7 +65,9 @@ def fit_staged_prior(
     widths = isinstance(network, Sequence) and all(width >= 1 for width in network)
     require(widths, f"network must be widths of layers, got {network}")
     steps = UPDATES if budget is None else budget
-    require(steps > SOON, f"budget must be above {SOON} updates, after which a stage is judged, got {steps}")
+    require(
+        steps > MIN_UPDATES, f"budget must be above {MIN_UPDATES} updates, after which a stage is judged, got {steps}"
+    )
     positives, shown = _checked(positives, dim)
     seed = int(torch.randint(2**31, (), generator=generator))
     count = AUTO if isinstance(stages, str) else stages
@@ -76,7 +78,7 @@ def fit_staged_prior(
     settings = Settings(seed, BATCH, optimizer=Adam(2e-3, beta1=0.9, schedule="cosine"), ema=0.995)
     with _own_randomness():
         torch.manual_seed(seed)
-        prior = StagedPrior(base or StandardNormal(dim), Parallel(dim, network, count))
+        prior = StagedPrior(base or StandardNormal(dim), BatchedMLP(dim, network, count))
         state = _trained(Loop({"prior": prior}, [*phases, _phase(last, steps)], data, settings))
     require(state.counters.stopped is None, f"the fit was stopped by the guard: {state.counters.stopped}")
     prior.load_state_dict(state.averages["prior"])
@@ -92,7 +94,7 @@ def fit_staged_prior(
 
 def _phase(ratio: StageRatio, steps: int) -> Phase:
     """Over when its stage says so; the stages before it stay as they are on average."""
-    return Phase(ratio, steps, done=over, settle=("prior",))
+    return Phase(ratio, steps, done=stage_finished, restart_from_ema=("prior",))
 
 
 def _checked(positives: Tensor | Callable[[int], Tensor], dim: int) -> tuple[Tensor | Callable[[int], Tensor], Tensor]:

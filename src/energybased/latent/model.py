@@ -76,33 +76,35 @@ class LatentModel:
         """Shape of one example."""
         return tuple(self.generate(torch.zeros(1, self.dim))[0].shape)
 
-    def latents(self, n: int, seed: int = 0, k: int | None = None) -> Tensor:
+    def sample_prior(self, n: int, seed: int = 0, k: int | None = None) -> Tensor:
         """n samples of the prior `(n, dim)`, or of its first k stages."""
         require(n >= 1, f"n must be at least 1, got {n}")
         rng = torch.Generator().manual_seed(seed)
         if self.chains is None:
             return self.prior.sample(n, rng, k)
         require(k is None, "a prior that was learned from short chains has no stages")
-        return self.chains.draw(self.prior, self.prior.base, n, rng, self.prior.learned)
+        return self.chains.sample(self.prior, self.prior.base, n, rng, self.prior.active)
 
     def sample(self, n: int, seed: int = 0, k: int | None = None) -> Tensor:
         """n pictures `(n, *event)`: g(z), z of the prior, or of its first k stages."""
-        return self.generate(self.latents(n, seed, k))
+        return self.generate(self.sample_prior(n, seed, k))
 
     def stages(self, n: int, seed: int = 0) -> Tensor:
         """What n draws of the base become on their way through the stages that count, `(stages + 1, n, *event)`."""
         if self.chains is not None:
-            start = self.prior.base.draw(n, torch.Generator().manual_seed(seed))
+            start = self.prior.base.sample(n, torch.Generator().manual_seed(seed))
             return torch.stack([self.generate(start), self.sample(n, seed)])
         rng = torch.Generator().manual_seed(seed)
         prior: Energy = self.prior.base
-        ends = [self.prior.base.draw(n, rng).to(self.prior.learned)]
+        ends = [self.prior.base.sample(n, rng).to(self.prior.active)]
         for stage in self.prior.stages:
             ends.append(anneal(prior, [stage], ends[-1], KERNEL, FOLLOWED, generator=rng).x)
             prior = prior + stage
         return torch.stack([self.generate(z) for z in ends])
 
-    def infer(self, x: Tensor, steps: int | None = None, seed: int = 0, free: Tensor | None = None) -> Tensor:
+    def sample_posterior(
+        self, x: Tensor, steps: int | None = None, seed: int = 0, free: Tensor | None = None
+    ) -> Tensor:
         """One z an example, `(n, dim)`: the ends of short chains on the posterior of x `(n, *event)`.
 
         Args:
@@ -129,23 +131,23 @@ class LatentModel:
 
     def reconstruct(self, x: Tensor, steps: int | None = None, seed: int = 0) -> Tensor:
         """g(z) `(n, *event)`, z of the posterior of each example."""
-        return self.generate(self.infer(x, steps, seed))
+        return self.generate(self.sample_posterior(x, steps, seed))
 
     def restore(self, x: Tensor, free: Tensor, steps: int | None = None, seed: int = 0) -> Tensor:
         """x `(n, *event)` with the entries that are `free` made by the generator, as the others have it.
 
         Chains begin at noise, and have the model's steps ten times unless told otherwise; 200 where there are none.
         """
-        z = self.infer(x, 10 * (self.steps or CHAIN) if steps is None else steps, seed, free)
+        z = self.sample_posterior(x, 10 * (self.steps or CHAIN) if steps is None else steps, seed, free)
         return torch.where(free, self.generate(z), x)
 
     def score(self, x: Tensor, seed: int = 0) -> Tensor:
         """How strange each of x `(n, *event)` is, `(n,)`: `score_at`, the mean over five posterior samples."""
-        return torch.stack([self.score_at(x, z) for z in self.posteriors(x, seed)]).mean(0)
+        return torch.stack([self.score_at(x, z) for z in self.posterior_samples(x, seed)]).mean(0)
 
-    def posteriors(self, x: Tensor, seed: int = 0) -> Tensor:
+    def posterior_samples(self, x: Tensor, seed: int = 0) -> Tensor:
         """Five posterior samples of each of x `(n, *event)`, `(5, n, dim)`."""
-        return torch.stack([self.infer(x, seed=DRAWS * seed + draw) for draw in range(DRAWS)])
+        return torch.stack([self.sample_posterior(x, seed=DRAWS * seed + draw) for draw in range(DRAWS)])
 
     @torch.no_grad()
     def score_at(self, x: Tensor, z: Tensor) -> Tensor:
@@ -159,7 +161,7 @@ class LatentModel:
         than of how strange: with a larger `score_sigma` the prior counts for more.
         """
         judged = replace(self.posterior, sigma=self.score_sigma or self.sigma)
-        prior = self.prior if self.score_by == "joint" else Ratios(self.prior.logits, self.prior.learned)
+        prior = self.prior if self.score_by == "joint" else Ratios(self.prior.logits, self.prior.active)
         energy = judged.energy(prior, self.generator, x)
         return _in_parts(lambda rows: energy.select(rows)(z[rows]), len(x))
 
@@ -175,12 +177,12 @@ class LatentModel:
         bounds = []
         for part in x.split(max(1, ROWS // chains)):
             added = [*self.prior.stages, Reconstruction(self.generator, part, self.sigma).expand(chains)]
-            start = self.prior.base.draw(len(part) * chains, rng).to(self.prior.learned)
+            start = self.prior.base.sample(len(part) * chains, rng).to(self.prior.active)
             weights = anneal(self.prior.base, added, start, HMC(0.05, 5), levels, generator=rng).log_weights
             bounds.append(weights.unflatten(0, (-1, chains)).logsumexp(1) - math.log(chains))
         constant = 0.5 * x[0].numel() * math.log(2 * math.pi * self.sigma**2)
-        excess = self.prior.log_z(generator=rng).value - self.prior.base.log_z
-        return (torch.cat(bounds) - constant - excess).to(x.dtype)
+        log_z_offset = self.prior.log_z(generator=rng).value - self.prior.base.log_z
+        return (torch.cat(bounds) - constant - log_z_offset).to(x.dtype)
 
     @torch.no_grad()
     def generate(self, z: Tensor) -> Tensor:
@@ -189,7 +191,7 @@ class LatentModel:
         return made
 
     def _check(self, x: Tensor, free: Tensor | None = None) -> None:
-        event, kind = self.event, self.prior.learned.dtype
+        event, kind = self.event, self.prior.active.dtype
         require(x.dtype == kind, f"x must hold pixels in [0, 1] as {kind}, got {x.dtype}")
         require(tuple(x.shape[1:]) == event, f"x must be (n, {', '.join(map(str, event))}), got {tuple(x.shape)}")
         require(len(x) >= 1 and bool(x.isfinite().all()), "x must hold examples, all of finite numbers")

@@ -50,9 +50,9 @@ class Posterior:
             return torch.randn(len(x), dim, generator=rng).to(x)
         encoder = cast(Encoder, parts["encoder"])
         with evaluating(encoder), torch.no_grad():
-            return encoder.draw(x, rng)
+            return encoder.sample(x, rng)
 
-    def draw(self, parts: Parts, prior: Energy, x: Tensor, dim: int, rng: Generator) -> Tensor:
+    def sample(self, parts: Parts, prior: Energy, x: Tensor, dim: int, rng: Generator) -> Tensor:
         """One z an example `(batch, dim)`: the ends of chains on this prior with the generator among the parts."""
         start = self.start(parts, x, dim, rng)
         if self.steps == 0:

@@ -33,8 +33,8 @@ class ShortRun:
         require(self.steps >= 1, f"steps must be at least 1, got {self.steps}")
         require(self.engine in get_args(Engine), f"engine is 'eager' or 'compiled', got {self.engine!r}")
 
-    def draw(self, prior: Energy, base: Analytic, n: int, rng: Generator, like: Tensor) -> Tensor:
+    def sample(self, prior: Energy, base: Analytic, n: int, rng: Generator, like: Tensor) -> Tensor:
         """n samples `(n, dim)`, of the type of `like` and beside it."""
-        start = base.draw(n, rng).to(like)
+        start = base.sample(n, rng).to(like)
         with evaluating(prior):
             return advance(prior, start, self.kernel, self.steps, Streams.of(rng, start), engine=self.engine).x

@@ -36,7 +36,7 @@ class Encoder(nn.Module):
         mean, log_std = self.trunk(x).chunk(2, dim=1)
         return mean, log_std
 
-    def draw(self, x: Tensor, rng: Generator) -> Tensor:
+    def sample(self, x: Tensor, rng: Generator) -> Tensor:
         """One z an example, `(batch, dim)`; differentiable."""
         mean, log_std = self(x)
         return self.around(mean, log_std, rng)

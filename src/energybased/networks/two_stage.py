@@ -11,7 +11,7 @@ from energybased.networks.dense import dense
 from energybased.networks.encoder import Encoder
 
 
-class Upper(nn.Module):
+class LatentDecoder(nn.Module):
     """u `(batch, dim)` -> the mean of z `(batch, dim)`, around which z has a standard deviation that is learned.
 
     Args:
@@ -32,7 +32,7 @@ class Upper(nn.Module):
 class TwoStageGenerator(nn.Module):
     """(u, e) `(batch, 2 dim)` -> g(upper(u) + std e), so that N(0, I) over both draws u, then z, then x."""
 
-    def __init__(self, lower: nn.Module, upper: Upper) -> None:
+    def __init__(self, lower: nn.Module, upper: LatentDecoder) -> None:
         super().__init__()
         self.lower, self.upper = lower, upper
 
@@ -45,12 +45,12 @@ class TwoStageGenerator(nn.Module):
 class TwoStageEncoder(nn.Module):
     """(u, e) of an example: z of the first encoder, u of the second, and the e that makes z of u."""
 
-    def __init__(self, lower: Encoder, above: Encoder, upper: Upper) -> None:
+    def __init__(self, lower: Encoder, above: Encoder, upper: LatentDecoder) -> None:
         super().__init__()
         self.lower, self.above, self.upper = lower, above, upper
 
-    def draw(self, x: Tensor, rng: Generator) -> Tensor:
+    def sample(self, x: Tensor, rng: Generator) -> Tensor:
         """One (u, e) an example, `(batch, 2 dim)`."""
-        z = self.lower.draw(x, rng)
-        u = self.above.draw(z, rng)
+        z = self.lower.sample(x, rng)
+        u = self.above.sample(z, rng)
         return torch.cat([u, (z - self.upper(u)) / self.upper.log_std.exp()], 1)

@@ -6,12 +6,12 @@ from torch import nn
 
 from energybased.energies import MLP
 from energybased.networks import dense_encoder, dense_generator
-from energybased.objectives.autoencoding import Autoencoding
 from energybased.objectives.contrastive_divergence import ContrastiveDivergence
 from energybased.objectives.cross_entropy import CrossEntropy
 from energybased.objectives.elbo import Elbo
 from energybased.objectives.energy_discrepancy import EnergyDiscrepancy
 from energybased.objectives.objective import Batch, Objective, Refreshing, Result, Vital
+from energybased.objectives.regularized_autoencoder import RegularizedAutoencoder
 from energybased.sampling import Langevin, ReplayBuffer
 
 # Objectives with the parts that they train, over four pixels in [0, 1] of two classes.
@@ -26,7 +26,7 @@ OBJECTIVES: tuple[tuple[Objective, Callable[[], dict[str, nn.Module]]], ...] = (
         lambda: {"generator": dense_generator(2, (8,), (1, 2, 2)), "encoder": dense_encoder((1, 2, 2), (8,), 2)},
     ),
     (
-        Autoencoding(),
+        RegularizedAutoencoder(),
         lambda: {"generator": dense_generator(2, (8,), (1, 2, 2)), "encoder": dense_encoder((1, 2, 2), (8,), 2)},
     ),
     (
@@ -37,7 +37,7 @@ OBJECTIVES: tuple[tuple[Objective, Callable[[], dict[str, nn.Module]]], ...] = (
 
 __all__ = [
     "OBJECTIVES",
-    "Autoencoding",
+    "RegularizedAutoencoder",
     "Batch",
     "ContrastiveDivergence",
     "CrossEntropy",

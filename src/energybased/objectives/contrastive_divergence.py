@@ -92,7 +92,7 @@ class ContrastiveDivergence:
         power_iteration(energy)
         chained = energy if batch.y is None else energy.given(batch.y)
         # The buffer stays on the processor, with the generator that training is seeded by.
-        start, slots = self.buffer.draw(state, len(batch.x), lambda n: self.fresh(n, batch.x, rng), rng, batch.y)
+        start, slots = self.buffer.sample(state, len(batch.x), lambda n: self.fresh(n, batch.x, rng), rng, batch.y)
         start = start.to(batch.x.device)
         end = self.chain_end(energy, chained, start, rng, self.momentum(state, slots, rng, start))
         negatives = end.x.detach()

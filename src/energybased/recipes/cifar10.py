@@ -21,7 +21,7 @@ def cifar10_conditional(**changes: Any) -> EnergyRecipe:
     recipe = EnergyRecipe(
         recipe="cifar10-conditional",
         data="cifar10",
-        whole=True,
+        train_on_validation=True,
         classes=10,
         batch_size=128,
         steps=74_700,

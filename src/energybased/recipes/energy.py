@@ -99,10 +99,10 @@ class EnergyRecipe(Recipe):
         network = self._network(data.event)
         return Tilted.fit(data.train.pixels(ENOUGH), self.data_noise, network) if self.based else Network(network)
 
-    def blank(self, event: tuple[int, ...]) -> Energy:
+    def build(self, event: tuple[int, ...]) -> Energy:
         """An energy over `event` in which weights can be loaded."""
         network = self._network(event)
-        return Tilted.blank(math.prod(event), network) if self.based else Network(network)
+        return Tilted.build(math.prod(event), network) if self.based else Network(network)
 
     @property
     def based(self) -> bool:
@@ -110,7 +110,7 @@ class EnergyRecipe(Recipe):
 
     def _network(self, event: tuple[int, ...]) -> nn.Module:
         network = self.network.build(event, self.classes or 0)
-        return networks.Half(network) if self.precision == "bfloat16" else network
+        return networks.BFloat16(network) if self.precision == "bfloat16" else network
 
     def settled(self, parts: Mapping[str, nn.Module], examples: tuple[Tensor, ...]) -> EnergyRecipe:
         energy = as_energy(parts["energy"])
@@ -118,7 +118,7 @@ class EnergyRecipe(Recipe):
             (self.batch_size, *examples[0].shape[1:]), generator=torch.Generator().manual_seed(self.seed)
         )
         y = torch.arange(self.batch_size) % self.classes if self.classes else None
-        for half in (m for m in energy.modules() if isinstance(m, networks.Half)):
+        for half in (m for m in energy.modules() if isinstance(m, networks.BFloat16)):
             fault = half.fault(start, y)
             if fault is not None:
                 warnings.warn(f"the network runs in float32: in bfloat16, {fault}", stacklevel=2)

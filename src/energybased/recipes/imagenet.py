@@ -36,7 +36,7 @@ def imagenet128(**changes: Any) -> EnergyRecipe:
         classes=1000,
         batch_size=16,
         steps=2_238_000,
-        whole=False,
+        train_on_validation=False,
         network=Images(stem=64, stages=blocks, activation="swish"),
         sampler=Sampler(Langevin(100.0, 0.005, bounds=(0.0, 1.0)), steps=50, length=200),
     )

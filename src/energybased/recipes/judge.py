@@ -56,9 +56,9 @@ class JudgeRecipe(Recipe):
         require(data.classes > 0, f"a judge needs labels, and {data.name} has none")
         require(self.classes != 0, "a judge tells classes apart: classes must not be 0")
         torch.manual_seed(self.seed)
-        return {"judge": self.blank(data.event)}
+        return {"judge": self.build(data.event)}
 
-    def blank(self, event: tuple[int, ...]) -> Judge:
+    def build(self, event: tuple[int, ...]) -> Judge:
         """A judge in which weights can be loaded."""
         convolutions = tuple(zip(self.widths, self.strides, strict=True))
         return Judge(self.data, event, self.classes or 1, convolutions, self.norm, self.pool)

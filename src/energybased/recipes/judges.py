@@ -53,7 +53,7 @@ def judge_cifar10(**changes: Any) -> JudgeRecipe:
     recipe = judge_mnist(
         recipe="judge-cifar10",
         data="cifar10",
-        whole=True,
+        train_on_validation=True,
         batch_size=250,
         steps=4000,
         optimizer=Adam(lr=3e-3, beta1=0.9, schedule="cosine", weight_decay=0.1, warmup=200),

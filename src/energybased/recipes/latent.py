@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from tyro.conf import Suppress
 
 from energybased.data import DataSet
-from energybased.data.left_out import left_out
+from energybased.data.holdout import hold_out
 from energybased.energies import Analytic, StandardNormal
 from energybased.errors import UserError, require
 from energybased.latent import LatentModel, Posterior, ShortRun, StagedPrior
 from energybased.latent.model import ScoreBy
-from energybased.networks import Half, Parallel
+from energybased.networks import BatchedMLP, BFloat16
 from energybased.objectives import Objective
 from energybased.recipes.network import AnyCoder, DenseCoder
 from energybased.recipes.recipe import Recipe
@@ -42,8 +42,8 @@ class LatentRecipe(Recipe):
         precision: in which the generator computes; latent vectors, weights and the prior are in float32.
         score_sigma: the sigma by which the trained model weighs reconstructions in its scores; its own if None.
         score_by: whether the prior counts in scores as it is ("joint"), or against its base ("ratio").
-        without: a class that is left out of training, and strange in the test split.
-        pooled: with it, the test split has all its examples and a fifth of the others, as in Zenati et al. 2018.
+        holdout_class: a class that is left out of training, and strange in the test split.
+        pooled_split: with it, the test split has all its examples and a fifth of the others, as in Zenati et al. 2018.
     """
 
     recipe: Suppress[str] = "latent"
@@ -57,8 +57,8 @@ class LatentRecipe(Recipe):
     precision: Literal["float32", "bfloat16"] = "float32"
     score_sigma: float | None = None
     score_by: ScoreBy = "joint"
-    without: int | None = None
-    pooled: bool = False
+    holdout_class: int | None = None
+    pooled_split: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -70,25 +70,25 @@ class LatentRecipe(Recipe):
         require(self.score_sigma is None or 0 < self.score_sigma < math.inf, "score_sigma must be positive")
         require(self.score_by in get_args(ScoreBy), f"score_by is 'joint' or 'ratio', got {self.score_by!r}")
         require(self.classes == 0, "a latent model has no classes")
-        require(not self.pooled or self.without is not None, "pooled needs a class that is left out, --without")
+        require(not self.pooled_split or self.holdout_class is not None, "pooled_split needs a holdout_class")
         require(self.posterior.steps > 0 or self.encoder, "without an encoder, posterior.steps must be at least 1")
 
     def load_data(self) -> DataSet:
         data = super().load_data()
-        return data if self.without is None else left_out(data, self.without, self.pooled)
+        return data if self.holdout_class is None else hold_out(data, self.holdout_class, self.pooled_split)
 
     def parts(self, data: DataSet) -> Mapping[str, nn.Module]:
         torch.manual_seed(self.seed)
-        return self.blank(data.event)
+        return self.build(data.event)
 
-    def blank(self, event: tuple[int, ...]) -> dict[str, nn.Module]:
+    def build(self, event: tuple[int, ...]) -> dict[str, nn.Module]:
         """Parts over `event` in which weights can be loaded."""
         generator = self.coder.generator(self.dim, event)
-        generator = Half(generator) if self.precision == "bfloat16" else generator
+        generator = BFloat16(generator) if self.precision == "bfloat16" else generator
         made = tuple(generator(torch.zeros(1, self.dim)).shape[1:])
         if made != tuple(event):
             raise UserError(f"the generator makes {made}, and {self.data} holds {tuple(event)}")
-        prior = StagedPrior(self.base, Parallel(self.dim, self.ratio, self.stages))
+        prior = StagedPrior(self.base, BatchedMLP(self.dim, self.ratio, self.stages))
         parts: dict[str, nn.Module] = {"prior": prior, "generator": generator}
         return {**parts, "encoder": self.coder.encoder(self.dim, event)} if self.encoder else parts
 
@@ -124,7 +124,7 @@ class LatentRecipe(Recipe):
         self,
         objective: Objective,
         part: float,
-        settle: tuple[str, ...] = (),
+        restart: tuple[str, ...] = (),
         done: Done | None = None,
         every: int = 1,
     ) -> Phase:
@@ -132,7 +132,7 @@ class LatentRecipe(Recipe):
         steps = max(1, round(part * self.steps * every)) if self.minutes is None else None
         minutes = None if self.minutes is None else part * self.minutes
         rates = dict.fromkeys(self.priors, self.prior_rate)
-        return Phase(objective, steps, minutes, done=done, settle=settle, rates=rates)
+        return Phase(objective, steps, minutes, done=done, restart_from_ema=restart, rates=rates)
 
     def afterwards(self, objective: Objective, part: float, done: Done | None = None, every: int = 1) -> Phase:
         """A phase that learns a prior of posteriors under the averaged weights, which are those that are used."""

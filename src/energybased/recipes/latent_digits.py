@@ -26,7 +26,7 @@ def digits_latent(**changes: Any) -> StagedRecipe:
         coder=DenseCoder((128, 256)),
         stages=3,
         prior_rate=5.0,
-        bank=2000,
+        persistent_chains=2000,
         encoder=True,
         posterior=Posterior(0.12, Langevin.overdamped(0.2), 8),
         batch_size=100,

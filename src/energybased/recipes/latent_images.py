@@ -56,4 +56,4 @@ def fashion_latent(**changes: Any) -> StagedRecipe:
 
 def mnist_anomaly(**changes: Any) -> StagedRecipe:
     """MNIST without one digit (--without), which is to be found by its score; as `mnist-latent`."""
-    return replace(mnist_latent(recipe="mnist-anomaly", without=9), **changes)
+    return replace(mnist_latent(recipe="mnist-anomaly", holdout_class=9), **changes)

@@ -25,7 +25,7 @@ def mnist_latent_small(**changes: Any) -> StagedRecipe:
         coder=DenseCoder((256, 512)),
         stages=4,
         prior_rate=5.0,
-        bank=3000,
+        persistent_chains=3000,
         posterior=Posterior(0.15, Langevin.overdamped(0.1), 20, "compiled"),
         precision="bfloat16",
         batch_size=100,
@@ -58,6 +58,6 @@ def mnist_anomaly_small(**changes: Any) -> StagedRecipe:
     prior's rate with 3 and 6. Updates were doubled twice: from 1,500 after these had been seen to be too few on test
     digits, and from 3,000 because digit 6 had gained up to 4,000, the most that were tried.
     """
-    recipe = mnist_latent_small(recipe="mnist-anomaly-small", without=9, dim=8, steps=6000, encoder=True)
-    recipe = replace(recipe, bank=2000, score_sigma=0.5, score_by="ratio")
+    recipe = mnist_latent_small(recipe="mnist-anomaly-small", holdout_class=9, dim=8, steps=6000, encoder=True)
+    recipe = replace(recipe, persistent_chains=2000, score_sigma=0.5, score_by="ratio")
     return replace(recipe, **{"posterior": replace(recipe.posterior, steps=8)} | changes)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from tyro.conf import Suppress
 
 from energybased.errors import require
-from energybased.latent import LatentContrast, ShortRun
+from energybased.latent import LatentMaximumLikelihood, ShortRun
 from energybased.recipes.latent import LatentRecipe
 from energybased.training import Phase
 
@@ -30,4 +30,4 @@ class LebmRecipe(LatentRecipe):
         require(self.posterior.steps >= 1, f"posterior.steps must be at least 1, got {self.posterior.steps}")
 
     def phases(self) -> list[Phase]:
-        return [self.share(LatentContrast(self.posterior, self.chains), 1.0)]
+        return [self.share(LatentMaximumLikelihood(self.posterior, self.chains), 1.0)]

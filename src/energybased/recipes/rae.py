@@ -9,18 +9,18 @@ import torch
 from torch import nn
 from tyro.conf import Suppress
 
-from energybased.energies import Analytic, FullMixture
+from energybased.energies import Analytic, GaussianMixture
 from energybased.errors import require
-from energybased.latent import Mixed
+from energybased.latent import ExPostMixture
 from energybased.networks import Encoder, PointEncoder
-from energybased.objectives import Autoencoding
-from energybased.recipes.coded import CodedRecipe
+from energybased.objectives import RegularizedAutoencoder
+from energybased.recipes.autoencoder import AutoencoderRecipe
 from energybased.recipes.latent import MOMENTS
 from energybased.training import Phase
 
 
 @dataclass(frozen=True)
-class RaeRecipe(CodedRecipe):
+class RaeRecipe(AutoencoderRecipe):
     """A generator and an encoder without noise, and a mixture of Gaussians over its z afterwards (Ghosh et al. 2020).
 
     Args:
@@ -35,8 +35,8 @@ class RaeRecipe(CodedRecipe):
         require(self.stages == 1, f"the prior is its base: stages is 1, got {self.stages}")
         require(self.components >= 1, f"components must be at least 1, got {self.components}")
 
-    def blank(self, event: tuple[int, ...]) -> dict[str, nn.Module]:
-        parts = super().blank(event)
+    def build(self, event: tuple[int, ...]) -> dict[str, nn.Module]:
+        parts = super().build(event)
         encoder = parts["encoder"]
         assert isinstance(encoder, Encoder)
         return {**parts, "encoder": PointEncoder(encoder.trunk)}
@@ -44,10 +44,13 @@ class RaeRecipe(CodedRecipe):
     @property
     def base(self) -> Analytic:
         eye = torch.eye(self.dim).expand(self.components, self.dim, self.dim)
-        return FullMixture(torch.zeros(self.components, self.dim), eye)
+        return GaussianMixture(torch.zeros(self.components, self.dim), eye)
 
     def phases(self) -> list[Phase]:
-        learning, mixed = Autoencoding(self.posterior.sigma), self.afterwards(Mixed(self.posterior), MOMENTS)
+        learning, mixed = (
+            RegularizedAutoencoder(self.posterior.sigma),
+            self.afterwards(ExPostMixture(self.posterior), MOMENTS),
+        )
         if mixed.steps is not None:  # fewer rows than Gaussians would leave it at N(0, I)
             mixed = replace(mixed, steps=max(mixed.steps, math.ceil(self.components / self.batch_size)))
         return [self.share(learning, 1 - MOMENTS), mixed]

@@ -26,7 +26,7 @@ class Recipe(Settings):
         data_root: where the files of a named data set are; EBM_DATA and the cache if not given.
         size: scale and cut the pictures of your own folder to size x size.
         skip_broken: leave out pictures of your own that cannot be read.
-        whole: train on the validation split as well; nothing is then chosen on it.
+        train_on_validation: train on the validation split as well; nothing is then chosen on it.
         classes: how many the model is conditional on, or tells apart; 0 is none, None as many as the data have.
         steps: updates.
         minutes: wall time, instead of a number of updates.
@@ -37,7 +37,7 @@ class Recipe(Settings):
     data_root: str | None = None
     size: int | None = None
     skip_broken: bool = False
-    whole: bool = False
+    train_on_validation: bool = False
     classes: int | None = 0
     steps: int = 1000
     minutes: float | None = None
@@ -82,7 +82,7 @@ class Recipe(Settings):
 
     def examples(self, data: DataSet) -> tuple[Tensor, ...]:
         """What is trained on: x `(n, *event)`, and the labels `(n,)` if there are classes."""
-        splits = [data.train, data.validation] if self.whole and len(data.validation) else [data.train]
+        splits = [data.train, data.validation] if self.train_on_validation and len(data.validation) else [data.train]
         x = torch.cat([split.x for split in splits]) if len(splits) > 1 else data.train.x
         labels = [split.y for split in splits if split.y is not None]
         return (x, torch.cat(labels)) if self.classes else (x,)

@@ -19,7 +19,10 @@ from energybased.sampling import Engine
 R = TypeVar("R", bound=LatentRecipe)
 BRIDGES = 6  # of telescoping ratios
 MAGNITUDE = 100.0  # of the noise that intensified ones are told from
-RESTING: dict[str, Any] = {"first": 0.85, "every": 10}  # posteriors that do not move are visited seldom
+RESTING: dict[str, Any] = {
+    "first_fraction": 0.85,
+    "ratio_updates_per_draw": 10,
+}  # posteriors that do not move are visited seldom
 
 
 def _like(recipe: StagedRecipe, kind: type[R], **changes: Any) -> R:
@@ -52,23 +55,23 @@ SYSTEMS: dict[str, System] = {
     "one-stage": System("one stage (noise-contrastive)", lambda recipe: replace(recipe, stages=1)),
     "one-stage-afterwards": System(
         "one stage, once the generator has learned",
-        lambda recipe: replace(recipe, stages=1, alone=True, resting=1, **RESTING),
+        lambda recipe: replace(recipe, stages=1, pretrain_generator=True, frozen_stages=1, **RESTING),
     ),
     "stages-afterwards": System(
         "stages, once the generator has learned",
-        lambda recipe: replace(recipe, alone=True, resting=recipe.stages, **RESTING),
+        lambda recipe: replace(recipe, pretrain_generator=True, frozen_stages=recipe.stages, **RESTING),
     ),
-    "stages-matched": System(
+    "stages-moment-matched": System(
         "stages afterwards, from a base with the moments of posteriors",
-        lambda recipe: replace(recipe, alone=True, resting=recipe.stages, matched=True, **RESTING),
+        lambda recipe: replace(
+            recipe, pretrain_generator=True, frozen_stages=recipe.stages, moment_matched=True, **RESTING
+        ),
     ),
     "stages-encoder": System("stages, chains from an encoder", lambda recipe: replace(recipe, encoder=True)),
     "lebm": System("LEBM", lambda recipe: _lebm(recipe)),
     "lebm-encoder": System("LEBM, chains from an encoder", lambda recipe: _lebm(recipe, encoder=True)),
     "vae": System("VAE", lambda recipe: _coded(recipe, VaeRecipe)),
-    "ncp-vae": System(
-        "VAE, one ratio afterwards (NCP-VAE)", lambda recipe: _coded(recipe, VaeRecipe, prior="contrast")
-    ),
+    "ncp-vae": System("VAE, one ratio afterwards (NCP-VAE)", lambda recipe: _coded(recipe, VaeRecipe, prior="nce")),
     "telescope": System(
         "VAE, telescoping ratios afterwards",
         lambda recipe: _coded(recipe, VaeRecipe, prior="telescope", stages=BRIDGES),

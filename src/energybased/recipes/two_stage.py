@@ -11,54 +11,54 @@ from tyro.conf import Suppress
 
 from energybased.energies import StandardNormal
 from energybased.errors import require
-from energybased.latent import LatentModel, StagedPrior, UpperElbo
-from energybased.networks import Encoder, Parallel, TwoStageEncoder, TwoStageGenerator, Upper, dense_encoder
+from energybased.latent import LatentElbo, LatentModel, StagedPrior
+from energybased.networks import BatchedMLP, Encoder, LatentDecoder, TwoStageEncoder, TwoStageGenerator, dense_encoder
 from energybased.objectives import Elbo
-from energybased.recipes.coded import CodedRecipe
+from energybased.recipes.autoencoder import AutoencoderRecipe
 from energybased.training import Phase
 
 
 @dataclass(frozen=True)
-class TwoStageRecipe(CodedRecipe):
+class TwoStageRecipe(AutoencoderRecipe):
     """A variational autoencoder, and a second one over its latent vectors afterwards (Dai & Wipf 2019).
 
     The second has hidden layers of the widths of a prior's networks. Sigma of the pixels is given, as for all systems;
     the second's own is learned. The model's latent vectors are u and the noise of z, of twice as many entries.
 
     Args:
-        first: the part of the budget that the first has.
+        first_fraction: the part of the budget that the first has.
     """
 
     recipe: Suppress[str] = "two-stage"
-    first: float = 0.7
+    first_fraction: float = 0.7
 
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.stages == 1, f"the prior is its base: stages is 1, got {self.stages}")
-        require(0 < self.first < 1, f"first must be in (0, 1), got {self.first}")
+        require(0 < self.first_fraction < 1, f"first_fraction must be in (0, 1), got {self.first_fraction}")
 
-    def blank(self, event: tuple[int, ...]) -> dict[str, nn.Module]:
+    def build(self, event: tuple[int, ...]) -> dict[str, nn.Module]:
         twice = 2 * self.dim
-        prior = StagedPrior(StandardNormal(twice), Parallel(twice, self.ratio, self.stages))
+        prior = StagedPrior(StandardNormal(twice), BatchedMLP(twice, self.ratio, self.stages))
         above = dense_encoder((self.dim,), self.ratio, self.dim)
         return {
-            **super().blank(event),
+            **super().build(event),
             "prior": prior,
-            "upper_generator": Upper(self.dim, self.ratio),
-            "upper_encoder": above,
+            "latent_decoder": LatentDecoder(self.dim, self.ratio),
+            "latent_encoder": above,
         }
 
     def model(self, parts: Mapping[str, nn.Module]) -> LatentModel:
-        lower, above = cast(Encoder, parts["encoder"]), cast(Encoder, parts["upper_encoder"])
-        upper = cast(Upper, parts["upper_generator"])
+        lower, above = cast(Encoder, parts["encoder"]), cast(Encoder, parts["latent_encoder"])
+        upper = cast(LatentDecoder, parts["latent_decoder"])
         generator = TwoStageGenerator(parts["generator"], upper)
         whole = {"generator": generator, "encoder": TwoStageEncoder(lower, above, upper)}
         return super().model({**parts, **whole})
 
     @property
     def priors(self) -> tuple[str, ...]:
-        return (*super().priors, "upper_generator", "upper_encoder")
+        return (*super().priors, "latent_decoder", "latent_encoder")
 
     def phases(self) -> list[Phase]:
-        first, second = Elbo(self.posterior.sigma), UpperElbo()
-        return [self.share(first, self.first), self.afterwards(second, 1 - self.first)]
+        first, second = Elbo(self.posterior.sigma), LatentElbo()
+        return [self.share(first, self.first_fraction), self.afterwards(second, 1 - self.first_fraction)]

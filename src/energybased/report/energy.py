@@ -9,7 +9,7 @@ from torch import Tensor
 
 from energybased.data import DataSet
 from energybased.data.pictures import grid, sheet
-from energybased.evaluation.detection import strange_inputs
+from energybased.evaluation.detection import out_of_distribution_inputs
 from energybased.report.charts import histograms
 from energybased.report.page import Page, detection, note, picture, repeat, table, training
 from energybased.runs.film import film
@@ -72,7 +72,7 @@ def _film(model: Model) -> list[str]:
 def _energies(model: Model, data: DataSet) -> list[str]:
     groups = {"train": data.train.pixels(slice(len(data.test))), "held out": data.test.pixels()}
     if data.is_image:
-        groups |= strange_inputs(data.test.pixels())
+        groups |= out_of_distribution_inputs(data.test.pixels())
     return [
         histograms({name: model.score(x) for name, x in groups.items()}, "energy (low: likely)"),
         note("Training and held-out data should lie together. Values beyond the right edge are drawn at it."),

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from energybased.data import DataSet
 from energybased.data.pictures import grid
-from energybased.evaluation.detection import strange_inputs
+from energybased.evaluation.detection import out_of_distribution_inputs
 from energybased.latent import LatentModel
 from energybased.report.charts import clouds, histograms
 from energybased.report.page import Page, detection, note, picture, repeat, table, training
@@ -43,7 +43,7 @@ def latent_report(
         drawn = picture(grid(model.sample(80), columns=10), "drawn by the model: z of the prior, not picked")
         held = picture(grid(data.test.pixels(slice(80)), columns=10), "held-out data")
         page.add("Samples beside data", '<div class="pair">', drawn, held, "</div>")
-    names = NAMES | {f"fd_stage_{k}": f"after {k} of its stages" for k in range(1, len(model.prior.learned))}
+    names = NAMES | {f"fd_stage_{k}": f"after {k} of its stages" for k in range(1, len(model.prior.active))}
     distances = [row for row in rows if row["what"].startswith("fd_") or row["what"] in NAMES]
     if distances:
         page.add(
@@ -63,9 +63,9 @@ def latent_report(
 
 
 def _stages(model: LatentModel, data: DataSet) -> list[str]:
-    learned = [k + 1 for k, counts in enumerate(model.prior.learned) if counts]
-    inferred = model.infer(data.train.pixels(slice(SHOWN)))
-    groups = {f"{k} stages" if k else "base": model.latents(SHOWN, k=k) for k in (0, *learned)}
+    learned = [k + 1 for k, counts in enumerate(model.prior.active) if counts]
+    inferred = model.sample_posterior(data.train.pixels(slice(SHOWN)))
+    groups = {f"{k} stages" if k else "base": model.sample_prior(SHOWN, k=k) for k in (0, *learned)}
     groups["data: posteriors"] = inferred
     centre = inferred.mean(0)
     _, _, axes = torch.linalg.svd(inferred - centre, full_matrices=False)
@@ -88,7 +88,7 @@ def _stages(model: LatentModel, data: DataSet) -> list[str]:
 def _reproduced(model: LatentModel, data: DataSet) -> list[str]:
     x = data.test.pixels(slice(BETWEEN))
     beside = torch.cat([x, model.reconstruct(x)])
-    z = model.infer(x)
+    z = model.sample_posterior(x)
     pairs = len(z) // 2
     way = torch.linspace(0, 1, BETWEEN)[None, :, None]
     between: Tensor = torch.lerp(z[:pairs, None], z[pairs : 2 * pairs, None], way)
@@ -102,7 +102,7 @@ def _energies(model: LatentModel, data: DataSet) -> list[str]:
     test = data.test.pixels(slice(SHOWN // 4))
     groups = {"train": data.train.pixels(slice(len(test))), "held out": test}
     if data.is_image:
-        groups |= strange_inputs(test)
+        groups |= out_of_distribution_inputs(test)
     return [
         histograms({name: model.score(x) for name, x in groups.items()}, "score (low: ordinary)"),
         note("Training and held-out data should lie together. Values beyond the right edge are drawn at it."),

@@ -23,8 +23,8 @@ def film(model: Model | LatentModel, seed: int = 0) -> Tensor:
         return model.stages(CHAINS, seed).transpose(0, 1)
     length = model.recipe.sampler.length
     start = model.start(CHAINS, seed)
-    trace = model.chains(start, seed=seed, keep_every=1).trace
+    trace = model.run_chains(start, seed=seed, keep_every=1).trace
     assert trace is not None
     path = torch.cat([start[None], trace])
     at = torch.logspace(0, math.log10(length + 1.0), FRAMES - 1).round().long() - 1
-    return torch.cat([path[at], model.finish(path[-1])[None]]).transpose(0, 1).clamp(0, 1)
+    return torch.cat([path[at], model.denoise(path[-1])[None]]).transpose(0, 1).clamp(0, 1)

@@ -53,7 +53,7 @@ def load_judge(path: Path | str) -> Judge:
             event = tuple(json.loads(header["event"]))
         except (ValueError, TypeError) as error:
             raise UserError(f"{path} is not a judge: its settings cannot be read") from error
-    judge = recipe.blank(event)
+    judge = recipe.build(event)
     try:
         judge.load_state_dict({name: _single(value) for name, value in weights.items()})
     except RuntimeError as error:

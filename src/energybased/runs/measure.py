@@ -14,7 +14,7 @@ from torch import Tensor
 
 from energybased.data import DataSet
 from energybased.errors import require
-from energybased.evaluation.detection import auprc, auroc, strange_inputs
+from energybased.evaluation.detection import auprc, auroc, out_of_distribution_inputs
 from energybased.evaluation.judge import Judge
 from energybased.evaluation.mixtures import PixelMixture, best_mixture, candidates, fit_mixture
 from energybased.latent import LatentModel
@@ -22,7 +22,7 @@ from energybased.runs.model import Model, buffer_samples
 from energybased.training.run import Run
 
 SAMPLES, MORE_SAMPLES = 1000, 5000  # the latter where at least as many are held out
-SURE = 0.9
+CONFIDENT = 0.9
 Drawing = tuple[str, str, Callable[[], Tensor]]  # a row, its protocol, and how its pictures are drawn
 LONG = 10  # times the recipe's length
 
@@ -87,7 +87,7 @@ def _of_chains(model: Model, run: Run, count: int, seed: int, long: bool) -> Ite
     length = model.recipe.sampler.length
     # Chains that change their class with every batch belong to none: their noise is taken off by the marginal.
     resting = model if model.recipe.buffer.by_class else replace(model, energy=model.marginal)
-    yield "fd_buffer", "replay-buffer chains", lambda: resting.finish(buffer_samples(run, model.recipe, count))
+    yield "fd_buffer", "replay-buffer chains", lambda: resting.denoise(buffer_samples(run, model.recipe, count))
     yield "fd_fresh", f"fresh chains of {length} steps", lambda: model.sample(count, seed=seed)
     if long:
         steps = LONG * length
@@ -100,7 +100,7 @@ def _of_latents(model: LatentModel, data: DataSet, count: int, seed: int) -> Ite
     how = annealed if model.chains is None else f"chains of {model.chains.steps} steps"
     yield "fd_fresh", f"the prior, {how}", lambda: model.sample(count, seed)
     if model.chains is None and model.prior.stages:
-        for k in range(len(model.prior.learned)):
+        for k in range(len(model.prior.active)):
             yield f"fd_stage_{k}", f"the prior after {k} stages", partial(model.sample, count, seed, k)
     train = data.train.pixels(slice(count))
     yield "fd_posterior", "z of the posteriors of training examples", lambda: model.reconstruct(train, seed=seed)
@@ -124,12 +124,14 @@ def found_again(model: Model | LatentModel, ordinary: Tensor, strange: Tensor, w
 
 def _opinions(what: str, probabilities: Tensor, seed: int) -> list[dict[str, Any]]:
     """How sure the judge is of pictures, and how evenly it finds the classes among them."""
-    sure = float((probabilities.max(1).values > SURE).float().mean())
+    sure = float((probabilities.max(1).values > CONFIDENT).float().mean())
     shares = torch.bincount(probabilities.argmax(1), minlength=probabilities.shape[1]) / len(probabilities)
     entropy = float(torch.special.entr(shares).sum())
     most = math.log(probabilities.shape[1])
     return [
-        _row(f"sure_{what}", sure, f"share of {len(probabilities)} that the judge is over {SURE} sure of", 0.0, seed),
+        _row(
+            f"sure_{what}", sure, f"share of {len(probabilities)} that the judge is over {CONFIDENT} sure of", 0.0, seed
+        ),
         _row(f"entropy_{what}", entropy, f"of the judge's classes, in nats; at the most {most:.2f}", 0.0, seed),
     ]
 
@@ -139,7 +141,7 @@ def _strangeness(model: Model | LatentModel, mixture: PixelMixture, test: Tensor
     rows = []
     for who, energy in (("energy", model.score), ("mixture", mixture.energy)):
         ordinary = energy(test)
-        for kind, x in strange_inputs(test).items():
+        for kind, x in out_of_distribution_inputs(test).items():
             began = time.monotonic()
             value = auroc(ordinary, energy(x))
             protocol = f"auroc({len(x)} test against {len(x)} {kind}, prevalence 0.50)"

@@ -69,7 +69,7 @@ class Model:
         require(known, f"the model knows the classes 0 ... {self.classes - 1}")
         return replace(self, energy=self.energy.given(y if isinstance(y, Tensor) else int(y)))
 
-    def turns(self, n: int) -> Energy:
+    def cycle_classes(self, n: int) -> Energy:
         """The energy of n rows, bound to the classes in turn if it waits for any."""
         return self.energy.given(torch.arange(n) % self.classes) if self.classes else self.energy
 
@@ -84,27 +84,29 @@ class Model:
         """n fresh starts of chains, `(n, *event)`: uniform noise in [0, 1]."""
         return torch.rand((n, *self.event), generator=torch.Generator().manual_seed(seed))
 
-    def chains(self, start: Tensor, steps: int | None = None, seed: int = 0, keep_every: int | None = None) -> Samples:
+    def run_chains(
+        self, start: Tensor, steps: int | None = None, seed: int = 0, keep_every: int | None = None
+    ) -> Samples:
         """Runs the recipe's kernel from `start`, by default for the recipe's length."""
         steps = self.recipe.sampler.length if steps is None else steps
         generator = torch.Generator().manual_seed(seed)
-        return sample(self.turns(len(start)), start, self.recipe.sampler.kernel, steps, generator, keep_every)
+        return sample(self.cycle_classes(len(start)), start, self.recipe.sampler.kernel, steps, generator, keep_every)
 
     def sample(self, n: int, steps: int | None = None, seed: int = 0) -> Tensor:
         """n pictures `(n, *event)` in [0, 1], the ends of fresh chains."""
         require(n >= 1, f"n must be at least 1, got {n}")
-        sampler, start, energy = self.recipe.sampler, self.start(n, seed), self.turns(n)
+        sampler, start, energy = self.recipe.sampler, self.start(n, seed), self.cycle_classes(n)
         steps = sampler.length if steps is None else steps
         streams, ends = Streams.of(torch.Generator().manual_seed(seed), start), []
         for rows in _chunks(n):
             engine = self.recipe.engine if len(rows) == CHUNK < n else "eager"  # a program pays from the second part on
             part = energy.select(rows), start[rows], sampler.kernel, steps, streams.select(rows)
             ends.append(sample(*part, engine=engine).x)
-        return self.finish(torch.cat(ends))
+        return self.denoise(torch.cat(ends))
 
-    def finish(self, x: Tensor) -> Tensor:
+    def denoise(self, x: Tensor) -> Tensor:
         """Chains live among data with noise; this takes the noise off, and keeps pixels in [0, 1]."""
-        energy, noise, times = self.turns(len(x)), self.recipe.data_noise, self.recipe.sampler.denoise
+        energy, noise, times = self.cycle_classes(len(x)), self.recipe.data_noise, self.recipe.sampler.denoise
         return torch.cat([denoise(energy.select(r), x[r], noise, times).clamp(0, 1) for r in _chunks(len(x))])
 
     @torch.no_grad()
@@ -202,14 +204,14 @@ def _model(
     if network is not None:
         energy = as_energy(copy.deepcopy(network)).cpu()
     elif recipe is not None:
-        energy = recipe.blank(event)
+        energy = recipe.build(event)
     else:
         raise UserError(f"{path} was trained on a network of your own: pass it, load(path, energy=network)")
     return Model(_filled(energy, weights, path), recipe, event)
 
 
 def _latent(recipe: LatentRecipe, event: tuple[int, ...], weights: Mapping[str, Tensor], path: str) -> LatentModel:
-    parts = recipe.blank(event)
+    parts = recipe.build(event)
     return recipe.model({name: _filled(part, _of_part(weights, name), path) for name, part in parts.items()})
 
 

@@ -15,9 +15,9 @@ from energybased.sampling.adaptation import Accepting, with_step
 from energybased.sampling.chain import advance, evaluating
 from energybased.sampling.streams import Streams
 
-RATE = 0.5  # how far log step_size moves for an acceptance that is wrong by one
-HALVINGS = 30  # of what is left of the way, in search of the next level
-MOST = 1000  # levels of one energy
+ADAPTATION_RATE = 0.5  # how far log step_size moves for an acceptance that is wrong by one
+BISECTIONS = 30  # of what is left of the way, in search of the next level
+MAX_LEVELS = 1000  # levels of one energy
 
 
 class Estimate(NamedTuple):
@@ -34,7 +34,7 @@ class Annealed(NamedTuple):
     x: Tensor  # where they are, (batch, *event)
     log_weights: Tensor  # importance weights of the last density, (batch,), in float64
     kernel: Accepting  # with the step that it came to
-    mixed: bool = False  # resampled on the way: the weights then say nothing of the error
+    resampled: bool = False  # resampled on the way: the weights then say nothing of the error
 
     def estimate(self) -> Estimate:
         """log Z_last - log Z_first: of chains from exact samples, a lower bound in expectation.
@@ -45,8 +45,8 @@ class Annealed(NamedTuple):
         largest = self.log_weights.max()
         weights = (self.log_weights - largest).exp()
         mean = weights.mean()
-        error = math.nan if self.mixed else float(weights.std() / mean) / math.sqrt(len(weights))
-        ess = math.nan if self.mixed else self.ess()
+        error = math.nan if self.resampled else float(weights.std() / mean) / math.sqrt(len(weights))
+        ess = math.nan if self.resampled else self.ess()
         return Estimate(float(largest + mean.log()), error, ess)
 
     def ess(self) -> float:
@@ -54,7 +54,7 @@ class Annealed(NamedTuple):
         weights = (self.log_weights - self.log_weights.max()).exp()
         return float(weights.sum().square() / weights.square().sum())
 
-    def resampled(self, generator: Generator | None = None) -> Tensor:
+    def resample(self, generator: Generator | None = None) -> Tensor:
         """As many chains, each taken as often as its weight says (systematic resampling)."""
         n = len(self.x)
         offset = torch.rand((), generator=generator, dtype=torch.float64)
@@ -72,7 +72,7 @@ def anneal(
     levels: int = 100,
     steps: int = 1,
     generator: Generator | None = None,
-    keep: float | None = None,
+    target_ess: float | None = None,
 ) -> Annealed:
     """Takes samples of the first energy to its sum with others, let in one after the other (Neal 2001).
 
@@ -85,50 +85,55 @@ def anneal(
         added: energies, or what turns one into another.
         start: `(batch, *event)`, samples of the first.
         kernel: one that accepts or rejects, MALA or HMC.
-        levels: of each energy that is added, unless `keep` is given.
+        levels: of each energy that is added, unless `target_ess` is given.
         steps: transitions at each level.
-        keep: as many levels as are needed, instead: each is as far from the last as leaves this part of the chains
-            effective (Zhou, Johansen & Aston 2016), and chains are multiplied and dropped by their weights when those
-            of less than half count (Del Moral, Doucet & Jasra 2006).
+        target_ess: choose the levels adaptively instead: each step lets the effective sample size fall to this
+            fraction (Zhou, Johansen & Aston 2016), and the chains are resampled when it is below one half (Del Moral,
+            Doucet & Jasra 2006).
     """
     require(levels >= 1 and steps >= 1, f"levels and steps must be at least 1, got {levels} and {steps}")
-    require(keep is None or 0 < keep < 1, f"keep must be between 0 and 1, got {keep}")
+    require(target_ess is None or 0 < target_ess < 1, f"target_ess must be between 0 and 1, got {target_ess}")
     streams, x, log_step = Streams.of(generator, start), start, math.log(kernel.step_size)
-    log_weights, mixed = torch.zeros(len(start), dtype=torch.float64, device=start.device), False
+    log_weights, resampled = torch.zeros(len(start), dtype=torch.float64, device=start.device), False
     for energy in added:
         with evaluating(first), evaluating(energy):
-            at, level = 0.0, 0
-            while at < 1:
-                gain, level = -energy(x).double(), level + 1
-                require(keep is None or level <= MOST, f"an energy is too far from the last: more than {MOST} levels")
-                require(bool(gain.isfinite().all()), "an energy is not finite where the chains are")
-                to = level / levels if keep is None else farthest(gain, log_weights, keep, at)
-                at, log_weights = to, log_weights + (to - at) * gain
+            beta, level = 0.0, 0
+            while beta < 1:
+                log_ratio, level = -energy(x).double(), level + 1
+                require(
+                    target_ess is None or level <= MAX_LEVELS,
+                    f"an energy is too far from the last: more than {MAX_LEVELS} levels",
+                )
+                require(bool(log_ratio.isfinite().all()), "an energy is not finite where the chains are")
+                next_beta = (
+                    level / levels if target_ess is None else largest_step(log_ratio, log_weights, target_ess, beta)
+                )
+                beta, log_weights = next_beta, log_weights + (next_beta - beta) * log_ratio
                 now = Annealed(x, log_weights, kernel)
-                if keep is not None and now.ess() < 0.5 * len(x):
-                    mixed, mean = True, now.estimate().value
-                    x, log_weights = now.resampled(generator), torch.full_like(log_weights, mean)
-                moved = advance(first + at * energy, x, with_step(kernel, log_step), steps, streams)
+                if target_ess is not None and now.ess() < 0.5 * len(x):
+                    resampled, mean = True, now.estimate().value
+                    x, log_weights = now.resample(generator), torch.full_like(log_weights, mean)
+                moved = advance(first + beta * energy, x, with_step(kernel, log_step), steps, streams)
                 x, rate = moved.x, float(moved.info.acceptance.mean())
                 require(math.isfinite(rate), "an energy is not finite where the chains are")
-                log_step += RATE * (rate - kernel.optimal_acceptance)
+                log_step += ADAPTATION_RATE * (rate - kernel.optimal_acceptance)
         first = first + energy
-    return Annealed(x, log_weights, with_step(kernel, log_step), mixed)
+    return Annealed(x, log_weights, with_step(kernel, log_step), resampled)
 
 
-def farthest(gain: Tensor, log_weights: Tensor, keep: float, at: float) -> float:
-    """How far from `at` towards 1 weights may grow by exp(gain), about `keep` of the chains being effective."""
+def largest_step(log_ratio: Tensor, log_weights: Tensor, target_ess: float, beta: float) -> float:
+    """How far from `at` towards 1 weights may grow by exp(log_ratio), about `keep` of the chains being effective."""
     log_weights = log_weights.log_softmax(0)
 
-    def kept(to: float) -> bool:
-        growth = (to - at) * gain
+    def kept(next_beta: float) -> bool:
+        growth = (next_beta - beta) * log_ratio
         once, twice = (torch.logsumexp(log_weights + power * growth, 0) for power in (1, 2))
-        return float(2 * once - twice) >= math.log(keep)
+        return float(2 * once - twice) >= math.log(target_ess)
 
     if kept(1.0):
         return 1.0
-    near, far = at, 1.0
-    for _ in range(HALVINGS):
+    near, far = beta, 1.0
+    for _ in range(BISECTIONS):
         middle = (near + far) / 2
         near, far = (middle, far) if kept(middle) else (near, middle)
     return far

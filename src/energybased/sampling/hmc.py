@@ -60,7 +60,7 @@ class HMC:
             x = x + self.step_size * momentum
             if self.bounds is not None:
                 x, momentum = reflect(x, momentum, self.bounds)
-            x = energy.hold(x)
+            x = energy.project(x)
             new_value, grad = energy.value_and_grad(x)
             momentum = momentum - 0.5 * self.step_size * grad
         log_ratio = value - new_value + start - momentum.square().flatten(1).sum(1) / 2

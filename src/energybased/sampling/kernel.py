@@ -43,7 +43,7 @@ class Kernel(Protocol):
 
 def valued(energy: Energy, x: Tensor, bounds: Bounds | None = None) -> State:
     """Where chains begin, with energy and gradient there; exact kernels cannot begin where the density is zero."""
-    x = energy.hold(x)
+    x = energy.project(x)
     if bounds is not None and bool(((x < bounds[0]) | (x > bounds[1])).any()):
         raise UserError(f"chains cannot start outside the bounds {bounds}")
     return State(x, *energy.value_and_grad(x))

@@ -68,13 +68,13 @@ class Langevin:
         )
 
     def init(self, energy: Energy, x: Tensor) -> State:
-        return State(energy.hold(x))
+        return State(energy.project(x))
 
     def step(self, energy: Energy, state: State, generator: Generator | Streams | None) -> tuple[State, Info]:
         x = state.x
         noise = self.noise_scale * Streams.of(generator, x).normal(x)
         if self.noise_first:
-            x = energy.hold(x + noise)
+            x = energy.project(x + noise)
         value, grad = energy.value_and_grad(x)
         info = Info(torch.ones_like(value), norms(grad))
         if self.grad_clip is not None:
@@ -84,4 +84,4 @@ class Langevin:
             x = x + noise
         if self.bounds is not None:
             x = x.clamp(*self.bounds)
-        return State(energy.hold(x)), info
+        return State(energy.project(x)), info

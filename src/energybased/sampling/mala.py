@@ -69,7 +69,7 @@ class MALA:
         x, value, grad, _ = state
         assert value is not None and grad is not None
         streams, drift = Streams.of(generator, x), 0.5 * self.step_size**2
-        proposal = energy.hold(x - drift * grad + self.step_size * streams.normal(x))
+        proposal = energy.project(x - drift * grad + self.step_size * streams.normal(x))
         new = State(proposal, *energy.value_and_grad(proposal))
         assert new.value is not None and new.grad is not None
 

@@ -69,7 +69,7 @@ class ReplayBuffer:
             "filled": torch.tensor(capacity if self.policy == "slots" else 0),
         }
 
-    def draw(
+    def sample(
         self, state: BufferState, n: int, fresh: Fresh, generator: Generator, y: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """n starts `(n, *event)` for chains, and the slots `(n,)` to write them back to.
@@ -111,7 +111,7 @@ class ReplayBuffer:
         state["visits"][slots] = 0
 
     def contents(self, state: BufferState, generator: Generator) -> Tensor:
-        """All chains, `(filled, *event)`, as `draw` would read them."""
+        """All chains, `(filled, *event)`, as `sample` would read them."""
         return self._unpack(state["x"][: int(state["filled"])], generator)
 
     def _next(self, state: BufferState, n: int, y: Tensor | None) -> Tensor:

@@ -52,7 +52,7 @@ class Underdamped:
         momentum = momentum - half * grad
         x = x + half * momentum
         momentum = self.persistence * momentum + math.sqrt(1 - self.persistence**2) * streams.normal(x)
-        x = energy.hold(x + half * momentum)
+        x = energy.project(x + half * momentum)
         value, grad = energy.value_and_grad(x)
         momentum = momentum - half * grad
         return State(x, value, grad, momentum), Info(value.new_ones(len(x)), norms(grad))

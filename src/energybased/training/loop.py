@@ -158,12 +158,14 @@ class Loop:
         if counters.entered:
             return
         counters.entered = True
-        for name in self.phase.settle:
-            state.settle(name, self.settings.optimizer)
+        for name in self.phase.restart_from_ema:
+            state.restart_from_ema(name, self.settings.optimizer)
         position = state.batches.state()
         state.objective = self.phase.objective.init(state.parts, self._batch().x, state.rng)
         state.batches.load(position)
-        for name in self.phase.settle:  # an average from here on: what began the phase may have changed weights
+        for (
+            name
+        ) in self.phase.restart_from_ema:  # an average from here on: what began the phase may have changed weights
             state.averages[name] = ema_init(state.parts[name])
         self._event("phase", index=counters.phase, objective=type(self.phase.objective).__name__)
         if self.settings.guard == "on":
@@ -188,7 +190,7 @@ class Loop:
             optimizer = state.optimizers[name]
             self.settings.optimizer.clip(optimizer)
             optimizer.step()
-            averaged = counters.phase_step if name in self.phase.settle else counters.step
+            averaged = counters.phase_step if name in self.phase.restart_from_ema else counters.step
             ema_update(state.averages[name], state.parts[name], self.settings.ema, averaged)
         for name in state.parts.keys() - result.losses.keys():
             ema_buffers(state.averages[name], state.parts[name])

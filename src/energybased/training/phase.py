@@ -19,8 +19,8 @@ class Phase:
         steps: updates at the most; None for no limit.
         minutes: wall time at the most; None for no limit.
         done: reads the averaged metrics of the last steps; True ends the phase.
-        settle: parts that begin the phase with their averaged weights, a new average, and an optimiser that remembers
-            nothing.
+        restart_from_ema: parts that begin the phase at their averaged weights, with a new average and a new
+            optimiser.
         rates: learning rates of parts, in multiples of that of the training; 1 where not given.
     """
 
@@ -28,7 +28,7 @@ class Phase:
     steps: int | None
     minutes: float | None = None
     done: Callable[[dict[str, float]], bool] | None = None
-    settle: tuple[str, ...] = ()
+    restart_from_ema: tuple[str, ...] = ()
     rates: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

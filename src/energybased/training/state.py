@@ -95,7 +95,7 @@ class TrainState:
         _set_global_rng(sources["random"])
         self.counters = Counters(**snapshot["counters"])
 
-    def settle(self, name: str, adam: Adam) -> None:
+    def restart_from_ema(self, name: str, adam: Adam) -> None:
         """A part goes on from its averaged weights, with an optimiser that remembers nothing."""
         self.parts[name].load_state_dict(self.averages[name])
         self.optimizers[name] = adam.build(self.parts[name])

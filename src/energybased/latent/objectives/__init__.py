@@ -10,58 +10,58 @@ from functools import partial
 import torch
 from torch import nn
 
-from energybased.energies import Analytic, FullMixture, Gaussian, StandardNormal
-from energybased.latent.objectives.latent_contrast import LatentContrast
+from energybased.energies import Analytic, Gaussian, GaussianMixture, StandardNormal
+from energybased.latent.objectives.ex_post_mixture import ExPostMixture
 from energybased.latent.objectives.latent_discrepancy import LatentDiscrepancy
+from energybased.latent.objectives.latent_elbo import LatentElbo
+from energybased.latent.objectives.latent_maximum_likelihood import LatentMaximumLikelihood
 from energybased.latent.objectives.latent_stage import LatentStage
-from energybased.latent.objectives.matched import Matched
-from energybased.latent.objectives.mixed import Mixed
-from energybased.latent.objectives.reproduction import Reproduction
-from energybased.latent.objectives.stage_ratio import StageRatio, over
+from energybased.latent.objectives.moment_matching import MomentMatching
+from energybased.latent.objectives.posterior_reconstruction import PosteriorReconstruction
+from energybased.latent.objectives.stage_ratio import StageRatio, stage_finished
 from energybased.latent.objectives.telescope import Telescope
-from energybased.latent.objectives.upper_elbo import UpperElbo
 from energybased.latent.posterior import Posterior
 from energybased.latent.short_run import ShortRun
 from energybased.latent.staged_prior import StagedPrior
-from energybased.networks import Parallel, Upper, dense_encoder, dense_generator
+from energybased.networks import BatchedMLP, LatentDecoder, dense_encoder, dense_generator
 from energybased.objectives import Objective
 from energybased.sampling import MALA
 
 
 def _parts(learned: int = 0, base: Analytic | None = None) -> dict[str, nn.Module]:
     """A prior of two stages over two entries, and a generator of four pixels."""
-    prior = StagedPrior(base or StandardNormal(2), Parallel(2, (8,), 2))
-    prior.learned[:learned] = 1
+    prior = StagedPrior(base or StandardNormal(2), BatchedMLP(2, (8,), 2))
+    prior.active[:learned] = 1
     generator, encoder = dense_generator(2, (8,), (1, 2, 2)), dense_encoder((1, 2, 2), (8,), 2)
     return {"prior": prior, "generator": generator, "encoder": encoder}
 
 
 OBJECTIVES: tuple[tuple[Objective, Callable[[], dict[str, nn.Module]]], ...] = (
-    (LatentStage(StageRatio(1, MALA(0.3), bank=16), Posterior(steps=2), rows=16), partial(_parts, 1)),
-    (LatentStage(StageRatio(0, MALA(0.3)), Posterior(steps=2), joint=False, pool=8, every=2), _parts),
-    (Reproduction(Posterior(steps=2)), _parts),
-    (Matched(Posterior(steps=2)), lambda: _parts(base=Gaussian(torch.zeros(2), torch.eye(2)))),
-    (LatentContrast(Posterior(steps=2), ShortRun(steps=2)), _parts),
+    (LatentStage(StageRatio(1, MALA(0.3), persistent_chains=16), Posterior(steps=2), rows=16), partial(_parts, 1)),
+    (LatentStage(StageRatio(0, MALA(0.3)), Posterior(steps=2), joint=False, pool=8, ratio_updates_per_draw=2), _parts),
+    (PosteriorReconstruction(Posterior(steps=2)), _parts),
+    (MomentMatching(Posterior(steps=2)), lambda: _parts(base=Gaussian(torch.zeros(2), torch.eye(2)))),
+    (LatentMaximumLikelihood(Posterior(steps=2), ShortRun(steps=2)), _parts),
     (LatentDiscrepancy(), _parts),
-    (Mixed(pool=8), lambda: _parts(base=FullMixture(torch.zeros(2, 2), torch.eye(2).expand(2, 2, 2)))),
+    (ExPostMixture(pool=8), lambda: _parts(base=GaussianMixture(torch.zeros(2, 2), torch.eye(2).expand(2, 2, 2)))),
     (Telescope(), _parts),
     (Telescope(magnitude=100.0), _parts),
     (
-        UpperElbo(),
-        lambda: {**_parts(), "upper_generator": Upper(2, (8,)), "upper_encoder": dense_encoder((2,), (8,), 2)},
+        LatentElbo(),
+        lambda: {**_parts(), "latent_decoder": LatentDecoder(2, (8,)), "latent_encoder": dense_encoder((2,), (8,), 2)},
     ),
 )
 
 __all__ = [
     "OBJECTIVES",
-    "LatentContrast",
+    "LatentMaximumLikelihood",
     "LatentDiscrepancy",
     "LatentStage",
-    "Matched",
-    "Mixed",
-    "Reproduction",
+    "MomentMatching",
+    "ExPostMixture",
+    "PosteriorReconstruction",
     "StageRatio",
     "Telescope",
-    "UpperElbo",
-    "over",
+    "LatentElbo",
+    "stage_finished",
 ]

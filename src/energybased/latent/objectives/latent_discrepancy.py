@@ -31,11 +31,11 @@ class LatentDiscrepancy:
     discrepancy: EnergyDiscrepancy = EnergyDiscrepancy()
 
     def init(self, parts: Parts, data: Tensor, rng: Generator) -> State:
-        cast(StagedPrior, parts["prior"]).learned.fill_(1)
+        cast(StagedPrior, parts["prior"]).active.fill_(1)
         return self.discrepancy.init({"energy": parts["prior"]}, data, rng)
 
     def step(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> Result:
         prior = cast(StagedPrior, parts["prior"])
-        z = self.posterior.draw(parts, prior.base, batch.x, prior.base.dim, rng)
+        z = self.posterior.sample(parts, prior.base, batch.x, prior.base.dim, rng)
         learned = self.discrepancy.step({"energy": prior}, state, Batch(z), rng)
         return Result({"prior": learned.losses["energy"]}, learned.state, learned.metrics)

@@ -9,7 +9,7 @@ import torch
 from torch import Generator, Tensor
 
 from energybased.errors import require
-from energybased.latent.objectives.reproduction import VITALS, reproducing
+from energybased.latent.objectives.posterior_reconstruction import VITALS, reproducing
 from energybased.latent.objectives.stage_ratio import StageRatio
 from energybased.latent.posterior import Posterior
 from energybased.latent.staged_prior import StagedPrior
@@ -23,7 +23,7 @@ class LatentStage:
     """Xiao & Han 2022: the stage's ratio between z+ and z-, and |x - g(z+)|^2 for the generator.
 
     z+ are samples of the posterior under the prior of the stages before, the running one left out; z- samples of that
-    prior. An encoder, if there is one, learns as beside `Reproduction`.
+    prior. An encoder, if there is one, learns as beside `PosteriorReconstruction`.
 
     z+ cost more than anything else: the latest of them are kept in a pool, from which the ratio learns.
 
@@ -33,7 +33,7 @@ class LatentStage:
         joint: whether generator and encoder learn; they are left as they are otherwise, as after a first training.
         pool: how many of the latest z+ are kept.
         rows: taken from the pool for an update of the ratio.
-        every: z+ are drawn in one update of so many, and generator and encoder learn in that alone; the ratio in all.
+        ratio_updates_per_draw: updates of the ratio for each draw of z+; generator and encoder learn once a draw.
     """
 
     ratio: StageRatio
@@ -41,13 +41,16 @@ class LatentStage:
     joint: bool = True
     pool: int = POOL
     rows: int = ROWS
-    every: int = 1
+    ratio_updates_per_draw: int = 1
 
     def __post_init__(self) -> None:
-        require(self.every >= 1, f"every must be at least 1, got {self.every}")
+        require(
+            self.ratio_updates_per_draw >= 1,
+            f"ratio_updates_per_draw must be at least 1, got {self.ratio_updates_per_draw}",
+        )
         require(self.pool >= 1, f"pool must be at least 1, got {self.pool}")
-        bank = self.ratio.bank
-        require(1 <= self.rows <= bank, f"rows must be in 1 ... {bank}, the persistent chains, got {self.rows}")
+        count = self.ratio.persistent_chains
+        require(1 <= self.rows <= count, f"rows must be in 1 ... {count}, the persistent chains, got {self.rows}")
 
     @property
     def vitals(self) -> tuple[Vital, ...]:
@@ -69,7 +72,7 @@ class LatentStage:
         metrics: dict[str, Tensor] = {vital.name: state[vital.name] for vital in self.own}
         if self.due(state):
             prior = cast(StagedPrior, parts["prior"])
-            positives = self.posterior.draw(parts, prior.first(self.ratio.stage), batch.x, prior.base.dim, rng)
+            positives = self.posterior.sample(parts, prior.truncated(self.ratio.stage), batch.x, prior.base.dim, rng)
             if self.joint:  # what does not learn needs no graph
                 losses, metrics = reproducing(parts, positives, batch.x)
             else:
@@ -81,7 +84,7 @@ class LatentStage:
     def due(self, state: State) -> bool:
         """Whether this update draws from the posterior."""
         turn, state["turn"] = int(state["turn"]), state["turn"] + 1
-        return turn % self.every == 0
+        return turn % self.ratio_updates_per_draw == 0
 
     def keep(self, state: State, positives: Tensor) -> None:
         """Puts these positives `(batch, dim)` into the pool, in the place of the oldest."""

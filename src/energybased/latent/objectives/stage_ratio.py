@@ -17,8 +17,8 @@ from energybased.sampling import Kernel, ReplayBuffer, Streams, advance, evaluat
 
 CHANCE = 2 * math.log(2)
 DECAY = 0.99  # of the running mean of losses
-LUCK = 4.0  # standard errors by which a classifier must beat chance
-SOON = 100  # updates of which a running mean says too little
+STANDARD_ERRORS = 4.0  # standard errors by which a classifier must beat chance
+MIN_UPDATES = 100  # updates of which a running mean says too little
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class StageRatio:
         stage: k, from 0.
         kernel: moves the persistent chains.
         steps: transitions an update; with none the bank is a pool of annealed samples that stay.
-        bank: persistent chains, begun by annealing; what cannot cross from mode to mode keeps what it begins with.
+        persistent_chains: how many, begun by annealing; what cannot cross from mode to mode keeps what it begins with.
         restart: probability that a visited chain starts anew at the base; 1 for short runs from there.
         logit_l2: weight of the penalty on squared logits, which keeps a perfect classifier from growing for ever.
         patience: updates without a better loss after which the stage is over.
@@ -51,7 +51,7 @@ class StageRatio:
     stage: int
     kernel: Kernel
     steps: int = 5
-    bank: int = 5000
+    persistent_chains: int = 5000
     restart: float = 0.0
     logit_l2: float = 1e-3
     patience: int = 500
@@ -63,14 +63,14 @@ class StageRatio:
         require(self.steps >= 0, f"steps must not be negative, got {self.steps}")
         require(0 <= self.restart <= 1, f"restart must be a probability, got {self.restart}")
         require(self.steps > 0 or self.restart == 0, "without steps, chains that start anew are samples of the base")
-        require(self.bank >= 1, f"bank must be at least 1, got {self.bank}")
+        require(self.persistent_chains >= 1, f"bank must be at least 1, got {self.persistent_chains}")
         require(self.patience >= 1, f"patience must be at least 1, got {self.patience}")
 
     def init(self, parts: Parts, data: Tensor, rng: Generator) -> State:
         prior = cast(StagedPrior, parts["prior"])
         if self.stage:
             prior.logits.follow(self.stage)
-        chance = torch.tensor(CHANCE, device=prior.learned.device)
+        chance = torch.tensor(CHANCE, device=prior.active.device)
         zero = torch.zeros_like(chance)
         state = {"mean": chance, "square": chance**2, "spread": zero, "best": chance, "since": zero, "seen": zero}
         if self.exact(prior):
@@ -93,26 +93,26 @@ class StageRatio:
             "running_loss": state["mean"],
             "logit_data": positive.mean(),
             "logit_negatives": negative.mean(),
-            "learned": prior.learned.sum(),
-            "over": over,
+            "active": prior.active.sum(),
+            "stage_finished": over,
         }
         total = {"prior": loss + self.logit_l2 * penalty}
         return Result(total, state, {name: scalar(value) for name, value in metrics.items()})
 
     @property
     def buffer(self) -> ReplayBuffer:
-        return ReplayBuffer(self.bank, restart=self.restart)
+        return ReplayBuffer(self.persistent_chains, restart=self.restart)
 
     def exact(self, prior: StagedPrior) -> bool:
         """Whether the prior so far is its base, which can be drawn from."""
-        return not bool(prior.learned[: self.stage].any())
+        return not bool(prior.active[: self.stage].any())
 
     def negatives(self, prior: StagedPrior, state: State, n: int, rng: Generator) -> Tensor:
         """n samples `(n, dim)` of the prior so far."""
         if "x" not in state:
-            return prior.base.draw(n, rng)
-        start, slots = self.buffer.draw(state, n, lambda m: prior.base.draw(m, rng).cpu(), rng)
-        start, energy = start.to(prior.learned.device), prior.first(self.stage)
+            return prior.base.sample(n, rng)
+        start, slots = self.buffer.sample(state, n, lambda m: prior.base.sample(m, rng).cpu(), rng)
+        start, energy = start.to(prior.active.device), prior.truncated(self.stage)
         with evaluating(energy):
             end = advance(energy, start, self.kernel, self.steps, Streams.of(rng, start)).x
         self.buffer.write(state, slots, end.cpu())
@@ -129,15 +129,15 @@ class StageRatio:
         noise = (state["square"] - state["mean"].square()).clamp(min=0) * (1 - DECAY) / (1 + DECAY)
         few = state["spread"] / self.held if self.held else torch.zeros_like(noise)  # the same rows judge every time
         error = (noise + few).sqrt()
-        before = prior.learned[self.stage - 1] if self.stage else torch.ones_like(loss)
-        beats = (state["mean"] + LUCK * error < CHANCE) & (seen > SOON) & (before > 0)
-        prior.learned[self.stage] = torch.maximum(prior.learned[self.stage], beats.to(prior.learned))
+        before = prior.active[self.stage - 1] if self.stage else torch.ones_like(loss)
+        beats = (state["mean"] + STANDARD_ERRORS * error < CHANCE) & (seen > MIN_UPDATES) & (before > 0)
+        prior.active[self.stage] = torch.maximum(prior.active[self.stage], beats.to(prior.active))
         better = state["mean"] < state["best"] - noise.sqrt()
         state["best"] = torch.where(better, state["mean"], state["best"])
         state["since"] = torch.where(better, 0.0, state["since"] + 1)
         return (state["since"] >= self.patience) | (state["mean"] < self.saturated) | (before == 0)
 
 
-def over(metrics: dict[str, float]) -> bool:
+def stage_finished(metrics: dict[str, float]) -> bool:
     """Whether the stage says that it is over."""
-    return metrics["over"] > 0
+    return metrics["stage_finished"] > 0

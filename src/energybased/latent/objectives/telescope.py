@@ -43,13 +43,13 @@ class Telescope:
         return (Vital("loss", 0.0, 10 + math.log(self.magnitude), 20, "lower the learning rate"),)
 
     def init(self, parts: Parts, data: Tensor, rng: Generator) -> State:
-        cast(StagedPrior, parts["prior"]).learned.fill_(1)
+        cast(StagedPrior, parts["prior"]).active.fill_(1)
         return {}
 
     def step(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> Result:
         prior = cast(StagedPrior, parts["prior"])
-        z = self.posterior.draw(parts, prior.base, batch.x, prior.base.dim, rng)
-        noise, bridges = prior.base.draw(len(z), rng).to(z), len(prior.learned)
+        z = self.posterior.sample(parts, prior.base, batch.x, prior.base.dim, rng)
+        noise, bridges = prior.base.sample(len(z), rng).to(z), len(prior.active)
         a = torch.linspace(1, 0, bridges + 1).to(z)[:, None, None]  # from the noise to the data
         waymarks = (1 - a.square()).sqrt() * z + a * noise
         logits = prior.logits(waymarks.flatten(0, 1)).unflatten(0, (bridges + 1, -1))  # (waymarks, batch, bridges)

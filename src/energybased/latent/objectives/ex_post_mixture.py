@@ -8,19 +8,19 @@ from typing import ClassVar, cast
 import torch
 from torch import Generator, Tensor
 
-from energybased.energies import FullMixture
+from energybased.energies import GaussianMixture
 from energybased.errors import require
-from energybased.latent.objectives.reproduction import VITALS
+from energybased.latent.objectives.posterior_reconstruction import VITALS
 from energybased.latent.posterior import Posterior
 from energybased.latent.staged_prior import StagedPrior
 from energybased.objectives.objective import Batch, Parts, Result, State, Vital, scalar
 
 
 @dataclass(frozen=True)
-class Mixed:
+class ExPostMixture:
     """The prior's base becomes a mixture of Gaussians, fitted to an encoder's z+ by expectation maximisation.
 
-    As after a regularised autoencoder (Ghosh et al. 2020). The base must be a `FullMixture`, which says how many
+    As after a regularised autoencoder (Ghosh et al. 2020). The base must be a `GaussianMixture`, which says how many
     components there are, and no stage be learned. scikit-learn fits, anew whenever there are twice as many z+ as it was
     fitted to, or as many as are kept: however short the phase is, at least half of them are in the fit.
 
@@ -43,15 +43,15 @@ class Mixed:
         return {"pool": torch.zeros(self.pool, prior.base.dim), "pooled": none, "fitted": none}
 
     def step(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> Result:
-        base = cast(FullMixture, cast(StagedPrior, parts["prior"]).base)
-        z = self.posterior.draw(parts, base, batch.x, base.dim, rng)
+        base = cast(GaussianMixture, cast(StagedPrior, parts["prior"]).base)
+        z = self.posterior.sample(parts, base, batch.x, base.dim, rng)
         there, before = int(state["pooled"]), int(state["fitted"])
         new = z[: self.pool - there]
         state["pool"][there : there + len(new)] = new.to(state["pool"])
         count = there + len(new)
         due = count >= max(2 * before, len(base.means)) or before < count == self.pool
         if due and state["pool"].isfinite().all():  # otherwise the guard sees it below
-            base.load_state_dict(FullMixture.fitted(state["pool"][:count], len(base.means), rng).state_dict())
+            base.load_state_dict(GaussianMixture.fit(state["pool"][:count], len(base.means), rng).state_dict())
             before = count
         state = {**state, "pooled": torch.tensor(count), "fitted": torch.tensor(before)}
         return Result({}, state, {"latent_square": scalar(z.square().mean())})

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-AGREE = 0.9  # cosine of the gradients in both precisions at the least
+MIN_COSINE = 0.9  # cosine of the gradients in both precisions at the least
 
 
-class Half(nn.Module):
+class BFloat16(nn.Module):
     """The module under autocast to bfloat16; weights, inputs and outputs stay in float32.
 
     Relative errors are about 1e-2 in a gradient, where float32 has 1e-6. On processors and devices with bfloat16
@@ -33,7 +33,7 @@ class Half(nn.Module):
         if not bool(half.isfinite().all()):
             return "its gradient is not finite"
         agreement = float(torch.cosine_similarity(half.flatten(), single.flatten(), dim=0, eps=1e-30))
-        same = agreement > AGREE or not bool(single.any())
+        same = agreement > MIN_COSINE or not bool(single.any())
         return None if same else f"the cosine of its gradient with that in float32 is {agreement:.2f}"
 
 

@@ -12,7 +12,7 @@ from energybased.objectives.objective import Batch, Parts, Result, State, Vital,
 
 
 @dataclass(frozen=True)
-class Autoencoding:
+class RegularizedAutoencoder:
     """Ghosh et al. 2020 (RAE-L2): |x - g(z)|^2 / (2 sigma^2) + |z|^2 / 2 + decay |g|^2, z the encoder's mean.
 
     Args:

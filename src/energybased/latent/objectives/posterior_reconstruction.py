@@ -19,7 +19,7 @@ VITALS = (
 
 
 @dataclass(frozen=True)
-class Reproduction:
+class PosteriorReconstruction:
     """|x - g(z+)|^2 for the generator, z+ samples of the posterior under the prior as it is, which does not learn.
 
     An encoder, if there is one, learns to begin the chains where they end: -log q(z+ | x).
@@ -37,7 +37,7 @@ class Reproduction:
 
     def step(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> Result:
         prior = cast(StagedPrior, parts["prior"])
-        positives = self.posterior.draw(parts, prior.first(len(prior.learned)), batch.x, prior.base.dim, rng)
+        positives = self.posterior.sample(parts, prior.truncated(len(prior.active)), batch.x, prior.base.dim, rng)
         losses, metrics = reproducing(parts, positives, batch.x)
         return Result(losses, state, metrics)
 

@@ -9,14 +9,14 @@ import torch
 from torch import Generator, Tensor
 
 from energybased.energies import Gaussian
-from energybased.latent.objectives.reproduction import VITALS
+from energybased.latent.objectives.posterior_reconstruction import VITALS
 from energybased.latent.posterior import Posterior
 from energybased.latent.staged_prior import StagedPrior
 from energybased.objectives.objective import Batch, Parts, Result, State, Vital, scalar
 
 
 @dataclass(frozen=True)
-class Matched:
+class MomentMatching:
     """The prior's base becomes the Gaussian with mean and covariance of samples z+ of the posterior under N(0, I).
 
     One step of expectation maximisation that needs no network. The base must be a `Gaussian`, and no stage be learned.
@@ -38,7 +38,7 @@ class Matched:
         base = cast(Gaussian, cast(StagedPrior, parts["prior"]).base)
         # N(0, I), in the shape in which the chains of the generator's own phase are compiled.
         normal = Gaussian(torch.zeros(base.dim), torch.eye(base.dim)).to(batch.x)
-        z = self.posterior.draw(parts, normal, batch.x, base.dim, rng)
+        z = self.posterior.sample(parts, normal, batch.x, base.dim, rng)
         seen = {"count": torch.tensor(len(z)), "sum": z.sum(0), "product": z.T @ z}
         state = {name: value + seen[name].to(value) for name, value in state.items()}
         mean = state["sum"] / state["count"]

@@ -8,16 +8,16 @@ from typing import ClassVar, cast
 import torch
 from torch import Generator, Tensor
 
-from energybased.networks import Encoder, Upper
+from energybased.networks import Encoder, LatentDecoder
 from energybased.objectives.elbo import divergence
 from energybased.objectives.objective import Batch, Parts, Result, State, Vital, scalar
 
 
 @dataclass(frozen=True)
-class UpperElbo:
+class LatentElbo:
     """Dai & Wipf 2019: |z+ - h(u)|^2 / (2 s^2) + dim log s + KL(q(u | z+), N(0, I)), s learned with h.
 
-    z+ are draws of the first stage's encoder, which does not learn; h is the part "upper_generator", q "upper_encoder".
+    z+ are draws of the first stage's encoder, which does not learn; h is the part "latent_decoder", q "latent_encoder".
     """
 
     vitals: ClassVar[tuple[Vital, ...]] = (Vital("divergence", 0.0, 1e4, 50, "lower the learning rate"),)
@@ -26,15 +26,15 @@ class UpperElbo:
         return {}
 
     def step(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> Result:
-        encoder, above, upper = (parts[name] for name in ("encoder", "upper_encoder", "upper_generator"))
+        encoder, above, upper = (parts[name] for name in ("encoder", "latent_encoder", "latent_decoder"))
         with torch.no_grad():
-            z = cast(Encoder, encoder).draw(batch.x, rng)
+            z = cast(Encoder, encoder).sample(batch.x, rng)
         mean, log_std = above(z)
         u = cast(Encoder, above).around(mean, log_std, rng)
-        std = cast(Upper, upper).log_std
+        std = cast(LatentDecoder, upper).log_std
         off = 0.5 * (z - upper(u)).square() * (-2 * std).exp() + std
         far = divergence(mean, log_std).mean()
         loss = off.sum(1).mean() + far
         return Result(
-            {"upper_generator": loss, "upper_encoder": loss}, state, {"loss": scalar(loss), "divergence": scalar(far)}
+            {"latent_decoder": loss, "latent_encoder": loss}, state, {"loss": scalar(loss), "divergence": scalar(far)}
         )

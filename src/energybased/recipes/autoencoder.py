@@ -12,7 +12,7 @@ from energybased.recipes.latent import LatentRecipe
 
 
 @dataclass(frozen=True)
-class CodedRecipe(LatentRecipe):
+class AutoencoderRecipe(LatentRecipe):
     """A generator and an encoder, without chains on the posterior. Subclasses say how they learn, and the prior."""
 
     recipe: Suppress[str] = "coded"

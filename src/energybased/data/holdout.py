@@ -14,17 +14,17 @@ TRAINED = 0.8  # of the ordinary examples, where all are pooled
 SEED = 42
 
 
-def left_out(data: DataSet, label: int, pooled: bool = False) -> DataSet:
+def hold_out(data: DataSet, label: int, pooled_split: bool = False) -> DataSet:
     """`data` without this class in what is trained and chosen on; the test split has it.
 
     Args:
         label: of the class that is strange.
-        pooled: all examples shuffled together: of the ordinary ones a fifth is held out, of the strange ones all (the
-            split of Zenati et al. 2018). Otherwise the test split stays as it is.
+        pooled_split: all examples shuffled together: a fifth of the in-distribution ones and
+            all others are held out (the split of Zenati et al. 2018). Otherwise the test split stays as it is.
     """
     require(0 <= label < data.classes, f"{data.name} has {data.classes} classes, and {label} is none of them")
     require(bool((_labels(data.train) != label).any()), f"{data.name} has no class but {label}")
-    if not pooled:
+    if not pooled_split:
         return replace(data, train=_ordinary(data.train, label), validation=_ordinary(data.validation, label))
     splits = (data.train, data.validation, data.test)
     x, y = torch.cat([split.x for split in splits]), torch.cat([_labels(split) for split in splits])
@@ -38,7 +38,7 @@ def left_out(data: DataSet, label: int, pooled: bool = False) -> DataSet:
     return replace(data, train=train, validation=chosen_on, test=held)
 
 
-def parted(data: DataSet, label: int) -> tuple[DataSet, Tensor]:
+def split_holdout(data: DataSet, label: int) -> tuple[DataSet, Tensor]:
     """The data with the ordinary examples of the test split alone, and its strange ones `(n, *event)`."""
     return replace(data, test=_ordinary(data.test, label)), data.test.pixels()[_labels(data.test) == label]
 

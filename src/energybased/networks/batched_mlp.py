@@ -15,7 +15,7 @@ from energybased.networks.mlp import MLP
 ALL = slice(None)
 
 
-class Parallel(nn.Module):
+class BatchedMLP(nn.Module):
     """`count` perceptrons of one shape, each layer one batched product of matrices.
 
     Each is a multilayer perceptron with GELU between its layers, initialised as `nn.Linear`, but for the last layer,
