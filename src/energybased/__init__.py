@@ -2,12 +2,14 @@
 
 from importlib.metadata import version
 
-from energybased import data, energies, latent, networks, objectives, recipes, sampling, training
+from energybased import conditions, data, energies, latent, models, networks, objectives, recipes, sampling, training
+from energybased.conditions import Classes, Vector
+from energybased.data import DataSet, Pixels, Reals
 from energybased.energies import (
     MLP,
     Banana,
-    Convolutional,
     Gaussian,
+    GaussianMixture,
     IsotropicMixture,
     Network,
     Ring,
@@ -16,10 +18,12 @@ from energybased.energies import (
 )
 from energybased.energy import Energy, mean, mixture
 from energybased.errors import UserError
+from energybased.models import EnergyModel, LatentModel, Model, Sampler
 from energybased.objectives import ContrastiveDivergence, EnergyDiscrepancy
-from energybased.runs.model import Model, load
+from energybased.runs.load import load
 from energybased.runs.train import resume, train
 from energybased.sampling import HMC, MALA, Langevin, ReplayBuffer, Underdamped, adapt, sample
+from energybased.training import Adam, Phase, Run, Settings, TorchOptimizer
 
 __version__ = version("energybased")
 
@@ -27,29 +31,44 @@ __all__ = [
     "HMC",
     "MALA",
     "MLP",
+    "Adam",
     "Banana",
+    "Classes",
     "ContrastiveDivergence",
-    "Convolutional",
+    "DataSet",
     "Energy",
     "EnergyDiscrepancy",
+    "EnergyModel",
     "Gaussian",
+    "GaussianMixture",
     "IsotropicMixture",
     "Langevin",
+    "LatentModel",
     "Model",
     "Network",
+    "Phase",
+    "Pixels",
+    "Reals",
     "ReplayBuffer",
     "Ring",
+    "Run",
+    "Sampler",
+    "Settings",
     "StandardNormal",
     "Tilted",
+    "TorchOptimizer",
     "Underdamped",
     "UserError",
+    "Vector",
     "adapt",
+    "conditions",
     "data",
     "energies",
     "latent",
     "load",
     "mean",
     "mixture",
+    "models",
     "networks",
     "objectives",
     "recipes",

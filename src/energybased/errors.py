@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable
 
 
-class UserError(Exception):
+class UserError(ValueError):
     """Something the caller gave cannot be used; the message is one sentence that names it.
 
     The command line prints the message and exits with 2, without a traceback.
@@ -18,7 +18,7 @@ class Interrupted(Exception):
 
 
 def nearest(name: str, known: Iterable[str], also: Iterable[str] = ()) -> str:
-    """The part of a sentence that offers what was probably meant, of what is known and of what is not listed.
+    """The part of a sentence that suggests the closest of `known` and `also`, and lists `known`.
 
     >>> nearest("digit", ["digits", "mnist"])
     "did you mean 'digits'? (known: digits, mnist)"

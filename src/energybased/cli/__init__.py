@@ -3,25 +3,57 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
-from energybased.errors import Interrupted, UserError, nearest
+from energybased.errors import Interrupted, UserError, nearest, require
 
 VERBS = {
     "demo": "the first run: real digits, a minute, a page to look at",
     "recipes": "what there is; one recipe with what to expect",
     "train": "a new run, or --resume an old one",
-    "sample": "pictures from a run, with the way of its chains",
-    "score": "anomaly scores of pictures or arrays, as CSV",
+    "sample": "samples of a run: pictures, or rows of a table",
+    "score": "anomaly scores of rows, pictures or arrays, as CSV",
+    "evaluate": "named measurements of a run, as a table",
     "report": "a run as one HTML file",
     "doctor": "is the machine fit; is a run healthy",
 }
 
 
+def import_own(arguments: Sequence[str]) -> list[str]:
+    """Imports what --import names, a module or a file, and returns the other arguments.
+
+    Raises:
+        UserError: if there is no such module or file, or it fails.
+    """
+    left, names = list[str](), list[str]()
+    rest = iter(arguments)
+    for argument in rest:
+        if argument == "--import":
+            names.append(next(rest, ""))
+        elif argument.startswith("--import="):
+            names.append(argument.partition("=")[2])
+        else:
+            left.append(argument)
+    for name in names:
+        file = Path(name)
+        if file.suffix == ".py":
+            require(file.is_file(), f"there is no file {name} to import")
+            sys.path.insert(0, str(file.resolve().parent))
+        try:
+            importlib.import_module(file.stem if file.suffix == ".py" else name)
+        except Exception as error:  # the user's own code can raise anything
+            raise UserError(f"cannot import {name!r}: {type(error).__name__}: {error}") from error
+    require(bool(left), "--import goes with a verb")
+    return left
+
+
 def usage() -> str:
     lines = [f"  ebm {verb:<9} {what}" for verb, what in VERBS.items()]
-    return "\n".join(["usage: ebm VERB [OPTIONS]; ebm VERB --help says more", "", *lines])
+    last = "--import MODULE_OR_FILE, with any verb, imports kernels, recipes, objectives or metrics of your own first"
+    return "\n".join(["usage: ebm VERB [OPTIONS]; ebm VERB --help says more", "", *lines, "", last])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,8 +62,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
         print(usage())
         return 0
-    verb, *rest = arguments
+    logging.basicConfig(format="%(message)s", level=logging.INFO, force=False)
+    logging.getLogger("energybased").setLevel(logging.INFO)
     try:
+        arguments = import_own(arguments)
+        verb, *rest = arguments
         if verb not in VERBS:
             raise UserError(f"there is no verb {verb!r}: {nearest(verb, VERBS)}")
         code: int = importlib.import_module(f"energybased.cli.{verb}").run(rest)

@@ -14,12 +14,11 @@ import torch
 import tyro
 
 from energybased.data.source import roots
-from energybased.objectives import ContrastiveDivergence, Vital
-from energybased.runs.settings import read_recipe
+from energybased.objectives import Vital
 from energybased.training.checkpoint import read_state
 from energybased.training.run import Run
 
-PACKAGES = ("energybased", "torch", "numpy", "scikit-learn", "lightning-fabric", "safetensors", "tyro", "rich")
+PACKAGES = ("energybased", "torch", "numpy", "scikit-learn", "safetensors", "tyro", "rich")
 MIN_DISK_GIB = 1.0  # GiB
 
 
@@ -86,9 +85,9 @@ def patient(path: Path) -> Iterator[Finding]:
 
 
 def _vitals(run: Run) -> tuple[Vital, ...]:
-    """Those of the last phase; a run on parts of one's own is taken for contrastive divergence."""
-    settings = run.recipe["settings"]
-    return ContrastiveDivergence.vitals if settings is None else read_recipe(settings).phases()[-1].objective.vitals
+    """Those of the phase that was entered last, as the run's events have them."""
+    phases = [event for event in run.lines("events.jsonl") if event["event"] == "phase"]
+    return tuple(Vital(*vital) for vital in phases[-1]["vitals"]) if phases else ()
 
 
 def read(vital: Vital, value: float, step: int) -> Finding:

@@ -10,7 +10,7 @@ import tyro
 
 from energybased.recipes import RECIPES, find_recipe
 from energybased.recipes.systems import SYSTEMS
-from energybased.runs.settings import to_json
+from energybased.settings import to_json
 
 
 def recipes(name: tyro.conf.Positional[str] = "", /) -> int:

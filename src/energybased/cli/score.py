@@ -6,13 +6,15 @@ import csv
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import torch
 import tyro
 
+from energybased.cli.given import read_given
 from energybased.data.examples import examples
 from energybased.errors import UserError, require
-from energybased.latent import LatentModel
-from energybased.runs.model import load
+from energybased.runs.load import load
 
 
 def score(
@@ -21,24 +23,32 @@ def score(
     /,
     out: Path | None = None,
     seed: int = 0,
+    given: str | None = None,
+    device: str = "cpu",
 ) -> int:
-    """Anomaly scores as CSV, one line an example: high means strange.
+    """Anomaly scores as CSV, one line an example: high means out of distribution.
 
     Energies up to a constant, in nats: to be compared among the scores of one model. For a latent model, averaged over
     samples of the posterior: the joint energy, or that without the prior's base if its recipe says so.
 
     Args:
         path: a run, or an exported model.
-        what: a picture, a folder of pictures, or an .npy or .npz file of x `(n, *event)` in [0, 1].
+        what: a table with the model's columns, a picture, a folder of pictures, or an .npy or .npz file of x.
         out: a .csv file; printed if not given.
         seed: of the chains on a latent model's posterior.
+        given: the condition of a conditional model, as in `ebm sample`; without it, classes are summed over.
+        device: where it is computed, such as cpu or cuda.
     """
     require(0 <= seed < 2**62, f"seed must be in 0 ... 2^62, got {seed}")
-    model = load(path)
-    names, x, notes = examples(what, model.event)
+    model: Any = load(path, device=device)
+    names, x, notes = examples(what, model.spec)
     for note in notes:
         print(note, file=sys.stderr)
-    scores = model.score(x, seed) if isinstance(model, LatentModel) else model.score(x)
+    if given is not None:
+        parts, n = read_given(given, model, len(x))
+        require(n == len(x), f"--given has {n} conditions, but {what} has {len(x)} examples")
+        model = model.given(*parts)
+    scores = model.score(x, generator=torch.Generator().manual_seed(seed))
     lines = [("name", "score"), *((name, f"{value:.6g}") for name, value in zip(names, scores.tolist(), strict=True))]
     if out is None:
         csv.writer(sys.stdout, lineterminator="\n").writerows(lines)

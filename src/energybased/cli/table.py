@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from energybased.evaluation import Row
 
-def show(rows: Sequence[dict[str, Any]]) -> None:
-    """Prints name, value and protocol of every row."""
-    table = Table("row", "value", "protocol", box=None, pad_edge=False)
+
+def show(rows: Sequence[Row]) -> None:
+    """Prints metric, system, value and protocol of every row."""
+    table = Table("metric", "system", "value", "protocol", box=None, pad_edge=False)
     for row in rows:
-        table.add_row(row["what"], f"{row['value']:.3f}", row["protocol"])
+        table.add_row(row.metric, row.system, f"{row.value:.3f}", row.protocol)
     Console().print(table)

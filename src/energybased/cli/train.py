@@ -10,9 +10,8 @@ from typing import Annotated, Any, Generic, TypeVar
 import tyro
 
 from energybased.errors import require
-from energybased.recipes import RECIPES, JudgeRecipe, Recipe, find_recipe
-from energybased.runs.settings import read_recipe
-from energybased.runs.train import is_finished, resume, train
+from energybased.recipes import RECIPES, Recipe, find_recipe, read_recipe
+from energybased.runs.train import resume, train
 from energybased.training import Run
 
 R = TypeVar("R", bound=Recipe)
@@ -51,7 +50,7 @@ def run(arguments: Sequence[str]) -> int:
         old, others = tyro.cli(OldRun, args=arguments, prog="ebm train", return_unknown_args=True)
         require(not others, "a resumed run keeps its settings: ebm train --resume RUN, and nothing else")
         path = old.resume
-        if is_finished(path):
+        if Run.open(path).outcome != "unfinished":
             print(f"{path}: finished already, nothing is left to do")
             return 0
         return tell(resume(path))
@@ -70,11 +69,8 @@ def run(arguments: Sequence[str]) -> int:
 
 def tell(run: Run) -> int:
     """Says how training ended; 1 if the guard gave up."""
-    stops = [line["reason"] for line in run.lines("events.jsonl") if line["event"] == "stop"]
-    if stops:
-        print(f"{run.path}: stopped by the guard, {stops[-1]}; ebm doctor {run.path} says what to change")
+    if run.outcome != "finished":
+        print(f"{run.path}: {run.outcome}; ebm doctor {run.path} says what to change")
         return 1
-    judge = isinstance(read_recipe(run.recipe["settings"]), JudgeRecipe)
-    then = f"ebm report RUN --judge {run.path}" if judge else f"ebm sample {run.path}, ebm report {run.path}"
-    print(f"{run.path}: trained; {then}")
+    print(f"{run.path}: trained; {read_recipe(run.recipe['settings']).next_commands(run.path)}")
     return 0

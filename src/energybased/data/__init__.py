@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from energybased.data.celeba import celeba
 from energybased.data.cifar import cifar10, cifar100
-from energybased.data.dataset import DataSet, Split, dequantised
+from energybased.data.dataset import DataSet, DataSpec, Split
 from energybased.data.digits import digits
+from energybased.data.domain import AnyDomain, Pixels, Reals
 from energybased.data.dsprites import dsprites
-from energybased.data.files import from_path
+from energybased.data.files import as_dataset, from_arrays, from_path
 from energybased.data.imagenet32 import imagenet32
 from energybased.data.imagenet128 import imagenet128
 from energybased.data.mnist import fashion_mnist, kmnist, mnist
@@ -35,26 +35,41 @@ DATASETS: dict[str, Callable[[str | None], DataSet]] = {
 }
 
 
-def load_data(source: str, root: str | None = None, size: int | None = None, skip_broken: bool = False) -> DataSet:
+def load_data(
+    source: str, root: str | None = None, size: int | None = None, skip_broken: bool = False, label: str | None = None
+) -> DataSet:
     """The data set of this name, or what lies at this path.
 
     Args:
         root: a folder in which the files of known data sets are looked for, before the cache.
         size: scale and cut the pictures of a folder of one's own.
         skip_broken: leave out pictures of one's own that cannot be read.
+        label: the column of a table, or the array of a `.npz` file, that holds labels.
+
+    Raises:
+        UserError: if there is no such data set, folder or file, or it cannot be read.
     """
-    require(source != "", "the recipe is one for pictures of your own: say where they are, --data FOLDER")
+    require(source != "", "the recipe is one for data of your own: say where they are, --data PATH")
     if source in DATASETS:
         data = DATASETS[source](root)
-        unused = size is not None or skip_broken
-        return (
-            replace(data, notes=(*data.notes, f"--size and --skip-broken are for folders: {source} stays as it is"))
-            if unused
-            else data
-        )
+        unused = size is not None or skip_broken or label is not None
+        said = f"--size, --skip-broken and --label are for your own data: {source} stays as it is"
+        return data.noted(said) if unused else data
     if Path(source).suffix or Path(source).exists():
-        return from_path(source, size, skip_broken)
+        return from_path(source, size, skip_broken, label)
     raise UserError(f"there is no data set, folder or file {source!r}: {nearest(source, DATASETS)}")
 
 
-__all__ = ["DATASETS", "DataSet", "Split", "dequantised", "from_path", "load_data"]
+__all__ = [
+    "DATASETS",
+    "AnyDomain",
+    "DataSet",
+    "DataSpec",
+    "Pixels",
+    "Reals",
+    "Split",
+    "as_dataset",
+    "from_arrays",
+    "from_path",
+    "load_data",
+]

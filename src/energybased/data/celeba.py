@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from energybased.data.dataset import DataSet, Split
+from energybased.data.dataset import DataSet
 from energybased.data.folder import stored
 from energybased.data.source import Source, cache
 from energybased.errors import UserError, require
@@ -22,7 +22,7 @@ def celeba(root: str | None) -> DataSet:
     pictures = Source("celeba/img_align_celeba").locate(root)
     files = read_partition(listing, pictures)
     train, validation, test = (
-        Split(stored(files[i], SIZE, cache() / f"celeba{SIZE}-{part}.npy")) for i, part in enumerate(PARTS)
+        stored(files[i], SIZE, cache() / f"celeba{SIZE}-{part}.npy") for i, part in enumerate(PARTS)
     )
     return DataSet("celeba", train, validation, test)
 

@@ -1,40 +1,91 @@
-"""A data set in memory: three splits, each x with labels if there are any."""
+"""A data set: three splits, each x with conditions y if there are any."""
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
+from energybased.conditions import Classes, Conditions, classes_of, concatenated, describe, rows_of, tensors
+from energybased.data.domain import AnyDomain, Pixels, Reals
+from energybased.data.fingerprint import fingerprint
+from energybased.energy import Condition, Rows
 from energybased.errors import require
+
+ALL = slice(None)
 
 
 @dataclass(frozen=True)
 class Split:
-    """x `(n, *event)`, bytes as they were stored or float32 with pixels in [0, 1]; y `(n,)` of classes, or None."""
+    """Examples x `(n, *event)` as they are stored, and y.
+
+    Args:
+        x: bytes or floats; may lie in a file that is mapped into memory.
+        y: class numbers `(n,)`, real vectors `(n, *shape)`, a tuple of such, or None.
+        index: the rows of x and y that the split has, in its order; all if not given.
+        file: the `.npy` file that x is mapped from, if it is not in memory.
+    """
 
     x: Tensor
-    y: Tensor | None = None
+    y: Condition | None = None
+    index: Tensor | None = None
+    file: Path | None = None
 
     def __len__(self) -> int:
-        return len(self.x)
+        return len(self.x) if self.index is None else len(self.index)
 
-    def pixels(self, rows: slice = slice(None)) -> Tensor:
-        """These rows of x in float32, bytes scaled from 0 ... 255 to [0, 1]."""
-        return self.x[rows].float() / 255 if self.x.dtype == torch.uint8 else self.x[rows]
+    def take(self, rows: Rows = ALL) -> Split:
+        """These rows, in memory."""
+        rows = rows if self.index is None else self.index[rows]
+        return Split(self.x[rows], rows_of(self.y, rows))
+
+    def part(self, rows: Rows) -> Split:
+        """These rows; what is mapped from a file stays there."""
+        if self.file is None:
+            return self.take(rows)
+        index = torch.arange(len(self.x)) if self.index is None else self.index
+        return replace(self, index=index[rows])
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """What a model has to know of the data that it is trained on.
+
+    Args:
+        event: shape of one example.
+        domain: what the values are.
+        conditions: kinds of y; empty if there is none.
+        name: of the data set.
+    """
+
+    event: tuple[int, ...]
+    domain: AnyDomain = Reals()
+    conditions: Conditions = ()
+    name: str = ""
 
 
 @dataclass(frozen=True)
 class DataSet:
-    """Train on `train`, choose on `validation`, report on `test`."""
+    """Train on `train`, choose on `validation`, report on `test`.
+
+    Args:
+        domain: what the values are.
+        conditions: kinds of y.
+        notes: what was done to the files.
+        holdout: a class that is in the test split alone, to be detected.
+    """
 
     name: str
     train: Split
     validation: Split
     test: Split
-    notes: tuple[str, ...] = ()  # what had to be done to the files
+    domain: AnyDomain = Pixels()
+    conditions: Conditions = ()
+    notes: tuple[str, ...] = ()
+    holdout: int | None = None
 
     @property
     def event(self) -> tuple[int, ...]:
@@ -43,46 +94,71 @@ class DataSet:
 
     @property
     def classes(self) -> int:
-        """Number of classes, 0 without labels."""
-        labels = [split.y for split in (self.train, self.validation, self.test) if split.y is not None and len(split)]
-        return int(torch.cat(labels).max()) + 1 if labels else 0
+        """Number of classes, 0 if a class is not the one condition."""
+        return classes_of(self.conditions)
 
     @property
-    def is_image(self) -> bool:
-        return len(self.event) == 3
+    def spec(self) -> DataSpec:
+        return DataSpec(self.event, self.domain, self.conditions, self.name)
+
+    @property
+    def splits(self) -> tuple[Split, Split, Split]:
+        return self.train, self.validation, self.test
+
+    def values(self, split: Split, rows: Rows = ALL) -> Tensor:
+        """These rows of a split's x in the user's units, as floats."""
+        return self.domain.read(split.take(rows).x)
+
+    def noted(self, *notes: str) -> DataSet:
+        """The data set with more notes."""
+        return replace(self, notes=(*self.notes, *notes))
 
     def sha256(self) -> str:
         """A hash of every value in every split."""
-        digest = hashlib.sha256()
-        for split in (self.train, self.validation, self.test):
-            for tensor in (split.x, split.y):
-                if tensor is not None:
-                    digest.update(tensor.contiguous().numpy().data)
-        return digest.hexdigest()
-
-
-def dequantised(x: Tensor, rng: Generator) -> Tensor:
-    """Bytes as pixels in [0, 1): (x + u) / 256 with u uniform in [0, 1), as Du & Mordatch 2019."""
-    return (x + torch.rand(x.shape, generator=rng)) / 256
+        return fingerprint([t for s in self.splits for t in (s.file or s.x, s.index, *tensors(s.y))])
 
 
 def published(name: str, train: Split, test: Split, validation: int) -> DataSet:
-    """A data set with a published test split: the last examples of its training split are kept to choose on."""
+    """Pictures with a published test split: the last examples of the training split are kept to choose on."""
     require(len(train) > validation, f"{name} has {len(train)} training examples, too few to keep {validation}")
     for split in (train, test):
-        require(split.y is None or int(split.y.min()) >= 0, f"{name} has labels below its first class")
-    cut = len(train) - validation
-    fitted, chosen = (
-        Split(train.x[rows], None if train.y is None else train.y[rows]) for rows in (slice(cut), slice(cut, None))
-    )
-    return DataSet(name, fitted, chosen, test)
+        require(split.y is None or int(split.y.min()) >= 0, f"{name} has labels below its first class")  # type: ignore[union-attr]
+    cut, y = len(train) - validation, None
+    if train.y is not None:
+        y = describe(concatenated(train.y, test.y))
+    parts = train.part(slice(cut)), train.part(slice(cut, None)), test
+    return DataSet(name, *parts, conditions=y or ())
 
 
-def shuffled_split(name: str, x: Tensor, y: Tensor | None, validation: int, test: int) -> DataSet:
-    """Splits by one fixed shuffle: the last `test` examples, before them `validation`, the rest to train on."""
-    n = len(x)
+def shuffled_split(
+    name: str,
+    whole: Split,
+    validation: int,
+    test: int,
+    domain: AnyDomain | None = None,
+    columns: Sequence[str] = (),
+    names: Sequence[str] = (),
+) -> DataSet:
+    """Splits by one fixed shuffle: the last `test` examples, before them `validation`, the rest to train on.
+
+    Args:
+        domain: what the values are; real numbers, standardised by the training split, if not given.
+        columns: names of the entries of a table.
+        names: of the classes.
+    """
+    n, y = len(whole), whole.y
     require(n >= validation + test + 1, f"{name} has {n} examples, too few to split")
     order = torch.randperm(n, generator=torch.Generator().manual_seed(0))
-    cuts = (slice(0, n - validation - test), slice(n - validation - test, n - test), slice(n - test, n))
-    a, b, c = (Split(x[order[cut]], None if y is None else y[order[cut]]) for cut in cuts)
-    return DataSet(name, a, b, c)
+    cuts = order.split((n - validation - test, validation, test))
+    splits = [whole.part(rows) for rows in cuts]
+    kinds = describe(y, names)
+    if any(not isinstance(kind, Classes) for kind in kinds):  # the training split alone says how conditions are scaled
+        own = describe(splits[0].take().y)
+        kinds = tuple(k if isinstance(k, Classes) else o for k, o in zip(kinds, own, strict=True))
+    notes = ()
+    if domain is None:
+        domain = Reals.fit(splits[0].take().x, columns)
+        constant = [i for i, scale in enumerate(domain.scale) if scale == 0]
+        told = ", ".join(columns[i] if columns else str(i) for i in constant[:10])
+        notes = (f"columns without variance are kept out of the scale: {told}",) if constant else ()
+    return DataSet(name, *splits, domain, kinds, notes)

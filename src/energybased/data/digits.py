@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from energybased.data.dataset import DataSet, shuffled_split
+from energybased.data.dataset import DataSet, Split, shuffled_split
+from energybased.data.domain import Pixels
 
 
 def digits(root: str | None = None) -> DataSet:
@@ -13,4 +14,4 @@ def digits(root: str | None = None) -> DataSet:
 
     bunch = load_digits()
     x = torch.tensor(bunch.images, dtype=torch.float32).unsqueeze(1) / 16
-    return shuffled_split("digits", x, torch.tensor(bunch.target), validation=297, test=500)
+    return shuffled_split("digits", Split(x, torch.tensor(bunch.target)), 297, 500, Pixels())

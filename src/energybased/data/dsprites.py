@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from energybased.data.dataset import DataSet, shuffled_split
+from energybased.data.dataset import DataSet, Split, shuffled_split
+from energybased.data.domain import Pixels
 from energybased.data.files import read_arrays
 from energybased.data.source import Source
 from energybased.errors import require
@@ -22,4 +23,4 @@ def dsprites(root: str | None) -> DataSet:
     fits = images.ndim == 3 and images.dtype == torch.uint8 and latents.ndim == 2 and len(latents) == len(images)
     require(fits, f"{path} is not the file of dSprites: its arrays have other shapes")
     n = max(len(images) // 100, 1)
-    return shuffled_split("dsprites", images[:, None] * 255, latents[:, SHAPE].long(), validation=n, test=n)
+    return shuffled_split("dsprites", Split(images[:, None] * 255, latents[:, SHAPE].long()), n, n, Pixels())

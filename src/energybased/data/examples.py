@@ -1,4 +1,4 @@
-"""What a trained model is shown: pictures and arrays of the shape that it knows."""
+"""What a trained model is shown: rows, pictures and arrays of the shape that it knows."""
 
 from __future__ import annotations
 
@@ -9,32 +9,46 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from energybased.data.files import examples_in, read_arrays
+from energybased.data.columns import SUFFIXES as TABLES
+from energybased.data.columns import features, read_columns
+from energybased.data.dataset import DataSpec
+from energybased.data.files import EXAMPLES, examples_in, named_array, read_arrays
 from energybased.data.folder import BROKEN, GREY, SUFFIXES, as_array, pictures_in
 from energybased.errors import UserError, require
 
 
-def examples(path: Path, event: Sequence[int]) -> tuple[list[str], Tensor, tuple[str, ...]]:
-    """The examples at a path by name, their pixels `(n, *event)` in [0, 1], and what was done to them.
+def examples(path: Path, spec: DataSpec) -> tuple[list[str], Tensor, tuple[str, ...]]:
+    """The examples at a path by name, their values `(n, *event)` in the user's units, and what was done to them.
 
-    A picture, a folder of pictures, which are scaled and cut to the shape, or an .npy or .npz file with x of it.
+    A table (.csv, .parquet) with the columns that the model knows, a picture, a folder of pictures, which are scaled
+    and cut to the shape, or an .npy or .npz file with x of it.
 
     Raises:
-        UserError: if nothing is there, or it is of another shape, or not pixels.
+        UserError: if nothing is there, or it is of another shape, or holds values that the model's domain does not.
     """
     require(path.exists(), f"there is nothing at {path}")
+    event, notes = spec.event, tuple[str, ...]()
     if path.is_dir() or path.suffix.lower() in SUFFIXES:
-        return _pictures(path, event)
-    require(path.suffix in (".npy", ".npz"), f"{path} is no picture, no folder of pictures, and no .npy or .npz file")
-    x, notes = examples_in(path, read_arrays(path))
-    if tuple(x.shape[1:]) == (1, *event):  # what the model knows has no place for channels
-        x, notes = x[:, 0], ()
-    x = x.float() / 255 if x.dtype == torch.uint8 else x.float()
+        names, x, notes = _pictures(path, event)
+    elif path.suffix in TABLES:
+        columns = read_columns(path)
+        known = getattr(spec.domain, "columns", ()) or tuple(columns)
+        x = features(columns, known, str(path))
+        ignored = [name for name in columns if name not in known]
+        notes = (f"columns that the model does not know are ignored: {', '.join(ignored)}",) if ignored else ()
+        names = [str(row) for row in range(len(x))]
+    else:
+        known_suffix = path.suffix in (".npy", ".npz")
+        require(known_suffix, f"{path} is no table, no picture, no folder of pictures, and no .npy or .npz file")
+        x, notes = examples_in(named_array(read_arrays(path), EXAMPLES, str(path)), str(path))
+        if tuple(x.shape[1:]) == (1, *event):  # what the model knows has no place for channels
+            x, notes = x[:, 0], ()
+        names = [str(row) for row in range(len(x))]
     shape = ", ".join(map(str, event))
     require(tuple(x.shape[1:]) == tuple(event), f"{path} must hold x of (n, {shape}), got {tuple(x.shape)}")
     require(len(x) > 0, f"{path} holds no examples")
-    require(bool(((x >= 0) & (x <= 1)).all()), f"{path} holds values outside [0, 1]")
-    return [str(row) for row in range(len(x))], x, notes
+    spec.domain.check(x, str(path))
+    return names, spec.domain.read(x), notes
 
 
 def _pictures(path: Path, event: Sequence[int]) -> tuple[list[str], Tensor, tuple[str, ...]]:
@@ -54,4 +68,4 @@ def _pictures(path: Path, event: Sequence[int]) -> tuple[list[str], Tensor, tupl
     names = [str(file.relative_to(path)) if path.is_dir() else file.name for file in files]
     notes = [f"{scaled} of {len(files)} pictures were scaled and cut to {event[1]} x {event[2]}"] if scaled else []
     notes += [f"{greyed} of {len(files)} pictures were turned grey"] if greyed else []
-    return names, x.float() / 255, tuple(notes)
+    return names, x, tuple(notes)

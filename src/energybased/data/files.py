@@ -1,4 +1,4 @@
-"""A user's own data: `.npy`, `.npz`, or a folder of pictures."""
+"""A user's own data: arrays, frames, and the files that hold them."""
 
 from __future__ import annotations
 
@@ -7,49 +7,131 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from energybased.data.dataset import DataSet, shuffled_split
+from energybased.conditions import numbered
+from energybased.data.columns import SUFFIXES, Columns, columns_of, features, read_columns
+from energybased.data.dataset import DataSet, Split, shuffled_split
+from energybased.data.domain import AnyDomain, Pixels, Reals
 from energybased.data.folder import read_folder
+from energybased.energy import Condition
 from energybased.errors import UserError, require
 
+EXAMPLES, LABELS = ("x", "X", "images", "data"), ("y", "Y", "labels", "label", "targets")
+MAPPED = 1 << 30  # bytes from which on a .npy file is read in place
+FEWEST = 10  # examples, of which a tenth each is set aside
 
-def from_path(path: Path | str, size: int | None = None, skip_broken: bool = False) -> DataSet:
-    """Reads `.npy` (x), `.npz` (`x` and, if there, `y`) or a folder of pictures.
 
-    Bytes count as pixels of 0 ... 255; floating-point values stay as they are. A tenth each is set aside for
-    choosing and for reporting.
+def from_path(
+    path: Path | str, size: int | None = None, skip_broken: bool = False, label: str | None = None
+) -> DataSet:
+    """Reads `.npy`, `.npz`, `.csv`, `.parquet`, or a folder of pictures.
+
+    Bytes are pixels. Floats are pixels if they have the shape of pictures and lie in [0, 1], and real numbers
+    otherwise. A tenth of the examples each is set aside for choosing and for reporting.
 
     Args:
+        path: a `.npz` file holds `x` (`X`, `images`, `data`) and, if there are conditions, `y` (`labels`, ...).
         size: scale and cut the pictures of a folder to size x size.
         skip_broken: leave out pictures that cannot be read.
+        label: the column (of a table) or array (of a `.npz` file) that holds labels.
 
     Raises:
         UserError: if there is nothing there, or it is not what its name says.
     """
     path = Path(path)
     require(path.exists(), f"there is no data at {path}")
-    y: Tensor | None = None
-    notes: tuple[str, ...] = ()
     if path.is_dir():
-        x, y, notes = read_folder(path, size, skip_broken)
+        x, y, names, notes = read_folder(path, size, skip_broken)
+        data = from_arrays(path.stem, x, y, names=names, where=str(path))
+        return data.noted(*notes)
+    if path.suffix in SUFFIXES:
+        data = from_columns(path.stem, read_columns(path), label, str(path))
     elif path.suffix in (".npy", ".npz"):
-        arrays = read_arrays(path)
-        x, notes = examples_in(path, arrays)
-        y = _labels(path, arrays["y"], len(x)) if "y" in arrays else None
+        data = _from_numpy(path, label)
     else:
-        raise UserError(f"{path} is not a .npy or .npz file or a folder of pictures")
-    require(len(x) >= 10, f"{path} holds {len(x)} examples; at least 10 are needed")
-    if x.is_floating_point():
-        require(bool(x.isfinite().all()), f"{path} holds values that are not finite")
-    if size is not None and not path.is_dir():
-        notes += ("--size scales the pictures of folders alone",)
-    data = shuffled_split(path.stem, x, y, validation=len(x) // 10, test=len(x) // 10)
-    return replace(data, notes=notes)
+        known = ".npy, .npz, .csv or .parquet"
+        raise UserError(f"{path} is not a {known} file or a folder of pictures")
+    return data if size is None else data.noted("--size scales the pictures of folders alone")
+
+
+def from_columns(name: str, columns: Columns, label: str | None = None, where: str = "the frame") -> DataSet:
+    """A table of named columns; the label is a class, and no feature."""
+    require(label is None or label in columns, f"{where} has no column {label!r} to be the label")
+    names = [column for column in columns if column != label]
+    x = features(columns, names, where)
+    y = None if label is None else columns[label]
+    return from_arrays(name, x, y, columns=names, where=where)
+
+
+def from_arrays(
+    name: str,
+    x: Any,
+    y: Any = None,
+    *,
+    domain: AnyDomain | None = None,
+    columns: Sequence[str] = (),
+    names: Sequence[str] = (),
+    where: str = "the data",
+    file: Path | None = None,
+) -> DataSet:
+    """A data set of arrays or tensors x `(n, *event)`, and y if there are conditions.
+
+    Args:
+        y: labels of any kind `(n,)`, which are numbered; or real vectors `(n, *shape)`; or a tuple of such.
+        domain: what the values are; inferred if not given.
+        columns: names of the entries of a table.
+        names: of the classes, where y holds their numbers.
+        where: what messages call the data.
+
+    Raises:
+        UserError: if the arrays do not fit each other, or hold values that the domain does not.
+    """
+    x, notes = examples_in(x, where)
+    domain = inferred(x) if domain is None else domain
+    domain_given = domain if isinstance(domain, Pixels) or domain.mean else None
+    (domain if domain_given is not None else replace(domain, columns=tuple(columns))).check(x, where)  # type: ignore[type-var]
+    require(len(x) >= FEWEST, f"{where} holds {len(x)} examples; at least {FEWEST} are needed")
+    condition, labels = conditions_in(y, len(x), where)
+    if labels and not names:
+        notes += (f"labels {', '.join(labels[:5])}{' ...' * (len(labels) > 5)} are numbered 0 ... {len(labels) - 1}",)
+    if isinstance(domain, Reals) and len(x.shape) == 4 and float(x.min()) >= 0 and float(x.max()) > 1:
+        notes += ("they are read as real numbers; if they are pixels, divide by 255 or store them as bytes",)
+    tenth = len(x) // 10
+    whole = Split(x, condition, file=file)
+    data = shuffled_split(name, whole, tenth, tenth, domain_given, columns, names or labels)
+    return replace(data, notes=(*notes, *data.notes))
+
+
+def as_dataset(
+    data: Any, name: str = "data", domain: AnyDomain | None = None, label: str | None = None
+) -> DataSet | None:
+    """A data set of a `DataSet`, an array or tensor, a pair (x, y), a frame or a path; None for anything else."""
+    if isinstance(data, DataSet):
+        return data
+    if isinstance(data, (str, Path)):
+        return from_path(data, label=label)
+    columns = columns_of(data)
+    if columns is not None:
+        return from_columns(name, columns, label)
+    if isinstance(data, (Tensor, np.ndarray)):
+        return from_arrays(name, data, domain=domain)
+    pair = isinstance(data, (tuple, list)) and len(data) == 2 and isinstance(data[0], (Tensor, np.ndarray))
+    return from_arrays(name, data[0], data[1], domain=domain) if pair else None
+
+
+def inferred(x: Tensor) -> AnyDomain:
+    """Pixels for bytes, and for floats in [0, 1] of the shape of pictures; real numbers otherwise."""
+    pictures = x.ndim == 4 and x.shape[1] in (1, 3)
+    if x.dtype == torch.uint8:
+        return Pixels()
+    inside = pictures and x.numel() > 0 and float(x.min()) >= 0 and float(x.max()) <= 1
+    return Pixels() if inside else Reals()
 
 
 def read_arrays(path: Path, names: Sequence[str] | None = None) -> dict[str, NDArray[np.generic]]:
@@ -66,35 +148,61 @@ def read_arrays(path: Path, names: Sequence[str] | None = None) -> dict[str, NDA
         raise UserError(f"{path} cannot be read: it is cut short or not a NumPy file") from error
 
 
-def examples_in(path: Path, arrays: dict[str, NDArray[np.generic]]) -> tuple[Tensor, tuple[str, ...]]:
-    """The array x of a file, pictures `(n, channels, height, width)`, and what was done to it."""
-    require("x" in arrays, f"{path} has no array 'x', only {', '.join(arrays) or 'nothing'}")
-    x = _numbers(path, arrays["x"])
-    if x.ndim == 3:
+def named_array(arrays: dict[str, NDArray[Any]], names: Sequence[str], where: str) -> NDArray[Any]:
+    """The first of these arrays that is there."""
+    found = next((arrays[name] for name in names if name in arrays), None)
+    if found is None:
+        raise UserError(f"{where} has no array {names[0]!r}, only {', '.join(arrays) or 'nothing'}")
+    return found
+
+
+def examples_in(x: Any, where: str) -> tuple[Tensor, tuple[str, ...]]:
+    """Examples `(n, *event)` as bytes or floats, pictures channels first; and what was done to them."""
+    x = x.detach().cpu() if isinstance(x, Tensor) else x
+    kind = x.dtype if isinstance(x, Tensor) else np.asarray(x).dtype
+    if not isinstance(x, Tensor):
+        require(kind.kind in "fiub", f"{where} must hold numbers, not {kind}")
+        x = torch.from_numpy(np.ascontiguousarray(x) if kind.kind != "u" or kind == np.uint8 else x.astype(np.int64))
+    if x.dtype not in (torch.uint8, torch.float32):
+        x = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x.double()
+    require(x.ndim >= 2 and min(x.shape[1:]) > 0, f"{where} must hold x of shape (n, *event), got {tuple(x.shape)}")
+    grey = x.dtype == torch.uint8 or (x.numel() > 0 and float(x.min()) >= 0 and float(x.max()) <= 1)
+    if x.ndim == 3 and grey:
         return x[:, None], ("examples were read as grey pictures, (1, height, width)",)
     if x.ndim == 4 and x.shape[1] not in (1, 3) and x.shape[3] in (1, 3):
         return x.permute(0, 3, 1, 2).contiguous(), ("channels were taken from the last place to the first",)
     return x, ()
 
 
-def _numbers(path: Path, array: NDArray[np.generic]) -> Tensor:
-    require(isinstance(array, np.ndarray), f"{path} holds no array 'x'")
-    shaped = array.ndim >= 2 and min(array.shape[1:]) > 0
-    require(shaped, f"{path} must hold x of shape (n, *event), got {array.shape}")
-    if array.dtype == np.uint8:
-        return torch.from_numpy(array.copy())
-    require(
-        np.issubdtype(array.dtype, np.floating), f"{path} must hold bytes or floating-point values, not {array.dtype}"
-    )
-    return torch.from_numpy(array.astype(np.float32))
+def conditions_in(y: Any, n: int, where: str) -> tuple[Condition | None, tuple[str, ...]]:
+    """Conditions as tensors, and the names of the classes if labels had to be numbered."""
+    if y is None:
+        return None, ()
+    if isinstance(y, (tuple, list)):
+        parts = [conditions_in(part, n, where) for part in y]
+        return tuple(part for part, _ in parts), ()  # type: ignore[misc]
+    array = np.asarray(y)
+    require(array.ndim >= 1 and len(array) == n, f"{where} has x of {n} rows and y of shape {array.shape}")
+    whole = array.dtype.kind != "f" or bool((np.isfinite(array) & (array == np.round(array))).all())
+    if array.ndim == 1 and whole:
+        missing = array.dtype.kind == "U" and bool((array == "").any())
+        require(not missing, f"{where} has labels that are missing")
+        return numbered(array)
+    require(array.dtype.kind == "f", f"{where} must hold labels (n,) or real conditions (n, *shape), not {array.dtype}")
+    vectors = torch.from_numpy(array.astype(np.float32))
+    require(bool(vectors.isfinite().all()), f"{where} has conditions that are not finite")
+    return (vectors[:, None] if vectors.ndim == 1 else vectors), ()
 
 
-def _labels(path: Path, y: NDArray[np.generic], n: int) -> Tensor:
-    require(isinstance(y, np.ndarray) and y.shape == (n,), f"{path} has x of {n} rows and y of shape {y.shape}")
-    require(np.issubdtype(y.dtype, np.integer), f"{path} must hold whole-numbered labels, not {y.dtype}")
-    there = np.unique(y)
-    require(
-        len(y) > 0 and bool((there == np.arange(len(there))).all()),
-        f"{path} must hold labels 0, 1, ... without gaps, not {', '.join(map(str, there[:4]))} ...",
-    )
-    return torch.from_numpy(y.astype(np.int64))
+def _from_numpy(path: Path, label: str | None) -> DataSet:
+    where = str(path)
+    if path.suffix == ".npy" and path.stat().st_size >= MAPPED:
+        try:
+            x = torch.from_numpy(np.load(path, mmap_mode="c"))
+        except (ValueError, TypeError) as error:
+            raise UserError(f"{path} cannot be read: it is cut short or holds no numbers") from error
+        return from_arrays(path.stem, x, where=where, file=path.resolve())
+    arrays = read_arrays(path)
+    labels = LABELS if label is None else (label,)
+    y = named_array(arrays, labels, where) if label or any(name in arrays for name in labels) else None
+    return from_arrays(path.stem, named_array(arrays, EXAMPLES, where), y, where=where)

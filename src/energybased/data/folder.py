@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
+from energybased.data.dataset import Split
 from energybased.errors import UserError, require
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif")
@@ -32,8 +33,11 @@ def pictures_in(folder: Path) -> list[Path]:
     return sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES)
 
 
-def read_folder(folder: Path, size: int | None, skip_broken: bool) -> tuple[Tensor, Tensor | None, tuple[str, ...]]:
-    """The pictures `(n, channels, height, width)` as bytes, their classes if each lies in a subfolder, and notes.
+Found = tuple[Tensor, Tensor | None, tuple[str, ...], tuple[str, ...]]
+
+
+def read_folder(folder: Path, size: int | None, skip_broken: bool) -> Found:
+    """Pictures `(n, channels, height, width)` as bytes, class numbers and names if each is in a subfolder, and notes.
 
     Pictures are grey if all of them are; what is transparent becomes white. Where their sizes differ, or `size` is
     given, the short side is scaled to `size` (the smallest short side if not given) and the middle is cut out. The
@@ -66,8 +70,8 @@ def read_folder(folder: Path, size: int | None, skip_broken: bool) -> tuple[Tens
         with Image.open(file) as image:
             x[row] = as_array(image, size, mode)
     notes = _notes(heads, broken, grey, size, sizes)
-    y, odd = _classes(folder, list(heads))
-    return torch.from_numpy(x), y, (*notes, *odd)
+    y, names, odd = _classes(folder, list(heads))
+    return torch.from_numpy(x), y, names, (*notes, *odd)
 
 
 def _notes(
@@ -120,8 +124,8 @@ def as_array(image: Image.Image, size: int | None, mode: str) -> NDArray[np.uint
     return array[None] if array.ndim == 2 else array.transpose(2, 0, 1)
 
 
-def stored(files: Sequence[Path], size: int, target: Path) -> Tensor:
-    """Very many colour pictures as bytes `(n, 3, size, size)` in a file that is read in place; made once."""
+def stored(files: Sequence[Path], size: int, target: Path) -> Split:
+    """Very many colour pictures as bytes `(n, 3, size, size)` in a file that is mapped into memory; made once."""
     shape = (len(files), 3, size, size)
     if not target.exists():
         from rich.progress import track
@@ -140,16 +144,18 @@ def stored(files: Sequence[Path], size: int, target: Path) -> Tensor:
             part.rename(target)
         finally:
             part.unlink(missing_ok=True)
-    array = np.load(target, mmap_mode="r+")
+    array = np.load(target, mmap_mode="c")
     require(array.shape == shape, f"{target} was made from other pictures: delete it")
-    return torch.from_numpy(array)
+    return Split(torch.from_numpy(array), file=target.resolve())
 
 
-def _classes(folder: Path, files: Sequence[Path]) -> tuple[Tensor | None, tuple[str, ...]]:
-    """Numbers of the subfolders by name, or None where pictures lie in the folder itself; and a note."""
+def _classes(folder: Path, files: Sequence[Path]) -> tuple[Tensor | None, tuple[str, ...], tuple[str, ...]]:
+    """Numbers and names of the subfolders, or None where pictures lie in the folder itself; and a note."""
     names = [file.relative_to(folder).parts[0] for file in files]
     known = sorted({name for name, file in zip(names, files, strict=True) if file.parent != folder})
     loose = sum(file.parent == folder for file in files)
     if loose:
-        return None, (f"no classes: {loose} pictures lie beside the subfolders",) if known else ()
-    return (torch.tensor([known.index(name) for name in names]) if len(known) > 1 else None), ()
+        return None, (), (f"no classes: {loose} pictures lie beside the subfolders",) if known else ()
+    if len(known) < 2:
+        return None, (), ()
+    return torch.tensor([known.index(name) for name in names]), tuple(known), ()

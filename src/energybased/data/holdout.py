@@ -1,4 +1,4 @@
-"""Data with one class left out, to be found again."""
+"""Data with one class held out of training, to be detected."""
 
 from __future__ import annotations
 
@@ -7,47 +7,55 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from energybased.conditions import concatenated
 from energybased.data.dataset import DataSet, Split
 from energybased.errors import require
 
-TRAINED = 0.8  # of the ordinary examples, where all are pooled
+TRAINED = 0.8  # of the in-distribution examples, where all are pooled
 SEED = 42
 
 
 def hold_out(data: DataSet, label: int, pooled_split: bool = False) -> DataSet:
-    """`data` without this class in what is trained and chosen on; the test split has it.
+    """`data` without this class in the training and validation splits; the test split has it.
 
     Args:
-        label: of the class that is strange.
-        pooled_split: all examples shuffled together: a fifth of the in-distribution ones and
-            all others are held out (the split of Zenati et al. 2018). Otherwise the test split stays as it is.
+        label: number of the class that is out of distribution.
+        pooled_split: pool all examples and shuffle them; a fifth of the in-distribution ones and all of the class are
+            the test split (Zenati et al. 2018). Otherwise the test split stays as it is.
+
+    Raises:
+        UserError: if there is no such class, or no other.
     """
     require(0 <= label < data.classes, f"{data.name} has {data.classes} classes, and {label} is none of them")
     require(bool((_labels(data.train) != label).any()), f"{data.name} has no class but {label}")
+    data = replace(data, holdout=label)
     if not pooled_split:
-        return replace(data, train=_ordinary(data.train, label), validation=_ordinary(data.validation, label))
-    splits = (data.train, data.validation, data.test)
-    x, y = torch.cat([split.x for split in splits]), torch.cat([_labels(split) for split in splits])
-    ordinary, strange = (y != label).nonzero()[:, 0], (y == label).nonzero()[:, 0]
-    ordinary = ordinary[torch.randperm(len(ordinary), generator=torch.Generator().manual_seed(SEED))]
-    cut = round(TRAINED * len(ordinary))
+        train, validation = (_where(split, _labels(split) != label) for split in (data.train, data.validation))
+        return replace(data, train=train, validation=validation)
+    splits = [split.take() for split in data.splits]
+    x, y = torch.cat([split.x for split in splits]), concatenated(*(split.y for split in splits))
+    whole = Split(x, y)
+    inside, outside = ((_labels(whole) != label) ^ flip for flip in (False, True))
+    rows = inside.nonzero()[:, 0]
+    rows = rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(SEED))]
+    cut = round(TRAINED * len(rows))
     chosen = min(len(data.validation), cut // 10)
-    fitted, validation, test = ordinary[: cut - chosen], ordinary[cut - chosen : cut], ordinary[cut:]
-    rows = (fitted, validation, torch.cat([test, strange]))
-    train, chosen_on, held = (Split(x[r], y[r]) for r in rows)
-    return replace(data, train=train, validation=chosen_on, test=held)
+    test = torch.cat([rows[cut:], outside.nonzero()[:, 0]])
+    train, validation, held = (whole.take(r) for r in (rows[: cut - chosen], rows[cut - chosen : cut], test))
+    return replace(data, train=train, validation=validation, test=held)
 
 
-def split_holdout(data: DataSet, label: int) -> tuple[DataSet, Tensor]:
-    """The data with the ordinary examples of the test split alone, and its strange ones `(n, *event)`."""
-    return replace(data, test=_ordinary(data.test, label)), data.test.pixels()[_labels(data.test) == label]
+def split_holdout(data: DataSet) -> tuple[DataSet, Tensor]:
+    """The data with the in-distribution examples of the test split alone, and the held-out class `(n, *event)`."""
+    out = _labels(data.test) == data.holdout
+    return replace(data, test=_where(data.test, ~out)), data.values(data.test, out.nonzero()[:, 0])
 
 
-def _ordinary(split: Split, label: int) -> Split:
-    keep = _labels(split) != label
-    return Split(split.x[keep], _labels(split)[keep])
+def _where(split: Split, keep: Tensor) -> Split:
+    return split.part(keep.nonzero()[:, 0])
 
 
 def _labels(split: Split) -> Tensor:
-    assert split.y is not None
-    return split.y
+    y = split.take(slice(None)).y if split.file is None else split.y
+    assert isinstance(y, Tensor)
+    return y if split.file is None or split.index is None else y[split.index]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from dataclasses import replace
 
-from energybased.data.dataset import DataSet, Split, published
+import torch
+
+from energybased.data.dataset import DataSet, published
 from energybased.data.folder import pictures_in, stored
 from energybased.data.source import Source, cache
 from energybased.errors import require
@@ -26,6 +27,6 @@ def imagenet128(root: str | None) -> DataSet:
         require(len(files) > 0, f"the folder {folder} holds no pictures")
         names = sorted({file.parent.name for file in files})
         numbers = {name: i for i, name in enumerate(names)}
-        x: Tensor = stored(files, SIZE, cache() / f"imagenet{SIZE}-{part}.npy")
-        splits.append(Split(x, torch.tensor([numbers[file.parent.name] for file in files])))
+        labels = torch.tensor([numbers[file.parent.name] for file in files])
+        splits.append(replace(stored(files, SIZE, cache() / f"imagenet{SIZE}-{part}.npy"), y=labels))
     return published("imagenet128", splits[0], splits[1], validation=0)

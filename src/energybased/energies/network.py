@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from energybased import networks
+from energybased.conditions import Classes, Vector
 from energybased.energy import Condition, Energy
 from energybased.errors import require
 
@@ -29,10 +30,15 @@ class Network(Energy):
 
 
 class MLP(Network):
-    """A multilayer perceptron over the flattened event of `dim` entries."""
+    """A multilayer perceptron over the flattened event of `dim` entries; see `networks.MLP`."""
 
-    def __init__(self, dim: int, hidden: Sequence[int] = (128, 128), classes: int = 0) -> None:
-        super().__init__(networks.MLP(dim, hidden, classes))
+    def __init__(
+        self,
+        dim: int,
+        hidden: Sequence[int] = (128, 128),
+        condition: int | Classes | Vector | Sequence[Classes | Vector] = 0,
+    ) -> None:
+        super().__init__(networks.MLP(dim, hidden, condition))
 
 
 class Convolutional(Network):

@@ -1,4 +1,4 @@
-"""Telling strange inputs from ordinary ones by their energy."""
+"""Telling out-of-distribution from in-distribution inputs by their scores."""
 
 from __future__ import annotations
 
@@ -14,31 +14,33 @@ OUT_OF_DISTRIBUTION: dict[str, Callable[[Tensor, torch.Generator], Tensor]] = {
 }
 
 
-def auroc(ordinary: Tensor, strange: Tensor) -> float:
-    """Probability that a strange input has the higher score than an ordinary one; scores `(n,)` and `(m,)`.
+def auroc(in_distribution: Tensor, out_of_distribution: Tensor) -> float:
+    """Probability that an out-of-distribution input scores higher than an in-distribution one; scores `(n,)`, `(m,)`.
 
     >>> auroc(torch.tensor([0.0, 1.0]), torch.tensor([2.0, 0.5]))
     0.75
     """
     from sklearn.metrics import roc_auc_score
 
-    truth = torch.cat([torch.zeros(len(ordinary)), torch.ones(len(strange))])
-    return float(roc_auc_score(truth.numpy(), torch.cat([ordinary, strange]).double().numpy()))
+    truth = torch.cat([torch.zeros(len(in_distribution)), torch.ones(len(out_of_distribution))])
+    return float(roc_auc_score(truth.numpy(), torch.cat([in_distribution, out_of_distribution]).double().numpy()))
 
 
-def auprc(ordinary: Tensor, strange: Tensor) -> float:
-    """Average precision at which strange inputs are found by their scores, `(n,)` and `(m,)`; by chance m / (n + m).
+def auprc(in_distribution: Tensor, out_of_distribution: Tensor) -> float:
+    """Average precision of detecting out-of-distribution inputs by scores `(n,)`, `(m,)`; by chance m / (n + m).
 
     >>> auprc(torch.tensor([0.0, 1.0]), torch.tensor([2.0, 0.5]))
     0.8333333333333333
     """
     from sklearn.metrics import average_precision_score
 
-    truth = torch.cat([torch.zeros(len(ordinary)), torch.ones(len(strange))])
-    return float(average_precision_score(truth.numpy(), torch.cat([ordinary, strange]).double().numpy()))
+    truth = torch.cat([torch.zeros(len(in_distribution)), torch.ones(len(out_of_distribution))])
+    return float(
+        average_precision_score(truth.numpy(), torch.cat([in_distribution, out_of_distribution]).double().numpy())
+    )
 
 
 def out_of_distribution_inputs(x: Tensor) -> dict[str, Tensor]:
-    """Strange versions of pictures `(n, channels, height, width)`, as many as there are pictures."""
+    """Changed copies of pictures `(n, channels, height, width)`, as many of each kind as there are pictures."""
     rng = torch.Generator().manual_seed(0)
     return {name: change(x, rng) for name, change in OUT_OF_DISTRIBUTION.items()}

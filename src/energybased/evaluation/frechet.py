@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from energybased.errors import require
+from energybased.models import Judge
 
 
 def frechet_distance(a: Tensor, b: Tensor) -> float:
@@ -28,3 +29,8 @@ def frechet_distance(a: Tensor, b: Tensor) -> float:
     root = vectors * values.clamp(min=0).sqrt() @ vectors.T
     cross = torch.linalg.eigvalsh(root @ cov_b @ root).clamp(min=0).sqrt().sum()
     return float((a.mean(0) - b.mean(0)).square().sum() + cov_a.trace() + cov_b.trace() - 2 * cross)
+
+
+def judge_distance(judge: Judge, samples: Tensor, data: Tensor) -> float:
+    """The Fréchet distance of samples `(n, *event)` to data `(m, *event)` in the judge's features."""
+    return frechet_distance(judge.features(samples), judge.features(data))

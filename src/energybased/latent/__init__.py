@@ -1,7 +1,6 @@
 """Latent space: a generator, the posterior of its vectors, and a prior over them that is learned in stages."""
 
 from energybased.latent.fit import fit_staged_prior
-from energybased.latent.model import LatentModel
 from energybased.latent.objectives import (
     OBJECTIVES,
     ExPostMixture,
@@ -16,18 +15,21 @@ from energybased.latent.objectives import (
     stage_finished,
 )
 from energybased.latent.posterior import Posterior
+from energybased.latent.prior import EnergyPrior, LearnedPrior, Prior
 from energybased.latent.short_run import ShortRun
 from energybased.latent.staged_prior import StagedPrior
 
 __all__ = [
     "OBJECTIVES",
     "LatentMaximumLikelihood",
+    "EnergyPrior",
     "LatentDiscrepancy",
-    "LatentModel",
     "LatentStage",
     "MomentMatching",
     "ExPostMixture",
+    "LearnedPrior",
     "Posterior",
+    "Prior",
     "PosteriorReconstruction",
     "ShortRun",
     "StageRatio",

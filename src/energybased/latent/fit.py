@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-import random
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from energybased.data import Reals, Split
 from energybased.energies import Analytic, StandardNormal
 from energybased.errors import Interrupted, require
 from energybased.latent.objectives.stage_ratio import MIN_UPDATES, StageRatio, stage_finished
-from energybased.latent.staged_prior import POPULATION, StagedPrior
+from energybased.latent.prior import POPULATION
+from energybased.latent.staged_prior import StagedPrior
 from energybased.networks import BatchedMLP
 from energybased.sampling import MALA
 from energybased.training import Adam, Loop, Phase, Run, Settings, TrainState
+from energybased.training.batches import SplitBatches
+from energybased.training.state import preserved_rng
 
-AUTO = 5  # stages at the most
-UPDATES = 800  # of each stage at the most
+MAX_STAGES = 5
+MAX_UPDATES = 800  # of each stage
 BATCH = 512
-HELD = 0.2  # of samples that are given as a tensor
-FEW = 0.002  # of a prior's samples
+HELD_OUT_FRACTION = 0.2  # of samples that are given as a tensor
+TAIL_FRACTION = 0.002  # of a prior's samples
 
 
 def fit_staged_prior(
@@ -64,19 +65,21 @@ def fit_staged_prior(
     require(base is None or base.dim == dim, f"the base is over {base and base.dim} entries, the positives over {dim}")
     widths = isinstance(network, Sequence) and all(width >= 1 for width in network)
     require(widths, f"network must be widths of layers, got {network}")
-    steps = UPDATES if budget is None else budget
+    steps = MAX_UPDATES if budget is None else budget
     require(
         steps > MIN_UPDATES, f"budget must be above {MIN_UPDATES} updates, after which a stage is judged, got {steps}"
     )
     positives, shown = _checked(positives, dim)
     seed = int(torch.randint(2**31, (), generator=generator))
-    count = AUTO if isinstance(stages, str) else stages
-    data, held = _held_out(positives, seed) if isinstance(positives, Tensor) else (positives, None)
+    count = MAX_STAGES if isinstance(stages, str) else stages
+    data, held = _split(positives, seed) if isinstance(positives, Tensor) else (positives, None)
     phases = [_phase(StageRatio(k, MALA(0.2), held=held), steps) for k in range(count - 1)]
     # The last stage has no other to leave anything to.
     last = StageRatio(count - 1, MALA(0.2), held=held, saturated=0.0, patience=steps)
-    settings = Settings(seed, BATCH, optimizer=Adam(2e-3, beta1=0.9, schedule="cosine"), ema=0.995)
-    with _own_randomness():
+    settings = Settings(
+        seed, BATCH, device=str(shown.device), optimizer=Adam(2e-3, beta1=0.9, schedule="cosine"), ema=0.995
+    )
+    with preserved_rng():
         torch.manual_seed(seed)
         prior = StagedPrior(base or StandardNormal(dim), BatchedMLP(dim, network, count))
         state = _trained(Loop({"prior": prior}, [*phases, _phase(last, steps)], data, settings))
@@ -118,19 +121,7 @@ def _checked(positives: Tensor | Callable[[int], Tensor], dim: int) -> tuple[Ten
 def _beyond(prior: StagedPrior, positives: Tensor, generator: Generator | None) -> bool:
     """Whether most positives have energies above those of all but a few samples of the prior."""
     samples = prior(prior.sample(POPULATION, generator))
-    return bool(prior(positives[:POPULATION]).median() > samples.quantile(1 - FEW))
-
-
-@contextmanager
-def _own_randomness() -> Iterator[None]:
-    """Training seeds the global generators, which are the caller's; they go on as if there had been none."""
-    numbers, python = np.random.get_state(), random.getstate()
-    try:
-        with torch.random.fork_rng():
-            yield
-    finally:
-        np.random.set_state(numbers)
-        random.setstate(python)
+    return bool(prior(positives[:POPULATION]).median() > samples.quantile(1 - TAIL_FRACTION))
 
 
 def _trained(loop: Loop) -> TrainState:
@@ -144,9 +135,9 @@ def _trained(loop: Loop) -> TrainState:
             run.release()
 
 
-def _held_out(x: Tensor, seed: int) -> tuple[tuple[Tensor, Tensor], int]:
-    """Samples with which of them judge alone, and how many these are."""
-    count = max(1, round(HELD * len(x)))
-    judges = torch.zeros(len(x), dtype=torch.bool)
-    judges[torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))[:count]] = True
-    return (x, judges), count
+def _split(x: Tensor, seed: int) -> tuple[SplitBatches, int]:
+    """Batches of samples, a fifth of which are held out, and how many these are."""
+    count = max(1, round(HELD_OUT_FRACTION * len(x)))
+    held_out = torch.zeros(len(x), dtype=torch.bool, device="cpu")
+    held_out[torch.randperm(len(x), generator=torch.Generator().manual_seed(seed), device="cpu")[:count]] = True
+    return SplitBatches(Split(x.cpu()), Reals(), BATCH, seed, held_out=held_out), count

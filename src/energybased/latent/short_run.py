@@ -33,7 +33,7 @@ class ShortRun:
         require(self.steps >= 1, f"steps must be at least 1, got {self.steps}")
         require(self.engine in get_args(Engine), f"engine is 'eager' or 'compiled', got {self.engine!r}")
 
-    def sample(self, prior: Energy, base: Analytic, n: int, rng: Generator, like: Tensor) -> Tensor:
+    def sample(self, prior: Energy, base: Analytic, n: int, rng: Generator | None, like: Tensor) -> Tensor:
         """n samples `(n, dim)`, of the type of `like` and beside it."""
         start = base.sample(n, rng).to(like)
         with evaluating(prior):

@@ -2,6 +2,7 @@
 
 from energybased.networks.batched_mlp import BatchedMLP
 from energybased.networks.bfloat16 import BFloat16
+from energybased.networks.condition import ConditionEncoder
 from energybased.networks.convolutional import Convolutional
 from energybased.networks.encoder import Encoder, PointEncoder, convolutional_encoder, dense_encoder
 from energybased.networks.generator import deconvolutional_generator, dense_generator
@@ -16,6 +17,7 @@ __all__ = [
     "Encoder",
     "BFloat16",
     "BatchedMLP",
+    "ConditionEncoder",
     "PointEncoder",
     "Residual",
     "Stage",

@@ -5,8 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from energybased.networks.mlp import check_condition
-
 
 class Convolutional(nn.Module):
     """Three 3x3 convolutions with SiLU, two of them halving the image; summed over space, then linear.
@@ -35,7 +33,6 @@ class Convolutional(nn.Module):
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """x `(batch, channels, height, width)`, y `(batch,)` of class numbers -> `(batch,)`."""
-        check_condition(y, self.classes)
         if y is not None:
             planes = self.one_hot[y].to(x.dtype)[:, :, None, None]
             x = torch.cat([x, planes.expand(-1, -1, *x.shape[2:])], dim=1)

@@ -29,16 +29,21 @@ MNIST = (Transposed(1024, 7, 1, 0), Transposed(512), Transposed(256), Transposed
 LAYOUTS = {"mnist": MNIST, "svhn": SVHN, "cifar10": CIFAR10, "celeba64": CELEBA64}
 
 
-class Pixels(nn.Module):
+class Squash(nn.Module):
     """tanh, brought from [-1, 1] to [0, 1]."""
 
     def forward(self, x: Tensor) -> Tensor:
         return 0.5 + 0.5 * x.tanh()
 
 
-def dense_generator(dim: int, hidden: Sequence[int], event: Sequence[int]) -> nn.Sequential:
-    """Linear layers with LeakyReLU(0.2) between them."""
-    return nn.Sequential(*dense([dim, *hidden], math.prod(event)), Pixels(), nn.Unflatten(1, tuple(event)))
+def dense_generator(dim: int, hidden: Sequence[int], event: Sequence[int], bounded: bool = True) -> nn.Sequential:
+    """Linear layers with LeakyReLU(0.2) between them, from z `(batch, dim)` to `(batch, *event)`.
+
+    Args:
+        bounded: squash the output into [0, 1], as pixels need it.
+    """
+    end = [Squash()] if bounded else []
+    return nn.Sequential(*dense([dim, *hidden], math.prod(event)), *end, nn.Unflatten(1, tuple(event)))
 
 
 def deconvolutional_generator(dim: int, layers: Sequence[Transposed]) -> nn.Sequential:
@@ -48,4 +53,4 @@ def deconvolutional_generator(dim: int, layers: Sequence[Transposed]) -> nn.Sequ
         convolution = nn.ConvTranspose2d(before.channels, layer.channels, layer.kernel, layer.stride, layer.padding)
         nn.init.xavier_normal_(convolution.weight)
         made += [convolution, nn.LeakyReLU(SLOPE)]
-    return nn.Sequential(*made[:-1], Pixels())
+    return nn.Sequential(*made[:-1], Squash())

@@ -8,43 +8,46 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from energybased.errors import require
-
-
-def check_condition(y: Tensor | None, classes: int) -> None:
-    """A conditional network needs classes, an unconditional one takes none."""
-    require(classes > 0 or y is None, "the network is unconditional, but a condition was given")
-    require(classes == 0 or y is not None, f"the network is conditional on {classes} classes, but none was given")
+from energybased.conditions import Classes, Vector, as_conditions
+from energybased.energy import Condition
+from energybased.networks.condition import ConditionEncoder
 
 
 class MLP(nn.Module):
-    """Linear layers with SiLU between them; the class, if any, joins the input one-hot.
+    """Linear layers with SiLU between them; the condition, if any, joins the input.
 
     Args:
         dim: entries of the flattened event.
         hidden: width of each hidden layer.
-        classes: number of classes, 0 for an unconditional network.
+        condition: kinds of y, see `conditions`; a number is a number of classes, and 0 is no condition.
         activation: between the layers.
+
+    >>> MLP(4, (8,), condition=3)(torch.zeros(2, 4), torch.tensor([0, 2])).shape
+    torch.Size([2])
     """
 
-    one_hot: Tensor
-
     def __init__(
-        self, dim: int, hidden: Sequence[int], classes: int = 0, activation: type[nn.Module] = nn.SiLU
+        self,
+        dim: int,
+        hidden: Sequence[int],
+        condition: int | Classes | Vector | Sequence[Classes | Vector] = 0,
+        activation: type[nn.Module] = nn.SiLU,
     ) -> None:
         super().__init__()
-        self.classes = classes
-        self.register_buffer("one_hot", torch.eye(classes), persistent=False)
-        widths = [dim + classes, *hidden]
+        self.condition = ConditionEncoder(as_conditions(condition))
+        widths = [dim + self.condition.width, *hidden]
         layers: list[nn.Module] = []
         for a, b in pairwise(widths):
             layers += [nn.Linear(a, b), activation()]
         self.layers = nn.Sequential(*layers, nn.Linear(widths[-1], 1))
 
-    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        """x `(batch, *event)`, y `(batch,)` of class numbers -> `(batch,)`."""
+    def forward(self, x: Tensor, y: Condition | None = None) -> Tensor:
+        """x `(batch, *event)` and a condition y of `batch` rows -> `(batch,)`.
+
+        Raises:
+            UserError: if y is missing, or of another kind than the network's conditions.
+        """
         x = x.flatten(1)
-        check_condition(y, self.classes)
-        if y is not None:
-            x = torch.cat([x, self.one_hot[y].to(x.dtype)], dim=1)
+        if y is not None or self.condition.conditions:
+            x = torch.cat([x, self.condition(y, x)], dim=1)
         return self.layers(x).squeeze(1)

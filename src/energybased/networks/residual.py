@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from energybased.errors import require
-from energybased.networks.mlp import check_condition
 from energybased.networks.spectral import normalised
 
 NEAR_ZERO = 1e-10  # standard deviation of the second convolution of a block, which so begins as its skip
@@ -166,7 +165,8 @@ class Residual(nn.Module):
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """x `(batch, *event)`, y `(batch,)` of class numbers -> `(batch,)`."""
-        check_condition(y, self.classes)
+        require(self.classes > 0 or y is None, "the network is unconditional, but a condition was given")
+        require(self.classes == 0 or y is not None, f"the network is conditional on {self.classes} classes: give y")
         x = self.activation(self.stem(x, None))
         for stage in self.stages:
             x = stage(x, y)

@@ -38,12 +38,12 @@ class CrossEntropy:
         require(self.cutout >= 0, f"cutout must not be negative, got {self.cutout}")
         require(0 <= self.smoothing < 1, f"smoothing must be in [0, 1), got {self.smoothing}")
 
-    def init(self, parts: Parts, data: Tensor, rng: Generator) -> State:
+    def init(self, parts: Parts, batch: Batch, rng: Generator) -> State:
         return {}
 
     def step(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> Result:
-        if batch.y is None:
-            raise UserError("a judge learns from labels, and the batch has none")
+        if not isinstance(batch.y, Tensor):
+            raise UserError("a judge learns from the labels of one class, and the batch has none")
         # Convolutions take pictures pixel by pixel twice as fast as channel by channel.
         x = self.augmented(batch.x, rng).contiguous(memory_format=torch.channels_last)
         half = self.precision == "bfloat16"
@@ -56,11 +56,11 @@ class CrossEntropy:
     def augmented(self, x: Tensor, rng: Generator) -> Tensor:
         """Pictures `(batch, channels, height, width)`, each moved and mirrored on its own."""
         if self.mirror:
-            turned = torch.rand(len(x), generator=rng).to(x.device) < 0.5
+            turned = torch.rand(len(x), generator=rng, device=rng.device).to(x.device) < 0.5
             x = torch.where(turned[:, None, None, None], x.flip(-1), x)
         if self.shift:
             height, width = x.shape[2:]
-            down, right = torch.randint(2 * self.shift + 1, (2, len(x)), generator=rng).to(x.device)
+            down, right = torch.randint(2 * self.shift + 1, (2, len(x)), generator=rng, device=rng.device).to(x.device)
             rows = torch.arange(height, device=x.device) + down[:, None]
             columns = torch.arange(width, device=x.device) + right[:, None]
             padded = F.pad(x, (self.shift,) * 4)
@@ -68,7 +68,7 @@ class CrossEntropy:
             x = padded.movedim(1, 3)[each, rows[:, :, None], columns[:, None, :]].movedim(3, 1)
         if self.cutout:
             height, width = x.shape[2:]
-            corner = torch.rand(2, len(x), 1, 1, 1, generator=rng).to(x.device)
+            corner = torch.rand(2, len(x), 1, 1, 1, generator=rng, device=rng.device).to(x.device)
             top, left = corner[0] * height - self.cutout / 2, corner[1] * width - self.cutout / 2
             rows, columns = torch.arange(height, device=x.device)[:, None], torch.arange(width, device=x.device)
             inside = (rows >= top) & (rows < top + self.cutout) & (columns >= left) & (columns < left + self.cutout)

@@ -30,7 +30,7 @@ class Elbo:
     def __post_init__(self) -> None:
         require(self.sigma > 0, f"sigma must be positive, got {self.sigma}")
 
-    def init(self, parts: Parts, data: Tensor, rng: Generator) -> State:
+    def init(self, parts: Parts, batch: Batch, rng: Generator) -> State:
         return {}
 
     def step(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> Result:

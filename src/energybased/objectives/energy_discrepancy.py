@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator
 
+from energybased.conditions import mapped
 from energybased.energies import as_energy
 from energybased.errors import require
 from energybased.objectives.objective import Batch, Parts, Result, State, Vital, scalar
@@ -39,16 +40,16 @@ class EnergyDiscrepancy:
         require(self.particles >= 1, f"particles must be at least 1, got {self.particles}")
         require(self.stabiliser > 0, f"stabiliser must be positive, got {self.stabiliser}")
 
-    def init(self, parts: Parts, data: Tensor, rng: Generator) -> State:
+    def init(self, parts: Parts, batch: Batch, rng: Generator) -> State:
         return {}
 
     def step(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> Result:
         energy, x = as_energy(parts["energy"]), batch.x
         here = energy(x, batch.y)
         shape = (len(x), self.particles, *x.shape[1:])
-        noise = torch.randn(x.shape, generator=rng)[:, None] + torch.randn(shape, generator=rng)
-        around = (x[:, None] + self.noise * noise.to(x)).flatten(0, 1)
-        y = None if batch.y is None else batch.y.repeat_interleave(self.particles, dim=0)
+        shared, own = (torch.randn(s, generator=rng, dtype=x.dtype, device=rng.device) for s in (x.shape, shape))
+        around = (x[:, None] + self.noise * (shared[:, None] + own).to(x)).flatten(0, 1)
+        y = mapped(batch.y, lambda part: part.repeat_interleave(self.particles, dim=0))
         there = energy(around, y).unflatten(0, (-1, self.particles))
         stabiliser = torch.full_like(here, math.log(self.stabiliser))[:, None]
         loss = (torch.cat([stabiliser, here[:, None] - there], 1).logsumexp(1) - math.log(self.particles)).mean()

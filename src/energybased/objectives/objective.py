@@ -8,57 +8,96 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import torch
 from torch import Generator, Tensor, nn
 
+from energybased.data.domain import AnyDomain, Reals
+from energybased.energy import Condition
+
 Parts = Mapping[str, nn.Module]
 State = dict[str, Tensor]
 
 
 class Batch(NamedTuple):
-    """Data `x (batch, *event)` and, for conditional models, their conditions `y`."""
+    """A batch of training data.
+
+    Args:
+        x: `(batch, *event)`, in the model's units.
+        y: conditions of the rows: class numbers `(batch,)`, real vectors `(batch, *shape)`, or a tuple of such.
+        held_out: boolean `(batch,)`, True for rows that are measured but must not be learned from.
+        domain: what the values of x are.
+    """
 
     x: Tensor
-    y: Tensor | None = None
+    y: Condition | None = None
+    held_out: Tensor | None = None
+    domain: AnyDomain = Reals()
+
+    def starts(self, n: int, rng: Generator) -> Tensor:
+        """n fresh starts of chains `(n, *event)` in the dtype of x, on the device of the generator."""
+        return self.domain.start(n, self.x.shape[1:], rng, self.x.dtype)
 
 
 class Result(NamedTuple):
-    """What one step of an objective gives."""
+    """What one step of an objective gives.
 
-    losses: dict[str, Tensor]  # a 0-d loss for each part that learns
+    Args:
+        losses: a 0-d loss for each part that learns; parts may share one.
+        state: the objective's state after the step.
+        metrics: 0-d tensors to be logged.
+    """
+
+    losses: dict[str, Tensor]
     state: State
-    metrics: dict[str, Tensor]  # 0-d tensors; never read inside the step
+    metrics: dict[str, Tensor]
 
 
 class Vital(NamedTuple):
-    """A metric with the range in which training is healthy, from `warmup` steps on; all the guard reads."""
+    """A metric and the range in which training is healthy; the guard goes back when it leaves its range.
+
+    Args:
+        name: of the metric.
+        low: smallest healthy value.
+        high: largest healthy value.
+        warmup: steps of a phase before which any value is healthy.
+        advice: what to change when the metric leaves its range.
+    """
 
     name: str
     low: float
     high: float
     warmup: int
-    advice: str  # what to change when it leaves its range
+    advice: str
 
     def healthy(self, value: float, step: int) -> bool:
+        """Whether a value of the metric at this step of the phase is healthy."""
         return step < self.warmup or self.low <= value <= self.high
 
 
 class Objective(Protocol):
-    """Init once, then step after step; all state is the flat dictionary of tensors that goes in and out."""
+    """What is minimised: `init` once a phase, then `step` after step.
+
+    All state is the flat dictionary of tensors that goes in and out; it lives on the processor and is part of every
+    checkpoint.
+    """
 
     @property
-    def vitals(self) -> tuple[Vital, ...]: ...
-
-    def init(self, parts: Parts, data: Tensor, rng: Generator) -> State:
-        """The state before the first step; `data` is one batch, for its shape and type."""
+    def vitals(self) -> tuple[Vital, ...]:
+        """What the guard watches; may be empty."""
         ...
 
-    def step(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> Result: ...
+    def init(self, parts: Parts, batch: Batch, rng: Generator) -> State:
+        """The state before the first step; `batch` is one batch of the data, for its shapes and types."""
+        ...
+
+    def step(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> Result:
+        """Losses and metrics of one update."""
+        ...
 
 
 @runtime_checkable
 class Refreshing(Protocol):
-    """An objective whose state may be what spoilt a training, as a replay buffer that was poisoned."""
+    """An objective whose state may itself have spoilt a training, such as a replay buffer of diverged chains."""
 
-    def refresh(self, state: State, rng: Generator) -> State:
-        """The state after a rollback: part of what may be spoilt is begun anew."""
+    def refresh(self, state: State, batch: Batch, rng: Generator) -> State:
+        """The state after a rollback, with a part of it made anew."""
         ...
 
 

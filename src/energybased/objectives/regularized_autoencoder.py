@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from torch import Generator, Tensor
+from torch import Generator
 
 from energybased.errors import require
 from energybased.objectives.objective import Batch, Parts, Result, State, Vital, scalar
@@ -33,7 +33,7 @@ class RegularizedAutoencoder:
         require(self.sigma > 0, f"sigma must be positive, got {self.sigma}")
         require(self.decay >= 0, f"decay must not be negative, got {self.decay}")
 
-    def init(self, parts: Parts, data: Tensor, rng: Generator) -> State:
+    def init(self, parts: Parts, batch: Batch, rng: Generator) -> State:
         return {}
 
     def step(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> Result:

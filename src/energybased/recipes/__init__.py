@@ -6,12 +6,13 @@ A new preset is a line in `RECIPES`, a new class one in `KINDS`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import product
+from typing import Any
 
-from energybased.errors import UserError, nearest
+from energybased.errors import UserError, nearest, require
 from energybased.recipes.cifar10 import cifar10, cifar10_conditional, cifar10_small
+from energybased.recipes.custom import CustomRecipe
 from energybased.recipes.digits import digits
-from energybased.recipes.energy import EnergyRecipe, Sampler
+from energybased.recipes.energy import EnergyRecipe
 from energybased.recipes.imagenet import imagenet32, imagenet128
 from energybased.recipes.images import images
 from energybased.recipes.judge import JudgeRecipe
@@ -39,8 +40,10 @@ from energybased.recipes.rae import RaeRecipe
 from energybased.recipes.recipe import Recipe
 from energybased.recipes.staged import StagedRecipe
 from energybased.recipes.systems import SYSTEMS, system
+from energybased.recipes.table import table
 from energybased.recipes.two_stage import TwoStageRecipe
 from energybased.recipes.vae import VaeRecipe
+from energybased.settings import find_named, from_json
 
 RECIPES: dict[str, Callable[..., Recipe]] = {
     "digits": digits,
@@ -53,6 +56,7 @@ RECIPES: dict[str, Callable[..., Recipe]] = {
     "imagenet32": imagenet32,
     "imagenet128": imagenet128,
     "images": images,
+    "table": table,
     "digits-latent": digits_latent,
     "mnist-latent-small": mnist_latent_small,
     "mnist-anomaly-small": mnist_anomaly_small,
@@ -71,6 +75,7 @@ RECIPES: dict[str, Callable[..., Recipe]] = {
 }
 KINDS: tuple[type[Recipe], ...] = (  # classes of recipes
     EnergyRecipe,
+    CustomRecipe,
     JudgeRecipe,
     StagedRecipe,
     LebmRecipe,
@@ -81,20 +86,36 @@ KINDS: tuple[type[Recipe], ...] = (  # classes of recipes
 
 
 def find_recipe(name: str) -> Recipe:
-    """The recipe of this name, with its own settings; NAME-SYSTEM is what a latent recipe is compared with."""
+    """The recipe of this name, with its own settings; NAME-SYSTEM is what a latent recipe is compared with.
+
+    Raises:
+        UserError: if there is none.
+    """
     if name in RECIPES:
         return RECIPES[name]()
-    bases = {known: recipe for known, build in RECIPES.items() if isinstance(recipe := build(), StagedRecipe)}
-    compared = {f"{known}-{other}": (other, bases[known]) for known, other in product(bases, SYSTEMS)}
+    compared = {f"{known}-{other}": r for known, build in RECIPES.items() for other, r in build().systems().items()}
     if name not in compared:
         raise UserError(f"there is no recipe {name!r}, see ebm recipes: {nearest(name, RECIPES, compared)}")
-    return system(*compared[name])
+    return compared[name]
+
+
+def read_recipe(value: Any) -> Recipe:
+    """The recipe that `to_json` wrote, of a class in `KINDS` or of the user's own."""
+    kind = value.get("kind", "") if isinstance(value, dict) else ""
+    known = {k.__name__: k for k in KINDS}
+    found = find_named(kind) if ":" in kind else known.get(kind)
+    own = found is not None and issubclass(found, Recipe)
+    require(own, "the settings are of no kind of recipe that this version of energybased knows")
+    assert found is not None
+    recipe: Recipe = from_json(found, value)
+    return recipe
 
 
 __all__ = [
     "KINDS",
     "RECIPES",
     "SYSTEMS",
+    "CustomRecipe",
     "Dense",
     "EnergyRecipe",
     "Images",
@@ -103,7 +124,6 @@ __all__ = [
     "LebmRecipe",
     "RaeRecipe",
     "Recipe",
-    "Sampler",
     "StagedRecipe",
     "TwoStageRecipe",
     "VaeRecipe",
@@ -132,6 +152,8 @@ __all__ = [
     "mnist_conditional",
     "mnist_latent",
     "mnist_latent_small",
+    "read_recipe",
     "svhn_latent",
     "system",
+    "table",
 ]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from energybased.models import Sampler
 from energybased.networks import Stage, groups
-from energybased.recipes.energy import EnergyRecipe, Sampler
+from energybased.recipes.energy import EnergyRecipe
 from energybased.recipes.network import Images
 from energybased.sampling import Langevin, ReplayBuffer, Underdamped
 from energybased.training import Adam
@@ -22,13 +23,13 @@ def cifar10_conditional(**changes: Any) -> EnergyRecipe:
         recipe="cifar10-conditional",
         data="cifar10",
         train_on_validation=True,
-        classes=10,
+        conditional=True,
         batch_size=128,
         steps=74_700,
         network=Images(stem=128, stages=groups(128, 256, 256, blocks=2)),
         base="none",
         sampler=Sampler(Langevin(10.0, 0.005, grad_clip=0.01, bounds=(0.0, 1.0)), steps=60, length=200),
-        buffer=ReplayBuffer(capacity=10_000, policy="fifo", restart=0.05, images=True),
+        buffer=ReplayBuffer(capacity=10_000, policy="fifo", restart=0.05, images=True, relabel=True),
         energy_l2=1.0,
         optimizer=Adam(lr=1e-4, beta1=0.0, beta2=0.999, clip_sigma=3.0),
         ema=0.0,
@@ -46,7 +47,7 @@ def cifar10(**changes: Any) -> EnergyRecipe:
     recipe = replace(
         conditional,
         recipe="cifar10",
-        classes=0,
+        conditional=False,
         steps=121_200,
         network=Images(stem=128, stages=groups(128, 256, 512, blocks=3), dropout=0.5),
         sampler=replace(conditional.sampler, dropout=True),
@@ -65,7 +66,7 @@ def cifar10_small(**changes: Any) -> EnergyRecipe:
     recipe = EnergyRecipe(
         recipe="cifar10-small",
         data="cifar10",
-        classes=10,
+        conditional=True,
         data_noise=0.1,
         batch_size=64,
         steps=1600,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from energybased.recipes.energy import EnergyRecipe, Sampler
+from energybased.models import Sampler
+from energybased.recipes.energy import EnergyRecipe
 from energybased.recipes.network import Dense
 from energybased.sampling import ReplayBuffer, Underdamped
 from energybased.training import Adam
@@ -27,7 +28,7 @@ def digits(**changes: Any) -> EnergyRecipe:
         steps=1200,
         network=Dense((256, 256)),
         sampler=Sampler(Underdamped(0.18, 0.7), steps=5, length=200),
-        classes=None,
+        conditional=None,
         buffer=ReplayBuffer(capacity=2560, restart=0.002, by_class=True),
         optimizer=Adam(lr=8e-3, clip_norm=5.0, schedule="cosine"),
         ema=0.998,

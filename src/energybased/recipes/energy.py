@@ -6,57 +6,32 @@ import math
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal, Self
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from tyro.conf import Suppress
 
 from energybased import networks
-from energybased.data import DataSet
+from energybased.conditions import classes_of, mapped, rows_of, tensors
+from energybased.data import DataSet, DataSpec
+from energybased.devices import find_device
 from energybased.energies import Network, Tilted, as_energy
 from energybased.energy import Energy
 from energybased.errors import require
-from energybased.objectives import ContrastiveDivergence
+from energybased.models import EnergyModel, Sampler
+from energybased.objectives import ContrastiveDivergence, Objective
 from energybased.recipes.network import AnyNetwork, Dense
 from energybased.recipes.recipe import Recipe
-from energybased.sampling import AnyKernel, Engine, ReplayBuffer, Underdamped, fastest
+from energybased.sampling import ReplayBuffer, fastest
 from energybased.training import Phase
 
-ENOUGH = slice(20_000)  # examples that the base is fitted to
-
-
-@dataclass(frozen=True)
-class Sampler:
-    """The chains of training, and of sampling afterwards.
-
-    Args:
-        kernel: one transition.
-        steps: transitions an update of training.
-        length: transitions of a fresh chain when the trained model is sampled.
-        denoise: how often the noise of the data is taken off the end of a chain; see `tasks.denoise`.
-        dropout: run the chains of training with dropout on.
-        engine: how chains are computed: step by step; compiled, which takes seconds to begin; or whichever a trial
-            before training finds faster.
-    """
-
-    kernel: AnyKernel = Underdamped(0.3)
-    steps: int = 20
-    length: int = 500
-    denoise: int = 1
-    dropout: bool = False
-    engine: Literal["auto", "eager", "compiled"] = "eager"
-
-    def __post_init__(self) -> None:
-        require(self.steps >= 1, f"sampler.steps must be at least 1, got {self.steps}")
-        require(self.length >= 1, f"sampler.length must be at least 1, got {self.length}")
-        require(self.engine in ("auto", "eager", "compiled"), f"no such engine: {self.engine!r}")
-        require(self.denoise >= 0, f"sampler.denoise must not be negative, got {self.denoise}")
+BASE_EXAMPLES = slice(20_000)  # that the Gaussian base is fitted to
 
 
 @dataclass(frozen=True)
 class EnergyRecipe(Recipe):
-    """An energy over data, trained by contrastive divergence.
+    """An energy over data, trained by contrastive divergence, or by another objective.
 
     Args:
         network: maps x to an energy.
@@ -65,6 +40,7 @@ class EnergyRecipe(Recipe):
         sampler: the chains.
         buffer: where the chains of training rest.
         energy_l2: weight of the penalty on squared energies.
+        objective: what is minimised; contrastive divergence with the settings above if not given.
     """
 
     recipe: Suppress[str] = "energy"
@@ -74,6 +50,7 @@ class EnergyRecipe(Recipe):
     sampler: Sampler = Sampler()
     buffer: ReplayBuffer = ReplayBuffer(capacity=1024)
     energy_l2: float = 0.0
+    objective: Suppress[Any] = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -82,71 +59,92 @@ class EnergyRecipe(Recipe):
         require(self.energy_l2 >= 0, f"energy_l2 must not be negative, got {self.energy_l2}")
         require(not self.based or self.data_noise > 0, "a Gaussian base needs data_noise > 0")
         require(
-            not self.buffer.images or getattr(self.sampler.kernel, "bounds", None) == (0.0, 1.0),
-            "buffer.images keeps pixels of [0, 1] alone: it needs a kernel with bounds (0, 1)",
-        )
-        require(
             self.batch_size <= self.buffer.capacity,
             f"batch_size {self.batch_size} is larger than buffer.capacity {self.buffer.capacity}",
         )
+
+    @property
+    def based(self) -> bool:
+        """Whether the energy has a Gaussian base."""
+        return self.base == "gaussian"
 
     def parts(self, data: DataSet) -> Mapping[str, nn.Module]:
         return {"energy": self.energy(data)}
 
     def energy(self, data: DataSet) -> Energy:
-        """The untrained energy, its base fitted to the first examples."""
+        """The untrained energy, its base fitted to the first training examples."""
         torch.manual_seed(self.seed)
-        network = self._network(data.event)
-        return Tilted.fit(data.train.pixels(ENOUGH), self.data_noise, network) if self.based else Network(network)
+        network = self._network(self.seen(data.spec))
+        if not self.based:
+            return Network(network)
+        x = data.domain.encode(data.values(data.train, BASE_EXAMPLES))
+        return Tilted.fit(x, self.data_noise, network)
 
-    def build(self, event: tuple[int, ...]) -> Energy:
-        """An energy over `event` in which weights can be loaded."""
-        network = self._network(event)
-        return Tilted.build(math.prod(event), network) if self.based else Network(network)
+    def build(self, spec: DataSpec) -> dict[str, nn.Module]:
+        network = self._network(self.seen(spec))
+        return {"energy": Tilted.build(math.prod(spec.event), network) if self.based else Network(network)}
 
-    @property
-    def based(self) -> bool:
-        return self.base == "gaussian"
-
-    def _network(self, event: tuple[int, ...]) -> nn.Module:
-        network = self.network.build(event, self.classes or 0)
+    def _network(self, spec: DataSpec) -> nn.Module:
+        network = self.network.build(spec.event, spec.conditions)
         return networks.BFloat16(network) if self.precision == "bfloat16" else network
 
-    def settled(self, parts: Mapping[str, nn.Module], examples: tuple[Tensor, ...]) -> EnergyRecipe:
-        energy = as_energy(parts["energy"])
-        start = torch.rand(
-            (self.batch_size, *examples[0].shape[1:]), generator=torch.Generator().manual_seed(self.seed)
-        )
-        y = torch.arange(self.batch_size) % self.classes if self.classes else None
-        for half in (m for m in energy.modules() if isinstance(m, networks.BFloat16)):
-            fault = half.fault(start, y)
+    def resolve(self, data: DataSet) -> Self:
+        recipe = super().resolve(data)
+        bounds = data.domain.bounds
+        held = not self.buffer.images or (bounds is not None and getattr(self.sampler.kernel, "bounds", None) == bounds)
+        require(held, "buffer.images keeps pixels of [0, 1] alone: it needs pixels, and a kernel with bounds (0, 1)")
+        own = recipe.buffer.by_class or recipe.buffer.relabel
+        classes = classes_of(data.conditions) if recipe.conditional else 0
+        if own and recipe.conditional and not classes:  # chains keep conditions that are no classes
+            recipe = replace(recipe, buffer=replace(recipe.buffer, by_class=False, relabel=False))
+        return recipe._resolve_machine(data)
+
+    def _resolve_machine(self, data: DataSet) -> Self:
+        """The recipe with the precision and the engine that work on this machine's device."""
+        if self.precision == "float32" and self.sampler.engine != "auto":
+            return self
+        if self.sampler.engine == "auto" and self.sampler.dropout:  # draws random numbers in the energy
+            return replace(self, sampler=replace(self.sampler, engine="eager"))
+        device, rng = find_device(self.device), torch.Generator().manual_seed(self.seed)
+        energy = as_energy(self.parts(data)["energy"]).to(device)
+        start = data.domain.start(self.batch_size, data.event, rng, torch.get_default_dtype()).to(device)
+        rows = torch.arange(self.batch_size) % len(data.train)
+        y = mapped(rows_of(data.train.take(rows).y, slice(None)), lambda part: part.to(device))
+        y = y if self.conditional else None
+        for network in (m for m in energy.modules() if isinstance(m, networks.BFloat16)):
+            fault = network.fault(start, y)  # type: ignore[arg-type]
             if fault is not None:
                 warnings.warn(f"the network runs in float32: in bfloat16, {fault}", stacklevel=2)
-                return replace(self, precision="float32")
+                return replace(self, precision="float32")._resolve_machine(data)
         if self.sampler.engine != "auto":
             return self
-        if self.sampler.dropout:  # draws random numbers in the energy, which a program cannot
-            return replace(self, sampler=replace(self.sampler, engine="eager"))
-        engine = fastest(energy if y is None else energy.given(y), start, self.sampler.kernel, self.sampler.steps)
+        bound = energy if y is None else energy.given(*tensors(y))
+        engine = fastest(bound, start, self.sampler.kernel, self.sampler.steps)
         return replace(self, sampler=replace(self.sampler, engine=engine))
 
     @property
-    def engine(self) -> Engine:
-        """The engine of its chains; one that was never tried for is eager."""
-        return "compiled" if self.sampler.engine == "compiled" else "eager"
-
-    @property
     def notes(self) -> tuple[str, ...]:
-        return ("chains are compiled: the first update takes seconds to a minute",) if self.engine == "compiled" else ()
+        compiled = self.sampler.resolved_engine == "compiled"
+        return ("chains are compiled: the first update takes seconds to a minute",) if compiled else ()
 
-    def phases(self) -> list[Phase]:
-        objective = ContrastiveDivergence(
+    def phases(self, data: DataSet) -> list[Phase]:
+        return [self.phase(self.learning(data.spec))]
+
+    def learning(self, spec: DataSpec) -> Objective:
+        """What is minimised."""
+        if self.objective is not None:
+            objective: Objective = self.objective
+            return objective
+        return ContrastiveDivergence(
             self.sampler.kernel,
             self.sampler.steps,
             self.buffer,
             self.energy_l2,
-            dropout=self.sampler.dropout,
-            classes=self.classes or 0,
-            engine=self.engine,
+            self.sampler.dropout,
+            classes_of(self.seen(spec).conditions),
+            self.sampler.resolved_engine,
         )
-        return [self.phase(objective)]
+
+    def model(self, parts: Mapping[str, nn.Module], spec: DataSpec) -> EnergyModel:
+        energy, conditions = as_energy(parts["energy"]), self.seen(spec).conditions
+        return EnergyModel(energy, spec, self.sampler, self.data_noise, conditions, self.origin(parts, spec))

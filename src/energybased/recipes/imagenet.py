@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from energybased.models import Sampler
 from energybased.networks import Stage, groups
 from energybased.recipes.cifar10 import cifar10_conditional
-from energybased.recipes.energy import EnergyRecipe, Sampler
+from energybased.recipes.energy import EnergyRecipe
 from energybased.recipes.network import Images
 from energybased.sampling import Langevin
 
@@ -19,7 +20,7 @@ def imagenet32(**changes: Any) -> EnergyRecipe:
     CIFAR-10 stands here), and it was not run here. Bytes are dequantised as for CIFAR-10.
     """
     network = Images(stem=128, stages=groups(256, 512, 1024, blocks=3))
-    recipe = cifar10_conditional(recipe="imagenet32", data="imagenet32", classes=1000, batch_size=32, network=network)
+    recipe = cifar10_conditional(recipe="imagenet32", data="imagenet32", batch_size=32, network=network)
     return replace(recipe, **changes)
 
 
@@ -33,7 +34,6 @@ def imagenet128(**changes: Any) -> EnergyRecipe:
     recipe = cifar10_conditional(
         recipe="imagenet128",
         data="imagenet128",
-        classes=1000,
         batch_size=16,
         steps=2_238_000,
         train_on_validation=False,

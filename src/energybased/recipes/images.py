@@ -14,5 +14,5 @@ def images(**changes: Any) -> EnergyRecipe:
 
     Subfolders, if there are any, are classes.
     """
-    recipe = replace(cifar10_small(), recipe="images", data="", size=32, classes=None)
+    recipe = replace(cifar10_small(), recipe="images", data="", size=32, conditional=None)
     return replace(recipe, **changes)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Literal, Self, cast
 
-import torch
 from torch import nn
 from tyro.conf import Suppress
 
-from energybased.data import DataSet
+from energybased.conditions import classes_of
+from energybased.data import DataSet, DataSpec
 from energybased.errors import require
-from energybased.evaluation.judge import Judge
+from energybased.models import Judge
+from energybased.networks.judge import JudgeNetwork
 from energybased.objectives.cross_entropy import CrossEntropy
 from energybased.recipes.recipe import Recipe
 from energybased.training import Phase
@@ -35,7 +37,7 @@ class JudgeRecipe(Recipe):
     """
 
     recipe: Suppress[str] = "judge"
-    classes: int | None = None
+    conditional: bool | None = True
     widths: tuple[int, ...] = (32, 64, 64)
     strides: tuple[int, ...] = (1, 2, 1)
     norm: bool = False
@@ -51,17 +53,22 @@ class JudgeRecipe(Recipe):
         require(len(self.widths) == len(self.strides) > 0, "a judge needs a stride for each width")
         require(min(self.widths) >= 1 and min(self.strides) >= 1, "widths and strides must be positive")
 
-    def parts(self, data: DataSet) -> Mapping[str, nn.Module]:
-        require(data.is_image, f"a judge looks at pictures, and {data.name} holds {data.event}")
+    def resolve(self, data: DataSet) -> Self:
+        pictures = data.domain.view(data.event) == "pictures"
+        require(pictures, f"a judge looks at pictures, and {data.name} holds {data.event}")
         require(data.classes > 0, f"a judge needs labels, and {data.name} has none")
-        require(self.classes != 0, "a judge tells classes apart: classes must not be 0")
-        torch.manual_seed(self.seed)
-        return {"judge": self.build(data.event)}
+        return super().resolve(data)
 
-    def build(self, event: tuple[int, ...]) -> Judge:
-        """A judge in which weights can be loaded."""
+    def build(self, spec: DataSpec) -> dict[str, nn.Module]:
         convolutions = tuple(zip(self.widths, self.strides, strict=True))
-        return Judge(self.data, event, self.classes or 1, convolutions, self.norm, self.pool)
+        classes = classes_of(spec.conditions)
+        return {"judge": JudgeNetwork(spec.event, classes, convolutions, self.norm, self.pool)}
 
-    def phases(self) -> list[Phase]:
+    def model(self, parts: Mapping[str, nn.Module], spec: DataSpec) -> Judge:
+        return Judge(cast(JudgeNetwork, parts["judge"]), spec, self.origin(parts, spec))
+
+    def next_commands(self, path: Path) -> str:
+        return f"ebm report RUN --judge {path}"
+
+    def phases(self, data: DataSet) -> list[Phase]:
         return [self.phase(CrossEntropy(self.shift, self.mirror, self.cutout, self.smoothing, self.precision))]

@@ -28,7 +28,6 @@ def judge_mnist(**changes: Any) -> JudgeRecipe:
     recipe = JudgeRecipe(
         recipe="judge-mnist",
         data="mnist",
-        classes=10,
         batch_size=128,
         steps=4000,
         optimizer=Adam(lr=2e-3, beta1=0.9, schedule="cosine"),

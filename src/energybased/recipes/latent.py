@@ -8,15 +8,17 @@ from dataclasses import dataclass, replace
 from typing import Literal, Self, get_args
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from tyro.conf import Suppress
 
-from energybased.data import DataSet
+from energybased.data import DataSet, DataSpec
 from energybased.data.holdout import hold_out
+from energybased.devices import find_device
 from energybased.energies import Analytic, StandardNormal
-from energybased.errors import UserError, require
-from energybased.latent import LatentModel, Posterior, ShortRun, StagedPrior
-from energybased.latent.model import ScoreBy
+from energybased.errors import require
+from energybased.latent import Posterior, StagedPrior
+from energybased.models import LatentModel
+from energybased.models.latent import ScoreBy
 from energybased.networks import BatchedMLP, BFloat16
 from energybased.objectives import Objective
 from energybased.recipes.network import AnyCoder, DenseCoder
@@ -69,56 +71,52 @@ class LatentRecipe(Recipe):
         require(0 < self.prior_rate < math.inf, f"prior_rate must be positive, got {self.prior_rate}")
         require(self.score_sigma is None or 0 < self.score_sigma < math.inf, "score_sigma must be positive")
         require(self.score_by in get_args(ScoreBy), f"score_by is 'joint' or 'ratio', got {self.score_by!r}")
-        require(self.classes == 0, "a latent model has no classes")
+        require(not self.conditional, "a latent model is not conditional")
         require(not self.pooled_split or self.holdout_class is not None, "pooled_split needs a holdout_class")
         require(self.posterior.steps > 0 or self.encoder, "without an encoder, posterior.steps must be at least 1")
 
-    def load_data(self) -> DataSet:
-        data = super().load_data()
+    def prepare(self, data: DataSet) -> DataSet:
+        data = super().prepare(data)
         return data if self.holdout_class is None else hold_out(data, self.holdout_class, self.pooled_split)
 
-    def parts(self, data: DataSet) -> Mapping[str, nn.Module]:
-        torch.manual_seed(self.seed)
-        return self.build(data.event)
-
-    def build(self, event: tuple[int, ...]) -> dict[str, nn.Module]:
-        """Parts over `event` in which weights can be loaded."""
-        generator = self.coder.generator(self.dim, event)
+    def build(self, spec: DataSpec) -> dict[str, nn.Module]:
+        event = tuple(spec.event)
+        generator = self.coder.generator(self.dim, spec)
         generator = BFloat16(generator) if self.precision == "bfloat16" else generator
         made = tuple(generator(torch.zeros(1, self.dim)).shape[1:])
-        if made != tuple(event):
-            raise UserError(f"the generator makes {made}, and {self.data} holds {tuple(event)}")
-        prior = StagedPrior(self.base, BatchedMLP(self.dim, self.ratio, self.stages))
-        parts: dict[str, nn.Module] = {"prior": prior, "generator": generator}
+        require(made == event, f"the generator makes {made}, and {self.data} holds {event}")
+        parts: dict[str, nn.Module] = {"prior": self.prior_network(), "generator": generator}
         return {**parts, "encoder": self.coder.encoder(self.dim, event)} if self.encoder else parts
 
-    def model(self, parts: Mapping[str, nn.Module]) -> LatentModel:
-        """Trained parts, put together."""
-        p = self.posterior
-        prior, generator, encoder = (parts.get(name) for name in ("prior", "generator", "encoder"))
-        inference = p.sigma, p.kernel, p.steps
-        scores = self.score_sigma, self.score_by
-        return LatentModel(generator, prior, *inference, encoder, self.chains, *scores)  # type: ignore[arg-type]
+    def prior_network(self) -> nn.Module:
+        """The untrained prior, a `latent.Prior`."""
+        return StagedPrior(self.base, BatchedMLP(self.dim, self.ratio, self.stages))
+
+    def model(self, parts: Mapping[str, nn.Module], spec: DataSpec) -> LatentModel:
+        joined, p = self.join(parts), self.posterior
+        generator, prior, encoder = (joined.get(name) for name in ("generator", "prior", "encoder"))
+        inference, scores = (p.sigma, p.kernel, p.steps, encoder), (self.score_sigma, self.score_by)
+        return LatentModel(generator, prior, *inference, *scores, spec, self.origin(parts, spec))  # type: ignore[arg-type]
+
+    def join(self, parts: Mapping[str, nn.Module]) -> Mapping[str, nn.Module]:
+        """Generator, prior and encoder of trained parts."""
+        return parts
 
     @property
     def base(self) -> Analytic:
         """Where the prior begins."""
         return StandardNormal(self.dim)
 
-    @property
-    def chains(self) -> ShortRun | None:
-        """How the prior is sampled; annealed if None."""
-        return None
-
-    def settled(self, parts: Mapping[str, nn.Module], examples: tuple[Tensor, ...]) -> Self:
-        if self.posterior.engine != "auto" or self.posterior.steps == 0:
-            return self
-        x = torch.rand((self.batch_size, *examples[0].shape[1:]), generator=torch.Generator().manual_seed(self.seed))
-        start = torch.randn(self.batch_size, self.dim, generator=torch.Generator().manual_seed(self.seed))
-        prior = parts["prior"]
-        assert isinstance(prior, StagedPrior)
-        engine = self.posterior.fastest(prior.base, parts["generator"], x, start)
-        return replace(self, posterior=replace(self.posterior, engine=engine))
+    def resolve(self, data: DataSet) -> Self:
+        recipe = super().resolve(data)
+        if recipe.posterior.engine != "auto" or recipe.posterior.steps == 0:
+            return recipe
+        device, rng = find_device(self.device), torch.Generator().manual_seed(self.seed)
+        generator = recipe.parts(data)["generator"].to(device)
+        x = data.domain.start(self.batch_size, data.event, rng, torch.get_default_dtype()).to(device)
+        start = torch.randn(self.batch_size, self.dim, generator=rng).to(device)
+        engine = recipe.posterior.fastest(recipe.base.to(device), generator, x, start)
+        return replace(recipe, posterior=replace(recipe.posterior, engine=engine))
 
     def share(
         self,

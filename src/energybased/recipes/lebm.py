@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from torch import nn
 from tyro.conf import Suppress
 
+from energybased.data import DataSet
 from energybased.errors import require
-from energybased.latent import LatentMaximumLikelihood, ShortRun
+from energybased.latent import EnergyPrior, LatentMaximumLikelihood, ShortRun
+from energybased.networks import BatchedMLP
 from energybased.recipes.latent import LatentRecipe
 from energybased.training import Phase
 
@@ -17,17 +20,20 @@ class LebmRecipe(LatentRecipe):
     """A generator and its prior, learned together by short chains on both (Pang et al. 2020).
 
     Args:
-        chains: on the prior, in training and afterwards.
+        prior_sampler: the chains on the prior, in training and afterwards.
     """
 
     recipe: Suppress[str] = "lebm"
     stages: int = 1
-    chains: ShortRun = ShortRun()
+    prior_sampler: ShortRun = ShortRun()
 
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.stages == 1, f"the prior is one network: stages is 1, got {self.stages}")
         require(self.posterior.steps >= 1, f"posterior.steps must be at least 1, got {self.posterior.steps}")
 
-    def phases(self) -> list[Phase]:
-        return [self.share(LatentMaximumLikelihood(self.posterior, self.chains), 1.0)]
+    def prior_network(self) -> nn.Module:
+        return EnergyPrior(self.base, BatchedMLP(self.dim, self.ratio, 1).one(0), self.prior_sampler)
+
+    def phases(self, data: DataSet) -> list[Phase]:
+        return [self.share(LatentMaximumLikelihood(self.posterior), 1.0)]

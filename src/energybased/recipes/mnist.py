@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from energybased.recipes.energy import EnergyRecipe, Sampler
+from energybased.models import Sampler
+from energybased.recipes.energy import EnergyRecipe
 from energybased.recipes.network import Dense
 from energybased.sampling import ReplayBuffer, Underdamped
 from energybased.training import Adam
@@ -22,7 +23,7 @@ def mnist_conditional(**changes: Any) -> EnergyRecipe:
     recipe = EnergyRecipe(
         recipe="mnist-conditional",
         data="mnist",
-        classes=10,
+        conditional=True,
         data_noise=0.3,
         batch_size=200,
         steps=10_000,
@@ -39,7 +40,7 @@ def mnist_conditional(**changes: Any) -> EnergyRecipe:
 def mnist(**changes: Any) -> EnergyRecipe:
     """MNIST without its labels; otherwise as `mnist-conditional`."""
     buffer = ReplayBuffer(capacity=5000, restart=0.002)
-    return replace(mnist_conditional(recipe="mnist", classes=0, buffer=buffer), **changes)
+    return replace(mnist_conditional(recipe="mnist", conditional=False, buffer=buffer), **changes)
 
 
 def fashion(**changes: Any) -> EnergyRecipe:
@@ -51,4 +52,5 @@ def fashion(**changes: Any) -> EnergyRecipe:
     """
     digits = mnist_conditional(recipe="fashion", data="fashion-mnist")
     sampler = replace(digits.sampler, kernel=Underdamped(0.2, 0.8), denoise=2)
-    return replace(digits, sampler=sampler, optimizer=replace(digits.optimizer, lr=2e-3), **changes)
+    own = {"sampler": sampler, "optimizer": replace(digits.optimizer, lr=2e-3)}
+    return replace(digits, **own | changes)

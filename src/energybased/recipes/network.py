@@ -10,6 +10,8 @@ from typing import Literal, Union
 from torch import nn
 
 from energybased import networks
+from energybased.conditions import Conditions, classes_of
+from energybased.data import DataSpec
 from energybased.errors import require
 from energybased.networks import Stage, encoder, generator
 
@@ -27,8 +29,9 @@ class Dense:
     def __post_init__(self) -> None:
         require(len(self.hidden) > 0 and min(self.hidden) >= 1, f"hidden must be widths of layers, got {self.hidden}")
 
-    def build(self, event: Sequence[int], classes: int) -> nn.Module:
-        return networks.MLP(math.prod(event), self.hidden, classes)
+    def build(self, event: Sequence[int], conditions: Conditions) -> nn.Module:
+        """The network over events of this shape, with these kinds of conditions."""
+        return networks.MLP(math.prod(event), self.hidden, conditions)
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,14 @@ class Images:
         require(0 <= self.dropout < 1, f"dropout must be in [0, 1), got {self.dropout}")
         require(self.dense >= 0, f"dense must not be negative, got {self.dense}")
 
-    def build(self, event: Sequence[int], classes: int) -> nn.Module:
+    def build(self, event: Sequence[int], conditions: Conditions) -> nn.Module:
+        """The network over pictures of this shape.
+
+        Raises:
+            UserError: if it is to be conditional on anything but one class.
+        """
+        classes = classes_of(conditions)
+        require(classes > 0 or not conditions, "this network is conditional on one class alone: use Dense")
         return networks.Residual(event, self.stem, self.stages, classes, self.activation, self.dropout, self.dense)
 
 
@@ -72,8 +82,8 @@ class DenseCoder:
     def __post_init__(self) -> None:
         require(len(self.hidden) > 0 and min(self.hidden) >= 1, f"hidden must be widths of layers, got {self.hidden}")
 
-    def generator(self, dim: int, event: Sequence[int]) -> nn.Module:
-        return networks.dense_generator(dim, self.hidden, event)
+    def generator(self, dim: int, spec: DataSpec) -> nn.Module:
+        return networks.dense_generator(dim, self.hidden, spec.event, spec.domain.bounds is not None)
 
     def encoder(self, dim: int, event: Sequence[int]) -> networks.Encoder:
         return networks.dense_encoder(event, self.hidden[::-1], dim)
@@ -92,7 +102,8 @@ class ConvolutionalCoder:
     def __post_init__(self) -> None:
         require(self.layout in generator.LAYOUTS, f"no such layout: {self.layout!r}")
 
-    def generator(self, dim: int, event: Sequence[int]) -> nn.Module:
+    def generator(self, dim: int, spec: DataSpec) -> nn.Module:
+        require(spec.domain.bounds is not None, "this generator makes pixels: use DenseCoder for real numbers")
         return networks.deconvolutional_generator(dim, generator.LAYOUTS[self.layout])
 
     def encoder(self, dim: int, event: Sequence[int]) -> networks.Encoder:

@@ -9,7 +9,8 @@ import torch
 from torch import nn
 from tyro.conf import Suppress
 
-from energybased.energies import Analytic, GaussianMixture
+from energybased.data import DataSet, DataSpec
+from energybased.energies import GaussianMixture
 from energybased.errors import require
 from energybased.latent import ExPostMixture
 from energybased.networks import Encoder, PointEncoder
@@ -35,18 +36,17 @@ class RaeRecipe(AutoencoderRecipe):
         require(self.stages == 1, f"the prior is its base: stages is 1, got {self.stages}")
         require(self.components >= 1, f"components must be at least 1, got {self.components}")
 
-    def build(self, event: tuple[int, ...]) -> dict[str, nn.Module]:
-        parts = super().build(event)
+    def build(self, spec: DataSpec) -> dict[str, nn.Module]:
+        parts = super().build(spec)
         encoder = parts["encoder"]
         assert isinstance(encoder, Encoder)
         return {**parts, "encoder": PointEncoder(encoder.trunk)}
 
-    @property
-    def base(self) -> Analytic:
+    def prior_network(self) -> nn.Module:
         eye = torch.eye(self.dim).expand(self.components, self.dim, self.dim)
         return GaussianMixture(torch.zeros(self.components, self.dim), eye)
 
-    def phases(self) -> list[Phase]:
+    def phases(self, data: DataSet) -> list[Phase]:
         learning, mixed = (
             RegularizedAutoencoder(self.posterior.sigma),
             self.afterwards(ExPostMixture(self.posterior), MOMENTS),

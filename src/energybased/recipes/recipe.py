@@ -4,30 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Self
+from pathlib import Path
+from typing import Any, Self
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from tyro.conf import Suppress
 
-from energybased.data import DataSet, load_data
+from energybased.conditions import concatenated
+from energybased.data import DataSet, DataSpec, Split, load_data
 from energybased.errors import require
+from energybased.models import Model
+from energybased.models.model import Origin
 from energybased.objectives import Objective
+from energybased.settings import to_json
 from energybased.training import Phase, Settings
 
 
 @dataclass(frozen=True)
 class Recipe(Settings):
-    """What all recipes share: the data and the budget. Subclasses add parts and phases.
+    """What all recipes share: the data and the budget. Subclasses add parts, phases and the model.
 
     Args:
         recipe: its name.
-        data: the name of a data set, or a path to your own: .npy, .npz or a folder of pictures.
+        data: the name of a data set, or a path to your own: .npy, .npz, .csv, .parquet or a folder of pictures.
         data_root: where the files of a named data set are; EBM_DATA and the cache if not given.
+        label: the column of a table, or the array of a .npz file, that holds labels; it is no feature.
         size: scale and cut the pictures of your own folder to size x size.
         skip_broken: leave out pictures of your own that cannot be read.
         train_on_validation: train on the validation split as well; nothing is then chosen on it.
-        classes: how many the model is conditional on, or tells apart; 0 is none, None as many as the data have.
+        conditional: whether the model is conditional on the labels, or other conditions, of the data; None if it is
+            where the data have some.
         steps: updates.
         minutes: wall time, instead of a number of updates.
     """
@@ -35,10 +42,11 @@ class Recipe(Settings):
     recipe: Suppress[str] = "recipe"
     data: str = "digits"
     data_root: str | None = None
+    label: str | None = None
     size: int | None = None
     skip_broken: bool = False
     train_on_validation: bool = False
-    classes: int | None = 0
+    conditional: bool | None = False
     steps: int = 1000
     minutes: float | None = None
 
@@ -47,42 +55,77 @@ class Recipe(Settings):
         require(self.steps >= 1, f"steps must be at least 1, got {self.steps}")
         require(self.minutes is None or self.minutes > 0, f"minutes must be positive, got {self.minutes}")
         require(self.size is None or self.size >= 4, f"size must be at least 4, got {self.size}")
-        require(self.classes is None or self.classes >= 0, f"classes must not be negative, got {self.classes}")
-
-    def fitted(self, data: DataSet) -> Self:
-        """The recipe with its number of classes, if that was left to the data, which must have them."""
-        recipe = self if self.classes is not None else replace(self, classes=data.classes)
-        wanted, there = recipe.classes or 0, data.classes
-        require(wanted == 0 or there > 0, f"{self.recipe} takes {wanted} classes, but {data.name} has no labels")
-        require(wanted == 0 or there == wanted, f"{data.name} has {there} classes, the recipe takes {wanted}")
-        return recipe
 
     def load_data(self) -> DataSet:
-        return load_data(self.data, self.data_root, self.size, self.skip_broken)
+        """The data that the settings name."""
+        return self.prepare(load_data(self.data, self.data_root, self.size, self.skip_broken, self.label))
+
+    def prepare(self, data: DataSet) -> DataSet:
+        """The data as the recipe has them: with a class held out, or the validation split joined to the training's."""
+        if not self.train_on_validation or not len(data.validation):
+            return data
+        a, b = data.train.take(), data.validation.take()
+        return replace(data, train=Split(torch.cat([a.x, b.x]), concatenated(a.y, b.y)))
+
+    def resolve(self, data: DataSet) -> Self:
+        """The recipe with everything decided that it leaves to the data and the machine.
+
+        A run records the resolved recipe, and a resumed run obeys it.
+
+        Raises:
+            UserError: if the recipe cannot be trained on these data.
+        """
+        recipe = self if self.conditional is not None else replace(self, conditional=bool(data.conditions))
+        has = not recipe.conditional or bool(data.conditions)
+        require(has, f"{self.recipe} is conditional, but {data.name} has no labels or other conditions")
+        return recipe
 
     def parts(self, data: DataSet) -> Mapping[str, nn.Module]:
         """The untrained parts."""
+        torch.manual_seed(self.seed)
+        return self.build(self.seen(data.spec))
+
+    def seen(self, spec: DataSpec) -> DataSpec:
+        """The spec as the model sees it: without conditions if it is not conditional."""
+        return spec if self.conditional else replace(spec, conditions=())
+
+    def build(self, spec: DataSpec) -> dict[str, nn.Module]:
+        """Parts in which weights can be loaded, for data of this spec."""
         raise NotImplementedError
 
-    def phases(self) -> list[Phase]:
+    def phases(self, data: DataSet) -> list[Phase]:
+        """How the parts learn."""
         raise NotImplementedError
+
+    def model(self, parts: Mapping[str, nn.Module], spec: DataSpec) -> Model:
+        """Trained parts as a model."""
+        raise NotImplementedError
+
+    def settings(self) -> Any:
+        """The settings as JSON, which `read_recipe` reads.
+
+        Raises:
+            UserError: if a setting is of a class that cannot be found again by its name.
+        """
+        return to_json(self)
+
+    def origin(self, parts: Mapping[str, nn.Module], spec: DataSpec) -> Origin:
+        """What a model is exported with."""
+        return Origin(self.settings(), spec, parts)
+
+    def systems(self) -> Mapping[str, Recipe]:
+        """Recipes that this one is compared with, by name."""
+        return {}
 
     def phase(self, objective: Objective) -> Phase:
         """One phase over the whole budget."""
         return Phase(objective, self.steps if self.minutes is None else None, self.minutes)
-
-    def settled(self, parts: Mapping[str, nn.Module], examples: tuple[Tensor, ...]) -> Self:
-        """The recipe with what it leaves to the machine decided, as the run will say and a resumed run obey."""
-        return self
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What a person wants to know before training begins."""
         return ()
 
-    def examples(self, data: DataSet) -> tuple[Tensor, ...]:
-        """What is trained on: x `(n, *event)`, and the labels `(n,)` if there are classes."""
-        splits = [data.train, data.validation] if self.train_on_validation and len(data.validation) else [data.train]
-        x = torch.cat([split.x for split in splits]) if len(splits) > 1 else data.train.x
-        labels = [split.y for split in splits if split.y is not None]
-        return (x, torch.cat(labels)) if self.classes else (x,)
+    def next_commands(self, path: Path) -> str:
+        """What to type after training."""
+        return f"ebm sample {path}, ebm report {path}"

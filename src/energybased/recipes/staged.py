@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from tyro.conf import Suppress
 
+from energybased.data import DataSet
 from energybased.energies import Analytic, Gaussian, StandardNormal
 from energybased.errors import require
 from energybased.latent import LatentStage, MomentMatching, PosteriorReconstruction, StageRatio, stage_finished
 from energybased.latent.objectives.latent_stage import POOL, ROWS
 from energybased.recipes.latent import MOMENTS, LatentRecipe
+from energybased.recipes.recipe import Recipe
 from energybased.sampling import MALA, AnyKernel
 from energybased.training import Phase
 
@@ -79,7 +82,12 @@ class StagedRecipe(LatentRecipe):
     def base(self) -> Analytic:
         return Gaussian(torch.zeros(self.dim), torch.eye(self.dim)) if self.moment_matched else StandardNormal(self.dim)
 
-    def phases(self) -> list[Phase]:
+    def systems(self) -> Mapping[str, Recipe]:
+        from energybased.recipes.systems import SYSTEMS, system  # which are made of this class
+
+        return {name: system(name, self) for name in SYSTEMS}
+
+    def phases(self, data: DataSet) -> list[Phase]:
         count, rest = self.pretrain_generator + self.stages, 1 - MOMENTS * self.moment_matched
         shares = (
             [rest * self.first_fraction, *[rest * (1 - self.first_fraction) / (count - 1)] * (count - 1)]

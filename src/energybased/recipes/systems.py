@@ -39,7 +39,7 @@ def _coded(recipe: StagedRecipe, kind: type[R], **changes: Any) -> R:
 
 def _lebm(recipe: StagedRecipe, **changes: Any) -> LebmRecipe:
     engine: Engine = "compiled" if recipe.posterior.engine == "compiled" else "eager"
-    own = {"stages": 1, "prior_rate": 1.0, "chains": ShortRun(engine=engine)}  # in its literature, below 1
+    own = {"stages": 1, "prior_rate": 1.0, "prior_sampler": ShortRun(engine=engine)}  # in its literature, below 1
     return _like(recipe, LebmRecipe, **own | changes)
 
 

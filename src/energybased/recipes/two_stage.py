@@ -9,10 +9,11 @@ from typing import cast
 from torch import nn
 from tyro.conf import Suppress
 
+from energybased.data import DataSet, DataSpec
 from energybased.energies import StandardNormal
 from energybased.errors import require
-from energybased.latent import LatentElbo, LatentModel, StagedPrior
-from energybased.networks import BatchedMLP, Encoder, LatentDecoder, TwoStageEncoder, TwoStageGenerator, dense_encoder
+from energybased.latent import LatentElbo
+from energybased.networks import Encoder, LatentDecoder, TwoStageEncoder, TwoStageGenerator, dense_encoder
 from energybased.objectives import Elbo
 from energybased.recipes.autoencoder import AutoencoderRecipe
 from energybased.training import Phase
@@ -37,28 +38,27 @@ class TwoStageRecipe(AutoencoderRecipe):
         require(self.stages == 1, f"the prior is its base: stages is 1, got {self.stages}")
         require(0 < self.first_fraction < 1, f"first_fraction must be in (0, 1), got {self.first_fraction}")
 
-    def build(self, event: tuple[int, ...]) -> dict[str, nn.Module]:
-        twice = 2 * self.dim
-        prior = StagedPrior(StandardNormal(twice), BatchedMLP(twice, self.ratio, self.stages))
+    def prior_network(self) -> nn.Module:
+        return StandardNormal(2 * self.dim)
+
+    def build(self, spec: DataSpec) -> dict[str, nn.Module]:
         above = dense_encoder((self.dim,), self.ratio, self.dim)
         return {
-            **super().build(event),
-            "prior": prior,
+            **super().build(spec),
             "latent_decoder": LatentDecoder(self.dim, self.ratio),
             "latent_encoder": above,
         }
 
-    def model(self, parts: Mapping[str, nn.Module]) -> LatentModel:
+    def join(self, parts: Mapping[str, nn.Module]) -> Mapping[str, nn.Module]:
         lower, above = cast(Encoder, parts["encoder"]), cast(Encoder, parts["latent_encoder"])
         upper = cast(LatentDecoder, parts["latent_decoder"])
         generator = TwoStageGenerator(parts["generator"], upper)
-        whole = {"generator": generator, "encoder": TwoStageEncoder(lower, above, upper)}
-        return super().model({**parts, **whole})
+        return {**parts, "generator": generator, "encoder": TwoStageEncoder(lower, above, upper)}
 
     @property
     def priors(self) -> tuple[str, ...]:
         return (*super().priors, "latent_decoder", "latent_encoder")
 
-    def phases(self) -> list[Phase]:
+    def phases(self, data: DataSet) -> list[Phase]:
         first, second = Elbo(self.posterior.sigma), LatentElbo()
         return [self.share(first, self.first_fraction), self.afterwards(second, 1 - self.first_fraction)]

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from torch import nn
 from tyro.conf import Suppress
 
+from energybased.data import DataSet
 from energybased.errors import require
 from energybased.latent import LatentDiscrepancy, LatentStage, StageRatio, Telescope
 from energybased.objectives import Elbo, Objective
@@ -42,7 +44,10 @@ class VaeRecipe(AutoencoderRecipe):
         require(self.magnitude == 1 or self.prior == "telescope", "magnitude belongs to a telescope's waymarks")
         require(0 < self.first_fraction < 1, f"first_fraction must be in (0, 1), got {self.first_fraction}")
 
-    def phases(self) -> list[Phase]:
+    def prior_network(self) -> nn.Module:
+        return self.base if self.prior == "normal" else super().prior_network()
+
+    def phases(self, data: DataSet) -> list[Phase]:
         elbo = Elbo(self.posterior.sigma)
         if self.prior == "normal":
             return [self.phase(elbo)]

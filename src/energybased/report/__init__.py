@@ -1,1 +1,5 @@
-"""A run as a page to look at."""
+"""A run as one HTML page: sections, one a file in `sections`, over what was measured."""
+
+from energybased.report.report import report
+
+__all__ = ["report"]

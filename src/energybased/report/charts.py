@@ -19,8 +19,8 @@ def histograms(groups: Mapping[str, Tensor], label: str) -> str:
     """One outline of a histogram a group of numbers, over common bins; the far tails are drawn at the edge."""
     values = {name: group.double().cpu().numpy() for name, group in groups.items()}
     everything = np.concatenate(list(values.values()))
-    low, high = np.quantile(everything, [0.001, 0.97])
-    bins = np.linspace(low, high, 60)
+    low, high = np.quantile(everything, [0.001, 0.97 if len(values) > 2 else 0.999])
+    bins = np.linspace(low, high if high > low else low + 1, 60)
     figure, axes = _figure(label, "density")
     for (name, group), colour in zip(values.items(), COLOURS, strict=False):
         axes.hist(
@@ -59,6 +59,20 @@ def clouds(groups: Mapping[str, Tensor]) -> str:
         axes.set_title(name, fontsize=9)
         axes.set_xticks([])
         axes.set_yticks([])
+    return _svg(figure)
+
+
+def bands(groups: Mapping[str, Tensor]) -> str:
+    """A chart a group of curves `(n, time, channels)`, one line each, over common axes; channels have their colours."""
+    figure = Figure(figsize=SIZE, layout="constrained")
+    FigureCanvasSVG(figure)
+    shared = None
+    for place, (name, group) in enumerate(groups.items(), 1):
+        axes = figure.add_subplot(1, len(groups), place, sharey=shared)
+        shared = axes if shared is None else shared
+        for channel, colour in zip(range(group.shape[2]), COLOURS, strict=False):
+            axes.plot(group[:, :, channel].numpy().T, color=colour, linewidth=0.6, alpha=0.4)
+        axes.set_title(name, fontsize=9)
     return _svg(figure)
 
 

@@ -1,22 +1,20 @@
-"""Judges: from a run of a recipe, from a file, or trained on the spot."""
+"""Judges: of a run, of a file, of those that come with the library, or trained on the spot."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
+from typing import cast
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor
 
-from energybased.errors import UserError, require
-from energybased.evaluation.judge import Judge
-from energybased.recipes import JudgeRecipe, Recipe, judge_digits
-from energybased.runs.settings import read_recipe
+from energybased.data import DATASETS, DataSet
+from energybased.errors import require
+from energybased.models import Judge
+from energybased.recipes import JudgeRecipe, judge_digits
+from energybased.runs.load import load
 from energybased.runs.train import train
-from energybased.training.checkpoint import load_group, read_state
-from energybased.training.run import Run
+
+SHIPPED = Path(__file__).parents[1] / "judges"
 
 
 def train_judge(recipe: JudgeRecipe | None = None, out: Path | str = "runs/judge") -> Judge:
@@ -33,48 +31,19 @@ def train_judge(recipe: JudgeRecipe | None = None, out: Path | str = "runs/judge
 
 
 def load_judge(path: Path | str) -> Judge:
-    """The judge of a run, or of a file that `save_judge` wrote."""
-    path = Path(path)
-    if path.is_dir():
-        run = Run.open(path)
-        recipe, event = _checked(read_recipe(run.recipe["settings"]), path), tuple(run.recipe["event"])
-        read_state(run.newest_checkpoint(), run.recipe["identity"])  # names what is damaged
-        weights = {k.removeprefix("judge/"): v for k, v in load_group(run.newest_checkpoint(), "ema").items()}
-    else:
-        try:
-            with safe_open(path, framework="pt") as file:
-                header = file.metadata() or {}
-                weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except (OSError, SafetensorError) as error:
-            raise UserError(f"{path} is not a judge: {error}") from error
-        require("recipe" in header and "event" in header, f"{path} is not a judge: it says nothing of its recipe")
-        try:
-            recipe = _checked(read_recipe(json.loads(header["recipe"])), path)
-            event = tuple(json.loads(header["event"]))
-        except (ValueError, TypeError) as error:
-            raise UserError(f"{path} is not a judge: its settings cannot be read") from error
-    judge = recipe.build(event)
-    try:
-        judge.load_state_dict({name: _single(value) for name, value in weights.items()})
-    except RuntimeError as error:
-        raise UserError(f"the weights of {path} do not fit the judge of its recipe") from error
-    return judge.eval().requires_grad_(False)
+    """The judge of a run, or of an exported file.
+
+    Raises:
+        UserError: if it holds another model.
+    """
+    model = load(path)
+    require("features" in model.offers, f"{path} holds no judge")
+    return cast(Judge, model)
 
 
-def save_judge(run: Path | str, file: Path | str) -> None:
-    """Writes the judge of a run into one small file, in half precision."""
-    judge, facts = load_judge(run), Run.open(run).recipe
-    header = {"recipe": json.dumps(facts["settings"]), "event": json.dumps(facts["event"])}
-    halves = {k: v.half() if v.is_floating_point() else v for k, v in judge.state_dict().items()}
-    Path(file).parent.mkdir(parents=True, exist_ok=True)
-    save_file(halves, file, metadata=header)
-
-
-def _checked(recipe: Recipe, path: Path) -> JudgeRecipe:
-    if not isinstance(recipe, JudgeRecipe):
-        raise UserError(f"{path} holds no judge: its recipe is {recipe.recipe}")
-    return recipe
-
-
-def _single(value: Tensor) -> Tensor:
-    return value.float() if value.is_floating_point() else value
+def find_judge(data: DataSet, path: Path | None = None) -> Judge | None:
+    """The judge at a path, or the one that comes with the library for a data set; None if there is none."""
+    if path is not None:
+        return load_judge(path)
+    known = SHIPPED / f"{data.name}.safetensors"
+    return load_judge(known) if data.name in DATASETS and known.exists() else None

@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+import logging
 import platform
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from energybased.data import DataSet
+from energybased.conditions import describe
+from energybased.data import AnyDomain, DataSet, DataSpec, Reals, as_dataset
 from energybased.data.pictures import grid, save_png
-from energybased.energies import as_energy
 from energybased.errors import UserError, require
+from energybased.models import Sampler
 from energybased.objectives import Objective
-from energybased.recipes import Recipe
-from energybased.runs.settings import read_recipe, to_json
+from energybased.recipes import CustomRecipe, Recipe, read_recipe
+from energybased.runs.data import keep_data, run_data, without_rows
+from energybased.settings import to_json
 from energybased.training import Loop, Phase, Run, Settings, TrainState, checkpoint
-from energybased.training.checkpoint import read_state
+from energybased.training.batches import as_batches
+from energybased.training.state import preserved_rng
 
-VERSIONS = ("energybased", "torch", "numpy", "lightning-fabric")
+VERSIONS = ("energybased", "torch", "numpy")
+SHOWN = 64  # chains in the picture beside a checkpoint
+
+log = logging.getLogger("energybased")
 
 
 def train(
@@ -31,130 +38,178 @@ def train(
     *,
     out: Path | str | None = None,
     overwrite: bool = False,
-    energy: nn.Module | None = None,
     data: Any = None,
+    label: str | None = None,
+    domain: AnyDomain | None = None,
+    energy: nn.Module | None = None,
     objective: Objective | None = None,
+    phases: Sequence[Phase] = (),
+    sampler: Sampler | None = None,
     steps: int | None = None,
     settings: Settings | None = None,
 ) -> Run:
-    """Trains and returns the finished run.
+    """Trains, and returns the run; `Run.outcome` says how it ended.
 
-    Either `recipe` alone, or one's own `energy` (any `nn.Module` that maps x to `(batch,)`), `data` (a tensor, a
-    pair (x, y), a `Dataset` or a `DataLoader`), `objective` and `steps`.
+    Either a recipe, on the data that it names or on `data`; or a network of one's own: `energy`, `data`, and
+    `objective` with `steps`, or `phases`. A tenth of arrays and frames each is set aside for choosing and reporting.
 
     Args:
         recipe: a recipe with its settings.
         out: the run's folder; `runs/<recipe>` if not given.
         overwrite: replace a run that is there.
-        settings: seed, batch size, optimiser and the like, beside one's own parts.
+        data: a `DataSet`, an array or tensor, a pair (x, y), a frame, a path, a torch `Dataset`, a `DataLoader`, or
+            a function that draws n examples; the last three for a network of one's own.
+        label: the column of a frame that holds labels.
+        domain: what the values of the data are, `data.Pixels()` or `data.Reals()`; inferred if not given. A network of
+            one's own sees real numbers in their own units.
+        energy: any `nn.Module` that maps x `(batch, *event)`, or x and y, to `(batch,)`.
+        sampler: how a model of one's own network is sampled.
+        settings: seed, batch size, optimiser and the like, beside a network of one's own.
 
     Raises:
-        UserError: if a setting, the data or the folder cannot be used.
+        UserError: if a setting, the data or the folder cannot be used, or something could not be loaded again.
         Interrupted: after Ctrl-C, with a checkpoint written.
     """
-    if recipe is not None:
-        require(isinstance(recipe, Recipe), f"recipe is one of energybased.recipes, got {recipe!r}")
-        own = energy is None and data is None and objective is None and settings is None
-        require(own, "give a recipe, or parts of your own; not both")
-        recipe = recipe if steps is None else replace(recipe, steps=steps)
-        loop, facts = _of_recipe(recipe)
+    with preserved_rng():
+        if recipe is not None:
+            require(isinstance(recipe, Recipe), f"recipe is one of energybased.recipes, got {recipe!r}")
+            own = (energy, objective, sampler, settings) == (None,) * 4 and not phases
+            require(own, "give a recipe, or a network of your own with its objective; not both")
+            recipe = recipe if steps is None else replace(recipe, steps=steps)
+            named, dataset = data is None, _given(data, recipe.label or label, domain)
+            dataset = recipe.load_data() if dataset is None else recipe.prepare(dataset)
+            source: Any = dataset
+        else:
+            recipe = _custom(energy, objective, phases, sampler, steps, settings)
+            named, source = False, data if data is not None or not phases else phases[0].data
+            dataset, source = _own_data(source, label, domain, recipe)
+            require(out is not None, "train needs out, the folder of the run, beside a network of your own")
         folder = Path(out) if out is not None else Path("runs") / recipe.recipe
-    else:
-        if energy is None or data is None or objective is None or steps is None or out is None:
-            raise UserError("train needs a recipe, or energy, data, objective, steps and out")
-        loop, facts = _of_parts(energy, data, objective, steps, settings)
-        folder = Path(out)
-    return _fit(loop, recipe, Run.create(folder, facts, overwrite))
+        for note in dataset.notes:
+            log.info("%s: %s", recipe.data or dataset.name, note)
+        recipe = recipe.resolve(dataset)
+        loop = _loop(recipe, dataset, source)
+        for note in recipe.notes:
+            log.info("%s: %s", recipe.recipe, note)
+        facts = _facts(recipe, dataset, loop, named)
+        run = Run.create(folder, facts, overwrite)
+        if not named and len(dataset.train):
+            keep_data(run, dataset)
+        return _fit(loop, dataset, run)
 
 
 def resume(
     path: Path | str,
     *,
-    energy: nn.Module | None = None,
     data: Any = None,
+    energy: nn.Module | None = None,
     objective: Objective | None = None,
+    phases: Sequence[Phase] = (),
+    sampler: Sampler | None = None,
     steps: int | None = None,
     settings: Settings | None = None,
+    recipe: Recipe | None = None,
 ) -> Run:
     """Goes on with a run, bit for bit as if it had never stopped; a finished run is returned as it is.
 
-    A run of a recipe needs its path alone; one on parts of your own needs the same parts again.
+    A run of a recipe needs its path alone; a network of one's own is given again, with what it was trained with. Data
+    are given again if they came from a loader, or were too large to be kept in the run.
+
+    Args:
+        recipe: the recipe again, if its class cannot be found by its name.
     """
     run = Run.open(path)
-    facts, recipe = run.recipe, None
-    if facts["settings"] is not None:
-        none = all(part is None for part in (energy, data, objective, steps, settings))
-        require(none, f"{path} is a run of a recipe, which has its parts: pass the path alone")
-        recipe = read_recipe(facts["settings"])
-        loop, _ = _loop(recipe, same_data(run, recipe))
-    else:
-        if energy is None or data is None or objective is None or steps is None:
-            raise UserError(f"{path} was trained on parts of your own: pass energy, data, objective and steps again")
-        loop, _ = _of_parts(energy, data, objective, steps, settings)
-    run.lock()
-    try:
-        loop.resume(run)
-        return _fit(loop, recipe, run)
-    finally:
-        run.release()
+    with preserved_rng():
+        if recipe is None:
+            recipe = recipe_of(run, energy)
+        if (recipe.recipe, energy is None) == ("custom", False):
+            recipe = _custom(energy, objective, phases, sampler, steps, settings)
+        else:
+            none = (objective, sampler, steps, settings) == (None,) * 4 and not phases
+            require(none, f"{path} is a run of a recipe, which has its settings: pass the path alone")
+        dataset, source = _resumed_data(run, recipe, data, phases)
+        recipe = recipe.resolve(dataset) if recipe.conditional is None else recipe
+        loop = _loop(recipe, dataset, source)
+        run.lock()
+        try:
+            loop.resume(run)
+            return _fit(loop, dataset, run)
+        finally:
+            run.release()
 
 
-def same_data(run: Run, recipe: Recipe) -> DataSet:
-    """The data of a run, which must be those that it began with."""
-    data = recipe.load_data()
-    same = data.sha256() == run.recipe["data_sha256"]
-    require(same, f"the data {recipe.data!r} are not those the run began with")
-    return data
+def recipe_of(run: Run, energy: nn.Module | None = None) -> Recipe:
+    """The recipe of a run.
+
+    Args:
+        energy: the network again, of a run that was trained on one of the user's own.
+    """
+    recipe = read_recipe(run.recipe["settings"])
+    if energy is None:
+        return recipe
+    require(recipe.recipe == "custom", f"{run.path} is a run of a recipe, which has its own network")
+    return replace(recipe, energy=energy)  # type: ignore[call-arg]
 
 
-def is_finished(path: Path | str) -> bool:
-    """Whether the newest checkpoint of a recipe's run is its last."""
-    run = Run.open(path)
-    counters = read_state(run.newest_checkpoint(), run.recipe["identity"])["counters"]
-    settings = run.recipe["settings"]
-    phases = 1 if settings is None else len(read_recipe(settings).phases())
-    return counters["phase"] >= phases or counters["stopped"] is not None
-
-
-def _of_recipe(recipe: Recipe) -> tuple[Loop, dict[str, Any]]:
-    """A recipe's loop, and what its run has to say of it."""
-    dataset = recipe.load_data()
-    for note in dataset.notes:
-        print(f"{recipe.data}: {note}")
-    loop, recipe = _loop(recipe.fitted(dataset), dataset)
-    for note in recipe.notes:
-        print(f"{recipe.recipe}: {note}")
-    return loop, _facts(to_json(recipe), recipe.recipe, dataset.event, dataset.sha256())
-
-
-def _loop(recipe: Recipe, data: DataSet) -> tuple[Loop, Recipe]:
-    """A recipe's loop, and the recipe with everything decided."""
-    examples = recipe.examples(data)
-    x = examples[0]
-    require(
-        x.dtype == torch.uint8 or (float(x.min()) >= 0 and float(x.max()) <= 1),
-        f"{recipe.data} holds values outside [0, 1], and the recipe is one for pixels: scale them",
+def _custom(
+    energy: Any, objective: Any, phases: Sequence[Phase], sampler: Any, steps: int | None, settings: Settings | None
+) -> CustomRecipe:
+    enough = energy is not None and (bool(phases) or (objective is not None and steps is not None))
+    require(enough, "train needs a recipe, or energy, data, out, and objective with steps, or phases")
+    require(isinstance(energy, nn.Module), f"energy is an nn.Module, got {type(energy).__name__}")
+    shared = {name: getattr(settings or Settings(), name) for name in Settings.__dataclass_fields__}
+    some = {} if steps is None else {"steps": steps}
+    return CustomRecipe(
+        **shared, data="", energy=energy, objective=objective, sampler=sampler, stages=tuple(phases), **some
     )
-    parts = recipe.parts(data)
-    settled = recipe.settled(parts, examples)
-    if settled != recipe:
-        return _loop(settled, data)
-    return Loop(parts, recipe.phases(), examples, recipe), recipe
 
 
-def _of_parts(
-    energy: nn.Module, data: Any, objective: Objective, steps: int, settings: Settings | None
-) -> tuple[Loop, dict[str, Any]]:
-    """The loop of a user's own parts, and what its run has to say of it."""
-    loop = Loop({"energy": as_energy(energy)}, [Phase(objective, steps)], data, settings or Settings())
-    first = data[0] if isinstance(data, (tuple, list)) else data
-    event = first.shape[1:] if isinstance(first, Tensor) else ()
-    return loop, _facts(None, type(energy).__name__, event, "")
+def _given(data: Any, label: str | None, domain: AnyDomain | None) -> DataSet | None:
+    """The data set of what was given; None if nothing was."""
+    if data is None:
+        return None
+    found = as_dataset(data, domain=domain, label=label)
+    told = "a recipe takes a DataSet, an array or tensor, a pair (x, y), a frame or a path"
+    require(found is not None, f"{told}; got {type(data).__name__}")
+    return found
 
 
-def _fit(loop: Loop, recipe: Recipe | None, run: Run) -> Run:
+def _own_data(data: Any, label: str | None, domain: AnyDomain | None, recipe: Recipe) -> tuple[DataSet, Any]:
+    """A data set for a network of one's own, which sees its units, and what batches come from."""
+    require(data is not None, "train needs data")
+    found = as_dataset(data, domain=domain, label=label)
+    if found is not None:
+        if isinstance(found.domain, Reals) and domain is None and not isinstance(data, DataSet):
+            found = replace(found, domain=replace(found.domain, mean=(), scale=()))
+        return found, found
+    batch = as_batches(data, recipe.batch_size, recipe.seed, domain).next()
+    spec = DataSpec(tuple(batch.x.shape[1:]), batch.domain, describe(batch.y), type(data).__name__)
+    return without_rows(spec, batch.x), data
+
+
+def _resumed_data(run: Run, recipe: Recipe, data: Any, phases: Sequence[Phase]) -> tuple[DataSet, Any]:
+    if run.recipe["data"] != "batches":
+        dataset = run_data(run, recipe, data)
+        return (dataset, dataset) if data is None or recipe.recipe != "custom" else _own_data(data, None, None, recipe)
+    source = data if data is not None or not phases else phases[0].data
+    require(source is not None, f"the data of {run.path} came batch by batch: give them again, with data=...")
+    return _own_data(source, None, None, recipe)
+
+
+def _loop(recipe: Recipe, dataset: DataSet, source: Any) -> Loop:
+    return Loop(
+        recipe.parts(dataset),
+        recipe.phases(dataset),
+        source,
+        recipe,
+        dataset.domain,
+        bool(recipe.conditional),
+    )
+
+
+def _fit(loop: Loop, data: DataSet, run: Run) -> Run:
     try:
-        loop.fit(run, lambda state: _picture(recipe, state, run))
+        loop.fit(run, lambda state: _picture(state, data, run))
     except UserError:
         if checkpoint.newest(run.path / "checkpoints") is None:  # nothing to go on from: the name stays free
             shutil.rmtree(run.path, ignore_errors=True)
@@ -164,12 +219,12 @@ def _fit(loop: Loop, recipe: Recipe | None, run: Run) -> Run:
     return run
 
 
-def _picture(recipe: Recipe | None, state: TrainState, run: Run) -> None:
+def _picture(state: TrainState, data: DataSet, run: Run) -> None:
     """Shows some chains of the replay buffer."""
     chains = state.objective.get("x")
-    if recipe is None or chains is None or chains.ndim != 4 or chains.shape[1] not in (1, 3):
+    if chains is None or tuple(chains.shape[1:]) != data.event or data.domain.view(data.event) != "pictures":
         return
-    shown = chains[:64].float() / 256 if chains.dtype == torch.uint8 else chains[:64]
+    shown = chains[:SHOWN].float() / 256 if chains.dtype == torch.uint8 else chains[:SHOWN]
     try:
         (run.path / "samples").mkdir(exist_ok=True)
     except OSError as error:
@@ -177,13 +232,26 @@ def _picture(recipe: Recipe | None, state: TrainState, run: Run) -> None:
     save_png(grid(shown), run.path / "samples" / f"{state.counters.step:08d}.png")
 
 
-def _facts(settings: Any, name: str, event: Sequence[int], data_sha256: str) -> dict[str, Any]:
+Source = Literal["named", "given", "batches"]
+
+
+def _facts(recipe: Recipe, data: DataSet, loop: Loop, named: bool) -> dict[str, Any]:
+    """What a run says of itself; settings that could not be read again are refused here."""
+    settings = recipe.settings()
+    again = read_recipe(settings).settings() == settings
+    require(again, f"the settings of {recipe.recipe} could not be read again as they are")
+    source: Source = "named" if named else "given" if len(data.train) else "batches"
+    hashes = [data.sha256(), *(d.sha256() for d in (as_dataset(phase.data) for phase in loop.phases) if d is not None)]
     return {
-        "recipe": name,
+        "recipe": recipe.recipe,
         "settings": settings,
-        "event": list(event),
-        "data_sha256": data_sha256,
+        "spec": to_json(data.spec),
+        "data": source,
+        "data_sha256": hashes[0],
+        "phase_data_sha256": hashes[1:],
+        "phases": len(loop.phases),
         "threads": torch.get_num_threads(),
+        "device": str(loop.device),
         "machine": f"{platform.machine()} {platform.system()}, Python {platform.python_version()}",
         "versions": {name: version(name) for name in VERSIONS},
     }

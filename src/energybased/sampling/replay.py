@@ -1,133 +1,176 @@
-"""The replay buffer: where training chains rest between two visits."""
+"""The replay buffer: chains of training that are continued from update to update."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
+from energybased.conditions import joined, rows_of, tensors
+from energybased.energy import Condition
 from energybased.errors import UserError, require
 
 BufferState = dict[str, Tensor]
 Fresh = Callable[[int], Tensor]  # n -> n new starts (n, *event)
 
 
+class Drawn(NamedTuple):
+    """Chains taken from a buffer.
+
+    Args:
+        x: where they are, `(n, *event)`.
+        y: the conditions that they are continued under.
+        slots: `(n,)`, where they are written back to.
+    """
+
+    x: Tensor
+    y: Condition | None
+    slots: Tensor
+
+
 @dataclass(frozen=True)
 class ReplayBuffer:
     """Settings of a buffer; its contents are a `BufferState` of fixed tensors, changed in place by `write`.
 
+    A conditional chain keeps its condition: y is stored with x and returned with it. For classes there are two other
+    ways, `relabel` and `by_class`.
+
     Args:
-        capacity: number of chains kept.
+        capacity: number of chains.
         policy: "slots" visits the slots in turn and writes chains back where they were; "fifo" draws with
-            replacement and overwrites the oldest, as Du & Mordatch 2019.
+            replacement and overwrites the oldest (Du & Mordatch 2019).
         restart: probability that a visited chain starts anew.
-        max_visits: a chain starts anew after so many visits; ages are spread at the beginning.
-        images: store pixels of [0, 1] as one byte, read back with the lost fraction drawn uniformly; 256 levels, so
-            that storing moves no average (the paper's code takes 255, which darkens a chain at every visit).
-        augment: changes drawn chains, `(x, generator) -> x`.
-        by_class: chains rest by class, each in the slots i = class modulo classes, and go on only under the class
-            they began with. Otherwise a chain goes on under whatever the batch asks for, as Du & Mordatch 2019.
+        images: store pixels of [0, 1] as one byte, floor(256 x), and read (byte + u) / 256 with u uniform, so that
+            storing moves no average (the paper's code takes 255, which darkens a chain at every visit).
+        relabel: chains are continued under the classes of the current batch (Du & Mordatch 2019).
+        by_class: a chain keeps its class, and is visited when the batch has that class. Slot i belongs to class
+            i modulo the number of classes.
     """
 
     capacity: int = 10_000
     policy: Literal["slots", "fifo"] = "slots"
     restart: float = 0.05
-    max_visits: int | None = None
     images: bool = False
-    augment: Callable[[Tensor, Generator], Tensor] | None = None
+    relabel: bool = False
     by_class: bool = False
 
     def __post_init__(self) -> None:
         require(self.capacity >= 1, f"a buffer's capacity must be at least 1, got {self.capacity}")
         require(self.policy in ("slots", "fifo"), f"a buffer's policy is 'slots' or 'fifo', got {self.policy!r}")
         require(0 <= self.restart <= 1, f"a buffer's restart must be a probability, got {self.restart}")
-        require(
-            self.max_visits is None or self.max_visits >= 1, f"max_visits must be at least 1, got {self.max_visits}"
-        )
         require(not self.by_class or self.policy == "slots", "a buffer by class needs the policy 'slots'")
+        require(not (self.by_class and self.relabel), "a buffer keeps chains by class or relabels them, not both")
 
-    def init(self, fresh: Fresh, generator: Generator, classes: int = 0) -> BufferState:
+    def init(self, fresh: Fresh, generator: Generator, y: Condition | None = None, classes: int = 0) -> BufferState:
         """A buffer full of fresh starts ("slots") or empty ("fifo").
 
         Args:
-            classes: number of classes, for a buffer by class; each has an equal part of the capacity.
+            fresh: makes n starts of chains.
+            y: conditions of some data, from which those of the fresh chains are drawn.
+            classes: number of classes, for a buffer by class; the capacity is
+                rounded up, so that each has as many slots.
+
+        Raises:
+            UserError: if a buffer that relabels or is by class gets conditions that are not classes.
         """
-        lanes = max(classes, 1) if self.by_class else 1
-        capacity = self.capacity // lanes * lanes
-        require(capacity > 0, f"a buffer of capacity {self.capacity} cannot hold {classes} classes")
-        visits = torch.zeros(capacity, dtype=torch.int64)
-        if self.max_visits is not None:
-            visits = torch.randint(self.max_visits, (capacity,), generator=generator)
-        return {
-            "x": self._pack(fresh(capacity)),
-            "visits": visits,
-            "pointer": torch.zeros(lanes, dtype=torch.int64),
-            "filled": torch.tensor(capacity if self.policy == "slots" else 0),
+        if self.by_class or self.relabel:
+            numbers = y is None or (isinstance(y, Tensor) and y.ndim == 1 and not y.is_floating_point())
+            require(numbers, "relabel and by_class are for conditions that are one class")
+        lanes = max(classes, 1) if self.by_class and y is not None else 1
+        capacity = -(-self.capacity // lanes) * lanes  # as many for each class
+        state = {
+            "x": self._pack(fresh(capacity).cpu()),
+            "visits": torch.zeros(capacity, dtype=torch.int64, device="cpu"),
+            "pointer": torch.zeros(lanes, dtype=torch.int64, device="cpu"),
+            "filled": torch.tensor(capacity if self.policy == "slots" else 0, device="cpu"),
         }
+        if not (self.by_class or self.relabel):
+            rows = (
+                torch.randint(max(len(t) for t in tensors(y)), (capacity,), generator=generator) if tensors(y) else None
+            )
+            state |= {f"y{i}": part.cpu()[rows] for i, part in enumerate(tensors(y))}
+        return state
 
     def sample(
-        self, state: BufferState, n: int, fresh: Fresh, generator: Generator, y: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """n starts `(n, *event)` for chains, and the slots `(n,)` to write them back to.
+        self, state: BufferState, n: int, fresh: Fresh, generator: Generator, y: Condition | None = None
+    ) -> Drawn:
+        """n chains to be continued, on the processor.
 
         Args:
-            y: `(n,)`, the classes that the chains are wanted for; a buffer by class needs them.
+            y: the conditions of the batch; chains that start anew take theirs, and all do if the buffer relabels.
+
+        Raises:
+            UserError: if n is larger than the capacity, or a buffer by class gets no classes.
         """
+        y = None if y is None else joined([part.cpu() for part in tensors(y)])
         slots = self._next(state, n, y)
-        drawn = slots
+        rows = slots
         if self.policy == "fifo":
             if int(state["filled"]) <= n:
-                return fresh(n), slots
-            drawn = torch.randint(int(state["filled"]), (n,), generator=generator)
-        x, visits = self._unpack(state["x"][drawn], generator), state["visits"][drawn]
-        if self.augment is not None:
-            x = self.augment(x, generator)
+                return Drawn(fresh(n).cpu(), y, slots)
+            rows = torch.randint(int(state["filled"]), (n,), generator=generator)
+        x, visits = self._unpack(state["x"][rows], generator), state["visits"][rows]
         anew = torch.rand(n, generator=generator) < self.restart
-        if self.max_visits is not None:
-            anew |= visits >= self.max_visits
         visits[anew] = 0
         if bool(anew.any()):
-            x[anew] = fresh(int(anew.sum()))
+            x[anew] = fresh(int(anew.sum())).cpu()
         state["visits"][slots] = visits
-        return x, slots
+        stored = [state[name][rows] for name in self.conditions(state)]
+        if stored:
+            for part, new in zip(stored, tensors(y), strict=True):
+                part[anew] = new[anew]
+            y = joined(stored)
+        return Drawn(x, y, slots)
 
-    def write(self, state: BufferState, slots: Tensor, x: Tensor) -> None:
-        """Puts chains back and moves the buffer on."""
-        state["x"][slots] = self._pack(x)
+    def write(self, state: BufferState, slots: Tensor, x: Tensor, y: Condition | None = None) -> None:
+        """Puts chains, and the conditions they ran under, back; moves the buffer on."""
+        state["x"][slots] = self._pack(x.cpu())
+        for name, part in zip(self.conditions(state), tensors(y), strict=False):
+            state[name][slots] = part.cpu()
         state["visits"][slots] += 1
         lanes, capacity = len(state["pointer"]), len(state["x"])
         state["pointer"].add_(torch.bincount(slots % lanes, minlength=lanes)).remainder_(capacity // lanes)
         state["filled"].add_(len(slots)).clamp_(max=capacity)
 
     def refresh(self, state: BufferState, fraction: float, fresh: Fresh, generator: Generator) -> None:
-        """Starts a random part of the chains anew."""
+        """Starts this random fraction of the chains anew."""
         capacity = len(state["x"])
         slots = torch.randperm(capacity, generator=generator)[: int(fraction * capacity)]
-        state["x"][slots] = self._pack(fresh(len(slots)))
+        state["x"][slots] = self._pack(fresh(len(slots)).cpu())
         state["visits"][slots] = 0
 
-    def contents(self, state: BufferState, generator: Generator) -> Tensor:
-        """All chains, `(filled, *event)`, as `sample` would read them."""
-        return self._unpack(state["x"][: int(state["filled"])], generator)
+    def contents(self, state: BufferState, generator: Generator) -> tuple[Tensor, Condition | None]:
+        """All chains `(filled, *event)` as `sample` reads them, and their conditions if they are stored.
 
-    def _next(self, state: BufferState, n: int, y: Tensor | None) -> Tensor:
-        """The slots in turn, those of each class apart; slot i belongs to class i modulo classes.
+        A buffer by class stores no conditions: chain i has the class i modulo the number of classes.
+        """
+        filled, lanes = int(state["filled"]), len(state["pointer"])
+        y = joined([state[name] for name in self.conditions(state)])
+        y = torch.arange(filled) % lanes if self.by_class and lanes > 1 else y
+        return self._unpack(state["x"][:filled], generator), rows_of(y, slice(filled))
 
-        A class that is wanted more often than it has slots begins several chains at one of them.
+    @staticmethod
+    def conditions(state: BufferState) -> list[str]:
+        """Names of the tensors of a state that hold conditions."""
+        return sorted(name for name in state if name[0] == "y" and name[1:].isdigit())
+
+    def _next(self, state: BufferState, n: int, y: Condition | None) -> Tensor:
+        """The slots in turn, those of each class apart.
+
+        A class that is wanted more often than it has slots is given some of them twice.
         """
         lanes = len(state["pointer"])
-        if lanes > 1 and y is None:
+        require(n <= len(state["x"]), f"cannot take {n} chains from a buffer of capacity {len(state['x'])}")
+        if lanes == 1:
+            return (state["pointer"] + torch.arange(n, device="cpu")) % len(state["x"])
+        if not isinstance(y, Tensor):
             raise UserError("the replay buffer holds chains by class, but the batch has no classes")
-        lane = torch.zeros(n, dtype=torch.int64) if lanes == 1 or y is None else y.cpu()
-        size = len(state["x"]) // lanes
-        counted = F.one_hot(lane, lanes).cumsum(0)
-        require(n <= len(state["x"]), f"cannot draw {n} chains from a buffer of capacity {len(state['x'])}")
-        place = state["pointer"][lane] + counted.gather(1, lane[:, None]).squeeze(1) - 1
-        return place % size * lanes + lane
+        place = state["pointer"][y] + F.one_hot(y, lanes).cumsum(0).gather(1, y[:, None]).squeeze(1) - 1
+        return place % (len(state["x"]) // lanes) * lanes + y
 
     def _pack(self, x: Tensor) -> Tensor:
         return (256 * x).floor().clamp(0, 255).to(torch.uint8) if self.images else x
@@ -135,4 +178,4 @@ class ReplayBuffer:
     def _unpack(self, x: Tensor, generator: Generator) -> Tensor:
         if not self.images:
             return x.clone()
-        return (x.float() + torch.rand(x.shape, generator=generator)) / 256
+        return (x.float() + torch.rand(x.shape, generator=generator, device="cpu")) / 256

@@ -9,12 +9,14 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from energybased.conditions import rows_of
+from energybased.data import AnyDomain, DataSet, Pixels, Reals, Split, as_dataset
 from energybased.errors import UserError, require
 from energybased.objectives import Batch
 
 
 class Batches(Protocol):
-    """An endless source of batches."""
+    """An endless source of batches, whose x is as the data store it."""
 
     def next(self) -> Batch: ...
 
@@ -23,27 +25,39 @@ class Batches(Protocol):
     def load(self, state: dict[str, Tensor]) -> None: ...
 
 
-class TensorBatches:
-    """Shuffled batches of tensors; the order is a function of the seed and the epoch."""
+class SplitBatches:
+    """Shuffled batches of a split; the order is a function of the seed and the epoch.
 
-    def __init__(self, x: Tensor, y: Tensor | None, batch_size: int, seed: int) -> None:
-        require(x.ndim >= 2 and x.numel() > 0, f"data must have shape (n, *event), got {tuple(x.shape)}")
-        stored = x.dtype == torch.uint8
-        require(stored or x.is_floating_point(), f"data must be bytes or of a floating-point type, got {x.dtype}")
-        require(stored or bool(x.isfinite().all()), "the data have entries that are not finite")
-        require(y is None or len(y) == len(x), f"{len(x)} examples came with {0 if y is None else len(y)} labels")
-        self.x, self.y, self.seed = x, y, seed
-        self.size = min(batch_size, len(x))
+    Args:
+        conditional: whether batches have the split's y.
+        held_out: boolean `(n,)`, rows that are measured but not learned from.
+    """
+
+    def __init__(
+        self,
+        split: Split,
+        domain: AnyDomain,
+        batch_size: int,
+        seed: int,
+        conditional: bool = True,
+        held_out: Tensor | None = None,
+    ) -> None:
+        require(len(split) > 0, "the data are empty")
+        self.split, self.domain, self.seed = split, domain, seed
+        self.conditional, self.held_out = conditional, held_out
+        self.size = min(batch_size, len(split))
         self.drawn, self.epoch, self.order = 0, -1, torch.empty(0, dtype=torch.int64)
 
     def next(self) -> Batch:
-        epoch, place = divmod(self.drawn, len(self.x) // self.size)
+        epoch, place = divmod(self.drawn, len(self.split) // self.size)
         if epoch != self.epoch:
             shuffle = torch.Generator().manual_seed((self.seed * 1_000_003 + epoch) % 2**63)
-            self.epoch, self.order = epoch, torch.randperm(len(self.x), generator=shuffle)
+            self.epoch, self.order = epoch, torch.randperm(len(self.split), generator=shuffle)
         rows = self.order[place * self.size : (place + 1) * self.size]
         self.drawn += 1
-        return Batch(self.x[rows], None if self.y is None else self.y[rows])
+        taken = self.split.take(rows)
+        held_out = None if self.held_out is None else rows_of(self.held_out, rows)
+        return Batch(taken.x, taken.y if self.conditional else None, held_out, self.domain)  # type: ignore[arg-type]
 
     def state(self) -> dict[str, Tensor]:
         return {"drawn": torch.tensor(self.drawn)}
@@ -55,12 +69,12 @@ class TensorBatches:
 class LoaderBatches:
     """Batches of a user's `DataLoader`, shuffled by its own generator or by torch's global one.
 
-    A position is the generator's state where the epoch began and the batches drawn since; going there draws
-    them again.
+    A position is the generator's state at the beginning of the epoch and the number of batches since; going there
+    draws them again.
     """
 
-    def __init__(self, loader: DataLoader[Any]) -> None:
-        self.loader = loader
+    def __init__(self, loader: DataLoader[Any], domain: AnyDomain | None) -> None:
+        self.loader, self.domain = loader, domain
         self.private = loader.generator is not None
         self.generator = loader.generator if loader.generator is not None else torch.default_generator
         self.began, self.drawn = torch.empty(0, dtype=torch.uint8), 0
@@ -76,7 +90,7 @@ class LoaderBatches:
             self.epoch = None
             return self.next()
         self.drawn += 1
-        return as_batch(item)
+        return as_batch(item, self.domain)
 
     def state(self) -> dict[str, Tensor]:
         state = {"began": self.began.clone(), "drawn": torch.tensor(self.drawn)}
@@ -94,13 +108,13 @@ class LoaderBatches:
 
 
 class DrawnBatches:
-    """Batches that a function draws; what it draws from is torch's global generator, or not gone on with."""
+    """Batches that a function draws, from torch's global generator or from a source that is not resumed."""
 
-    def __init__(self, draw: Callable[[int], Tensor], batch_size: int) -> None:
-        self.draw, self.batch_size = draw, batch_size
+    def __init__(self, draw: Callable[[int], Any], batch_size: int, domain: AnyDomain | None) -> None:
+        self.draw, self.batch_size, self.domain = draw, batch_size, domain
 
     def next(self) -> Batch:
-        return as_batch(self.draw(self.batch_size))
+        return as_batch(self.draw(self.batch_size), self.domain)
 
     def state(self) -> dict[str, Tensor]:
         return {}
@@ -109,29 +123,46 @@ class DrawnBatches:
         pass
 
 
-def as_batch(item: Any) -> Batch:
-    """A batch from what a loader gives: x, (x,) or (x, y)."""
-    if isinstance(item, Tensor):
-        return Batch(item)
-    if isinstance(item, (tuple, list)) and 1 <= len(item) <= 2 and all(isinstance(part, Tensor) for part in item):
-        return Batch(*item)
-    raise UserError(f"a batch is x or (x, y), of tensors; got {type(item).__name__}")
+def as_batch(item: Any, domain: AnyDomain | None) -> Batch:
+    """A batch from what a loader gives: x, (x,), (x, y), or a `Batch`; bytes are pixels if no domain is given."""
+    if isinstance(item, Batch):
+        return item
+    parts = (item,) if isinstance(item, Tensor) else item
+    pair = isinstance(parts, (tuple, list)) and 1 <= len(parts) <= 2 and isinstance(parts[0], Tensor)
+    if not pair:
+        raise UserError(f"a batch is x or (x, y), of tensors; got {type(item).__name__}")
+    x, y = parts[0], parts[1] if len(parts) == 2 else None
+    y = tuple(y) if isinstance(y, list) else y
+    return Batch(x, y, None, domain or (Pixels() if x.dtype == torch.uint8 else Reals()))
 
 
-def as_batches(data: Any, batch_size: int, seed: int) -> Batches:
-    """Batches of a tensor, tensors (x,) or (x, y), a `Dataset`, a `DataLoader` or a function that draws n of x."""
-    if isinstance(data, Tensor):
-        return TensorBatches(data, None, batch_size, seed)
-    if isinstance(data, (tuple, list)) and len(data) in (1, 2) and all(isinstance(part, Tensor) for part in data):
-        return TensorBatches(data[0], data[1] if len(data) == 2 else None, batch_size, seed)
+def as_batches(
+    data: Any, batch_size: int, seed: int, domain: AnyDomain | None = None, conditional: bool = True
+) -> Batches:
+    """Batches of anything that training takes.
+
+    Args:
+        data: a `DataSet`, an array or tensor, a pair (x, y), a frame, a `Dataset`, a `DataLoader`, a function that
+            draws n examples, or `Batches`.
+        domain: what the values are; inferred if not given.
+        conditional: whether batches have the y of a data set.
+    """
+    dataset = as_dataset(data, domain=domain)
+    if isinstance(dataset, DataSet):
+        return SplitBatches(dataset.train, dataset.domain, batch_size, seed, conditional)
     if isinstance(data, DataLoader):
-        return LoaderBatches(data)
+        return LoaderBatches(data, domain)
     if isinstance(data, Dataset):
         require(hasattr(data, "__len__"), "an IterableDataset has no length: give a DataLoader of it")
         require(len(data) >= 1, "the data are empty")  # type: ignore[arg-type]
-        return LoaderBatches(DataLoader(data, min(batch_size, len(data)), shuffle=True))  # type: ignore[arg-type]
+        loader = DataLoader(data, min(batch_size, len(data)), shuffle=True)  # type: ignore[arg-type]
+        return LoaderBatches(loader, domain)
+    if all(hasattr(data, name) for name in ("next", "state", "load")):
+        batches: Batches = data
+        return batches
     if callable(data):
-        return DrawnBatches(data, batch_size)
+        return DrawnBatches(data, batch_size, domain)
     raise UserError(
-        f"data are a tensor, a pair of tensors, a Dataset, a DataLoader or a function; got {type(data).__name__}"
+        "data are a DataSet, an array, a pair (x, y), a frame, a Dataset, a DataLoader or a function that draws n "
+        f"examples; got {type(data).__name__}"
     )

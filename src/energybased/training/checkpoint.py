@@ -17,7 +17,7 @@ from energybased.errors import UserError, require
 from energybased.training.guard import Held, Ring
 from energybased.training.state import GROUPS, Snapshot
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 def write_checkpoint(folder: Path, snapshot: Snapshot, ring: Ring, recipe: str) -> None:

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from energybased.data import dequantised
+from energybased.conditions import mapped
+from energybased.data import AnyDomain
+from energybased.devices import find_device
 from energybased.errors import Interrupted, UserError, require
 from energybased.objectives import Batch, Refreshing
 from energybased.training import guard
@@ -19,7 +21,7 @@ from energybased.training.batches import as_batches
 from energybased.training.checkpoint import read_checkpoint, write_checkpoint
 from energybased.training.ema import ema_buffers, ema_init, ema_update
 from energybased.training.interrupt import interruptible
-from energybased.training.optimizer import Adam, laid_out, set_rate
+from energybased.training.optimizer import Adam, AnyOptimizer, laid_out, set_rate
 from energybased.training.phase import Phase
 from energybased.training.progress import Display
 from energybased.training.run import Run
@@ -36,19 +38,21 @@ class Settings:
         seed: of everything random.
         batch_size: examples an update.
         data_noise: standard deviation of the Gaussian noise added to every batch, in units of x.
-        optimizer: Adam's settings, one optimiser a part.
+        optimizer: settings of the optimiser, of which each part has one.
         ema: decay of the average of weights that evaluation uses.
         checkpoint_every: steps between two checkpoints; the last step always makes one.
         guard: "off" is the plain method: nothing is watched, nothing is rolled back.
+        device: where parts and batches are: "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1" or "mps".
     """
 
     seed: int = 0
     batch_size: int = 64
     data_noise: float = 0.0
-    optimizer: Adam = Adam()
+    optimizer: AnyOptimizer = Adam()
     ema: float = 0.999
     checkpoint_every: int = 1000
     guard: Literal["on", "off"] = "on"
+    device: str = "auto"
 
     def __post_init__(self) -> None:
         require(0 <= self.seed < 2**62, f"seed must be in 0 ... 2^62, got {self.seed}")
@@ -60,7 +64,13 @@ class Settings:
 
 
 class Loop:
-    """One training: parts, phases, data and settings. What it does goes into a run."""
+    """One training: parts, phases, data and settings. What it does goes into a run.
+
+    Args:
+        data: anything that training takes, see `as_batches`; None if every phase has its own.
+        domain: what the values of the data are; inferred if not given.
+        conditional: whether batches have the y of a data set.
+    """
 
     def __init__(
         self,
@@ -68,16 +78,20 @@ class Loop:
         phases: Sequence[Phase],
         data: Any,
         settings: Settings,
+        domain: AnyDomain | None = None,
+        conditional: bool = True,
     ) -> None:
         require(len(phases) > 0, "a training needs at least one phase")
         self.phases, self.settings = phases, settings
-        from lightning_fabric import Fabric  # two seconds, which only a training has to wait for
-
-        self.fabric = Fabric(accelerator="cuda" if torch.cuda.is_available() else "cpu", devices=1)
+        self.device = find_device(settings.device)
         seed_all(settings.seed)
-        moved = {name: self.fabric.to_device(part).train() for name, part in parts.items()}
-        batches = as_batches(data, settings.batch_size, settings.seed)
-        self.state = TrainState.begin(moved, settings.optimizer, batches, settings.seed)
+        moved = {name: part.to(self.device).train() for name, part in parts.items()}
+        sources = [data, *(phase.data for phase in phases)]
+        require(data is not None or all(phase.data is not None for phase in phases), "a phase has no data")
+        own = [as_batches(d, settings.batch_size, settings.seed, domain, conditional) for d in sources if d is not None]
+        numbers = iter(range(int(data is not None), len(own)))
+        self.source = [0 if phase.data is None else next(numbers) for phase in phases]
+        self.state = TrainState.begin(moved, settings.optimizer, own, settings.seed)
         self.ring = guard.Ring()
 
     def resume(self, run: Run, checkpoint: Path | None = None) -> None:
@@ -141,17 +155,22 @@ class Loop:
         return self.phases[self.state.counters.phase]
 
     def _batch(self) -> Batch:
-        batch = self.state.batches.next()
-        if batch.x.dtype == torch.uint8:
-            batch = batch._replace(x=dequantised(batch.x, self.state.rng))
-        require(batch.x.is_floating_point(), f"data must be of a floating-point type, got {batch.x.dtype}")
-        if not bool(batch.x.isfinite().all()):
-            raise UserError(f"the batch for step {self.state.counters.step + 1} has entries that are not finite")
-        x = batch.x
+        stored = self.state.batches[self.source[self.state.counters.phase]].next()
+        step = self.state.counters.step + 1
+        known = stored.x.dtype == torch.uint8 or stored.x.is_floating_point()
+        require(known, f"data must be bytes or of a floating-point type, got {stored.x.dtype}")
+        x = stored.domain.batch(stored.x, self.state.rng)
+        if not bool(x.isfinite().all()):
+            raise UserError(f"the batch for step {step} has entries that are not finite")
         if self.settings.data_noise:
-            noise = torch.randn(x.shape, generator=self.state.rng, dtype=x.dtype)
+            noise = torch.randn(x.shape, generator=self.state.rng, dtype=x.dtype, device="cpu")
             x = x + self.settings.data_noise * noise.to(x.device)
-        return Batch(self.fabric.to_device(x), None if batch.y is None else self.fabric.to_device(batch.y))
+
+        def move(part: Tensor) -> Tensor:
+            return part.to(self.device)
+
+        held_out = None if stored.held_out is None else move(stored.held_out)
+        return Batch(move(x), mapped(stored.y, move), held_out, stored.domain)
 
     def _enter_phase(self) -> None:
         counters, state = self.state.counters, self.state
@@ -160,16 +179,24 @@ class Loop:
         counters.entered = True
         for name in self.phase.restart_from_ema:
             state.restart_from_ema(name, self.settings.optimizer)
-        position = state.batches.state()
-        state.objective = self.phase.objective.init(state.parts, self._batch().x, state.rng)
-        state.batches.load(position)
+        state.objective = self.phase.objective.init(state.parts, self._peek(), state.rng)
         for (
             name
         ) in self.phase.restart_from_ema:  # an average from here on: what began the phase may have changed weights
             state.averages[name] = ema_init(state.parts[name])
-        self._event("phase", index=counters.phase, objective=type(self.phase.objective).__name__)
+        vitals = [list(vital) for vital in self.phase.objective.vitals]
+        kind = type(self.phase.objective).__name__
+        self._event("phase", index=counters.phase, objective=kind, vitals=vitals)
         if self.settings.guard == "on":
             self.ring.keep(counters.step, state.snapshot())
+
+    def _peek(self) -> Batch:
+        """The phase's next batch, which is then drawn again."""
+        batches = self.state.batches[self.source[self.state.counters.phase]]
+        position = batches.state()
+        batch = self._batch()
+        batches.load(position)
+        return batch
 
     def _step(self) -> None:
         state, counters = self.state, self.state.counters
@@ -180,12 +207,7 @@ class Loop:
         self.rate = counters.rate_scale * self.settings.optimizer.rate(spent, counters.phase_step)
         for name, optimizer in state.optimizers.items():
             set_rate(optimizer, self.rate * self.phase.rates.get(name, 1.0))
-        for name, loss in result.losses.items():
-            # Each part learns from its own loss alone, even where losses share a graph.
-            parameters = [p for group in state.optimizers[name].param_groups for p in group["params"]]
-            grads = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)
-            for parameter, grad in zip(parameters, grads, strict=True):
-                parameter.grad = None if grad is None else laid_out(grad, parameter)
+        self._differentiate(result.losses)
         for name in result.losses:
             optimizer = state.optimizers[name]
             self.settings.optimizer.clip(optimizer)
@@ -201,6 +223,18 @@ class Loop:
         counters.step += 1
         counters.phase_step += 1
         counters.window += 1
+
+    def _differentiate(self, losses: Mapping[str, Tensor]) -> None:
+        """Gives each part the gradient of its own loss alone; parts that share a loss are differentiated together."""
+        groups: dict[int, list[str]] = {}
+        for name, loss in losses.items():
+            groups.setdefault(id(loss), []).append(name)
+        for names in groups.values():
+            optimizers = [self.state.optimizers[name] for name in names]
+            parameters = [p for o in optimizers for group in o.param_groups for p in group["params"]]
+            grads = torch.autograd.grad(losses[names[0]], parameters, retain_graph=len(groups) > 1, allow_unused=True)
+            for parameter, grad in zip(parameters, grads, strict=True):
+                parameter.grad = None if grad is None else laid_out(grad, parameter)
 
     def _tick(self) -> None:
         """Counts all time since the last tick, that of checkpoints and of waiting for a device included."""
@@ -225,7 +259,8 @@ class Loop:
     def _watch(self, metrics: dict[str, float], display: Display) -> bool:
         """Shows the metrics to the guard; False if it went back or gave up."""
         state, counters = self.state, self.state.counters
-        first = self.phase.objective.vitals[0].name
+        vitals = self.phase.objective.vitals
+        first = vitals[0].name if vitals else next(iter(metrics))
         vital = f"{first} {metrics[first]:+.3f}"
         if self.settings.guard == "off":
             display.update(counters.step, self.progress, vital, "off")
@@ -262,7 +297,7 @@ class Loop:
             counters.rate_ceiling = counters.rate_scale if last else 0.5 * tripped
             state.reseed(self.settings.seed + 7919 * counters.rollbacks)
             if isinstance(self.phase.objective, Refreshing):
-                state.objective = self.phase.objective.refresh(state.objective, state.rng)
+                state.objective = self.phase.objective.refresh(state.objective, self._peek(), state.rng)
             self._event("rollback", reason=reason, at=sick.step, to=held.step, rate_scale=counters.rate_scale)
             scale = f"learning rate x {counters.rate_scale:g}"
             display.say(f"guard: {reason} at step {sick.step}; back to step {held.step}, {scale}")

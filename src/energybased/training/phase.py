@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from energybased.errors import require
 from energybased.objectives import Objective
@@ -22,6 +23,7 @@ class Phase:
         restart_from_ema: parts that begin the phase at their averaged weights, with a new average and a new
             optimiser.
         rates: learning rates of parts, in multiples of that of the training; 1 where not given.
+        data: the phase's own data, anything that training takes; those of the training if not given.
     """
 
     objective: Objective
@@ -30,6 +32,7 @@ class Phase:
     done: Callable[[dict[str, float]], bool] | None = None
     restart_from_ema: tuple[str, ...] = ()
     rates: Mapping[str, float] = field(default_factory=dict)
+    data: Any = None
 
     def __post_init__(self) -> None:
         require(self.steps is not None or self.minutes is not None, "a phase needs a budget in steps or in minutes")

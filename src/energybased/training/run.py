@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
 import shutil
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
+
+from filelock import FileLock, Timeout
 
 from energybased.errors import UserError, require
 from energybased.training import checkpoint
@@ -16,7 +17,7 @@ from energybased.training import checkpoint
 Json = dict[str, Any]
 
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 def identity(facts: Json) -> str:
@@ -30,7 +31,7 @@ class Run:
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
-        self._lock: IO[str] | None = None
+        self._lock = FileLock(self.path / ".lock")
 
     @staticmethod
     def create(path: Path | str, facts: Json, overwrite: bool = False) -> Run:
@@ -72,12 +73,10 @@ class Run:
         return run
 
     def lock(self) -> None:
-        """Keeps other processes from writing; raises `UserError` if one is."""
+        """Takes the operating system's lock, which dies with the process; raises `UserError` if another has it."""
         try:
-            self._lock = (self.path / ".lock").open("w")
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self.release()
+            self._lock.acquire(timeout=0)
+        except Timeout:
             raise UserError(f"{self.path} is in use by another process") from None
         except OSError as error:
             raise UserError(f"cannot lock the run {self.path}: {error.strerror}") from error
@@ -88,9 +87,16 @@ class Run:
             shutil.rmtree(scratch, ignore_errors=True)
 
     def release(self) -> None:
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
+        """Lets go of the lock."""
+        self._lock.release(force=True)
+
+    @property
+    def outcome(self) -> str:
+        """How training ended: "finished", "stopped by the guard: REASON", or "unfinished"."""
+        counters = checkpoint.read_state(self.newest_checkpoint(), self.recipe["identity"])["counters"]
+        if counters["stopped"] is not None:
+            return f"stopped by the guard: {counters['stopped']}"
+        return "finished" if counters["phase"] >= self.recipe.get("phases", 1) else "unfinished"
 
     @property
     def recipe(self) -> Json:
@@ -100,7 +106,8 @@ class Run:
         version = facts.get("format_version")
         require(
             version == FORMAT_VERSION,
-            f"{file} has format_version {version}; this version of energybased reads {FORMAT_VERSION}",
+            f"{file} has format_version {version}, this version of energybased reads {FORMAT_VERSION}: use the version "
+            "that wrote it, or train again",
         )
         require(facts["identity"] == identity(facts), f"{file} is not as it was written")
         return facts

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 
 from energybased.training.batches import Batches
 from energybased.training.ema import Weights, ema_init
-from energybased.training.optimizer import Adam, laid_out
+from energybased.training.optimizer import Optimizer, laid_out
 
 Group = dict[str, Tensor]
 Snapshot = dict[str, Any]  # five groups of tensors, and "counters" of plain numbers
@@ -44,21 +45,23 @@ class TrainState:
     """The parts with their optimisers and averages, the objective's state, and every source of randomness."""
 
     parts: dict[str, nn.Module]
-    optimizers: dict[str, torch.optim.Adam]
+    optimizers: dict[str, torch.optim.Optimizer]
     averages: dict[str, Weights]
-    batches: Batches
+    batches: list[Batches]  # the training's own, then those of phases that have their own
     rng: torch.Generator
     objective: Group = field(default_factory=dict)
     sums: Group = field(default_factory=dict)
     counters: Counters = field(default_factory=Counters)
 
     @staticmethod
-    def begin(parts: Mapping[str, nn.Module], adam: Adam, batches: Batches, seed: int) -> TrainState:
+    def begin(
+        parts: Mapping[str, nn.Module], optimizer: Optimizer, batches: Sequence[Batches], seed: int
+    ) -> TrainState:
         return TrainState(
             parts=dict(parts),
-            optimizers={name: adam.build(part) for name, part in parts.items()},
+            optimizers={name: optimizer.build(part) for name, part in parts.items()},
             averages={name: ema_init(part) for name, part in parts.items()},
-            batches=batches,
+            batches=list(batches),
             rng=torch.Generator().manual_seed(seed),
         )
 
@@ -70,7 +73,10 @@ class TrainState:
             "optimizer": _join({name: _optimizer_tensors(o) for name, o in self.optimizers.items()}),
             "state": _join({"objective": self.objective, "sums": self.sums}),
             "rng": _join(
-                {"batches": self.batches.state(), "random": {**_global_rng(), "training": self.rng.get_state()}}
+                {
+                    **{f"batches{i}": source.state() for i, source in enumerate(self.batches)},
+                    "random": {**_global_rng(), "training": self.rng.get_state()},
+                }
             ),
         }
         copies = {g: {k: v.detach().clone() for k, v in tensors.items()} for g, tensors in groups.items()}
@@ -90,15 +96,16 @@ class TrainState:
         state = _split(groups["state"])
         self.objective, self.sums = state.get("objective", {}), state.get("sums", {})
         sources = _split(groups["rng"])
-        self.batches.load(sources.get("batches", {}))
+        for i, batches in enumerate(self.batches):
+            batches.load(sources.get(f"batches{i}", {}))
         self.rng.set_state(sources["random"].pop("training"))
         _set_global_rng(sources["random"])
         self.counters = Counters(**snapshot["counters"])
 
-    def restart_from_ema(self, name: str, adam: Adam) -> None:
+    def restart_from_ema(self, name: str, optimizer: Optimizer) -> None:
         """A part goes on from its averaged weights, with an optimiser that remembers nothing."""
         self.parts[name].load_state_dict(self.averages[name])
-        self.optimizers[name] = adam.build(self.parts[name])
+        self.optimizers[name] = optimizer.build(self.parts[name])
 
     def reseed(self, seed: int) -> None:
         """New randomness from here on, so that a way that failed is not walked again."""
@@ -113,6 +120,16 @@ def seed_all(seed: int) -> None:
     random.seed(seed)
 
 
+@contextmanager
+def preserved_rng() -> Iterator[None]:
+    """Inside, the global generators may be seeded and drawn from; afterwards they are as they were."""
+    states = _global_rng()
+    try:
+        yield
+    finally:
+        _set_global_rng(states)
+
+
 def _join(groups: Mapping[str, Mapping[str, Tensor]]) -> Group:
     return {f"{first}/{name}": value for first, group in groups.items() for name, value in group.items()}
 
@@ -125,12 +142,17 @@ def _split(group: Group) -> dict[str, Group]:
     return split
 
 
-def _optimizer_tensors(optimizer: torch.optim.Adam) -> Group:
+def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> Group:
     state: dict[int, Group] = optimizer.state_dict()["state"]
-    return {f"{index}.{key}": value for index, moments in state.items() for key, value in moments.items()}
+    return {
+        f"{index}.{key}": value
+        for index, moments in state.items()
+        for key, value in moments.items()
+        if isinstance(value, Tensor)
+    }
 
 
-def _load_optimizer(optimizer: torch.optim.Adam, tensors: Group) -> None:
+def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: Group) -> None:
     state: dict[int, Group] = {}
     for name, value in tensors.items():
         index, key = name.split(".", 1)

@@ -21,9 +21,10 @@ from energybased.latent.objectives.posterior_reconstruction import PosteriorReco
 from energybased.latent.objectives.stage_ratio import StageRatio, stage_finished
 from energybased.latent.objectives.telescope import Telescope
 from energybased.latent.posterior import Posterior
+from energybased.latent.prior import EnergyPrior
 from energybased.latent.short_run import ShortRun
 from energybased.latent.staged_prior import StagedPrior
-from energybased.networks import BatchedMLP, LatentDecoder, dense_encoder, dense_generator
+from energybased.networks import MLP, BatchedMLP, LatentDecoder, dense_encoder, dense_generator
 from energybased.objectives import Objective
 from energybased.sampling import MALA
 
@@ -41,9 +42,15 @@ OBJECTIVES: tuple[tuple[Objective, Callable[[], dict[str, nn.Module]]], ...] = (
     (LatentStage(StageRatio(0, MALA(0.3)), Posterior(steps=2), joint=False, pool=8, ratio_updates_per_draw=2), _parts),
     (PosteriorReconstruction(Posterior(steps=2)), _parts),
     (MomentMatching(Posterior(steps=2)), lambda: _parts(base=Gaussian(torch.zeros(2), torch.eye(2)))),
-    (LatentMaximumLikelihood(Posterior(steps=2), ShortRun(steps=2)), _parts),
+    (
+        LatentMaximumLikelihood(Posterior(steps=2)),
+        lambda: {**_parts(), "prior": EnergyPrior(StandardNormal(2), MLP(2, (8,)), ShortRun(steps=2))},
+    ),
     (LatentDiscrepancy(), _parts),
-    (ExPostMixture(pool=8), lambda: _parts(base=GaussianMixture(torch.zeros(2, 2), torch.eye(2).expand(2, 2, 2)))),
+    (
+        ExPostMixture(pool=8),
+        lambda: {**_parts(), "prior": GaussianMixture(torch.zeros(2, 2), torch.eye(2).expand(2, 2, 2))},
+    ),
     (Telescope(), _parts),
     (Telescope(magnitude=100.0), _parts),
     (

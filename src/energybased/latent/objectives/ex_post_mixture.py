@@ -1,4 +1,4 @@
-"""A base that is a mixture of Gaussians."""
+"""A prior that is a mixture of Gaussians, fitted after the autoencoder."""
 
 from __future__ import annotations
 
@@ -6,23 +6,22 @@ from dataclasses import dataclass
 from typing import ClassVar, cast
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator
 
 from energybased.energies import GaussianMixture
 from energybased.errors import require
 from energybased.latent.objectives.posterior_reconstruction import VITALS
 from energybased.latent.posterior import Posterior
-from energybased.latent.staged_prior import StagedPrior
 from energybased.objectives.objective import Batch, Parts, Result, State, Vital, scalar
 
 
 @dataclass(frozen=True)
 class ExPostMixture:
-    """The prior's base becomes a mixture of Gaussians, fitted to an encoder's z+ by expectation maximisation.
+    """The prior becomes a mixture of Gaussians, fitted to an encoder's z+ by expectation maximisation.
 
-    As after a regularised autoencoder (Ghosh et al. 2020). The base must be a `GaussianMixture`, which says how many
-    components there are, and no stage be learned. scikit-learn fits, anew whenever there are twice as many z+ as it was
-    fitted to, or as many as are kept: however short the phase is, at least half of them are in the fit.
+    As after a regularised autoencoder (Ghosh et al. 2020). The prior must be a `GaussianMixture`, which says how many
+    components there are. It is fitted again whenever twice as many z+ have been seen as in the last fit, and when the
+    pool is full, so that a short phase is fitted to at least half of its z+.
 
     Args:
         posterior: how z+ are drawn.
@@ -37,21 +36,24 @@ class ExPostMixture:
     def __post_init__(self) -> None:
         require(self.pool >= 2, f"pool must be at least 2, got {self.pool}")
 
-    def init(self, parts: Parts, data: Tensor, rng: Generator) -> State:
-        prior = cast(StagedPrior, parts["prior"])
+    def init(self, parts: Parts, batch: Batch, rng: Generator) -> State:
         none = torch.tensor(0)
-        return {"pool": torch.zeros(self.pool, prior.base.dim), "pooled": none, "fitted": none}
+        return {
+            "pool": torch.zeros(self.pool, cast(GaussianMixture, parts["prior"]).dim),
+            "pooled": none,
+            "fitted": none,
+        }
 
     def step(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> Result:
-        base = cast(GaussianMixture, cast(StagedPrior, parts["prior"]).base)
-        z = self.posterior.sample(parts, base, batch.x, base.dim, rng)
+        prior = cast(GaussianMixture, parts["prior"])
+        z = self.posterior.sample(parts, prior, batch.x, prior.dim, rng)
         there, before = int(state["pooled"]), int(state["fitted"])
         new = z[: self.pool - there]
         state["pool"][there : there + len(new)] = new.to(state["pool"])
         count = there + len(new)
-        due = count >= max(2 * before, len(base.means)) or before < count == self.pool
+        due = count >= max(2 * before, len(prior.means)) or before < count == self.pool
         if due and state["pool"].isfinite().all():  # otherwise the guard sees it below
-            base.load_state_dict(GaussianMixture.fit(state["pool"][:count], len(base.means), rng).state_dict())
+            prior.load_state_dict(GaussianMixture.fit(state["pool"][:count], len(prior.means), rng).state_dict())
             before = count
         state = {**state, "pooled": torch.tensor(count), "fitted": torch.tensor(before)}
         return Result({}, state, {"latent_square": scalar(z.square().mean())})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, cast
 
-from torch import Generator, Tensor
+from torch import Generator
 
 from energybased.latent.posterior import Posterior
 from energybased.latent.staged_prior import StagedPrior
@@ -30,12 +30,12 @@ class LatentDiscrepancy:
     posterior: Posterior = Posterior(steps=0)
     discrepancy: EnergyDiscrepancy = EnergyDiscrepancy()
 
-    def init(self, parts: Parts, data: Tensor, rng: Generator) -> State:
+    def init(self, parts: Parts, batch: Batch, rng: Generator) -> State:
         cast(StagedPrior, parts["prior"]).active.fill_(1)
-        return self.discrepancy.init({"energy": parts["prior"]}, data, rng)
+        return self.discrepancy.init({"energy": parts["prior"]}, batch, rng)
 
     def step(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> Result:
         prior = cast(StagedPrior, parts["prior"])
-        z = self.posterior.sample(parts, prior.base, batch.x, prior.base.dim, rng)
+        z = self.posterior.sample(parts, prior.base, batch.x, prior.dim, rng)
         learned = self.discrepancy.step({"energy": prior}, state, Batch(z), rng)
         return Result({"prior": learned.losses["energy"]}, learned.state, learned.metrics)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, cast
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator
 
 from energybased.networks import Encoder, LatentDecoder
 from energybased.objectives.elbo import divergence
@@ -22,7 +22,7 @@ class LatentElbo:
 
     vitals: ClassVar[tuple[Vital, ...]] = (Vital("divergence", 0.0, 1e4, 50, "lower the learning rate"),)
 
-    def init(self, parts: Parts, data: Tensor, rng: Generator) -> State:
+    def init(self, parts: Parts, batch: Batch, rng: Generator) -> State:
         return {}
 
     def step(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> Result:

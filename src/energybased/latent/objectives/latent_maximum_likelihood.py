@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, cast
 
-from torch import Generator, Tensor
+from torch import Generator
 
 from energybased.latent.objectives.posterior_reconstruction import VITALS, reproducing
 from energybased.latent.posterior import Posterior
-from energybased.latent.short_run import ShortRun
-from energybased.latent.staged_prior import StagedPrior
+from energybased.latent.prior import EnergyPrior
 from energybased.objectives.objective import Batch, Parts, Result, State, Vital, scalar
 
 
@@ -18,12 +17,10 @@ from energybased.objectives.objective import Batch, Parts, Result, State, Vital,
 class LatentMaximumLikelihood:
     """Pang et al. 2020 (LEBM): mean E(z+) - mean E(z-) for the prior, |x - g(z+)|^2 for the generator.
 
-    z+ are samples of the posterior under the prior as it is, z- the ends of short chains on it. The prior is the base
-    and one network.
+    z+ are samples of the posterior under the prior, z- the ends of the prior's short chains.
 
     Args:
         posterior: how z+ are drawn.
-        chains: how z- are drawn.
     """
 
     vitals: ClassVar[tuple[Vital, ...]] = (
@@ -32,16 +29,14 @@ class LatentMaximumLikelihood:
     )
 
     posterior: Posterior = Posterior()
-    chains: ShortRun = ShortRun()
 
-    def init(self, parts: Parts, data: Tensor, rng: Generator) -> State:
-        cast(StagedPrior, parts["prior"]).active.fill_(1)
+    def init(self, parts: Parts, batch: Batch, rng: Generator) -> State:
         return {}
 
     def step(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> Result:
-        prior = cast(StagedPrior, parts["prior"])
-        positives = self.posterior.sample(parts, prior, batch.x, prior.base.dim, rng)
-        negatives = self.chains.sample(prior, prior.base, len(batch.x), rng, batch.x)
+        prior = cast(EnergyPrior, parts["prior"])
+        positives = self.posterior.sample(parts, prior, batch.x, prior.dim, rng)
+        negatives = prior.sample(len(batch.x), rng)
         losses, metrics = reproducing(parts, positives, batch.x)
         gap = prior(positives).mean() - prior(negatives).mean()
         return Result({"prior": gap, **losses}, state, {"gap": scalar(gap), **metrics})

@@ -61,18 +61,18 @@ class LatentStage:
         """Those of the posterior's samples, and of the generator if it learns."""
         return VITALS if self.joint else VITALS[1:]
 
-    def init(self, parts: Parts, data: Tensor, rng: Generator) -> State:
-        pool = torch.zeros(self.pool, cast(StagedPrior, parts["prior"]).base.dim)
+    def init(self, parts: Parts, batch: Batch, rng: Generator) -> State:
+        pool = torch.zeros(self.pool, cast(StagedPrior, parts["prior"]).dim)
         counts = {"pooled": torch.tensor(0), "turn": torch.tensor(0)}
         last = {vital.name: torch.zeros(()) for vital in self.own}
-        return {**self.ratio.init(parts, data, rng), "pool": pool, **counts, **last}
+        return {**self.ratio.init(parts, batch, rng), "pool": pool, **counts, **last}
 
     def step(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> Result:
         losses: dict[str, Tensor] = {}
         metrics: dict[str, Tensor] = {vital.name: state[vital.name] for vital in self.own}
         if self.due(state):
             prior = cast(StagedPrior, parts["prior"])
-            positives = self.posterior.sample(parts, prior.truncated(self.ratio.stage), batch.x, prior.base.dim, rng)
+            positives = self.posterior.sample(parts, prior.truncated(self.ratio.stage), batch.x, prior.dim, rng)
             if self.joint:  # what does not learn needs no graph
                 losses, metrics = reproducing(parts, positives, batch.x)
             else:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, cast
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator
 
 from energybased.energies import Gaussian
 from energybased.latent.objectives.posterior_reconstruction import VITALS
@@ -29,8 +29,8 @@ class MomentMatching:
 
     posterior: Posterior = Posterior()
 
-    def init(self, parts: Parts, data: Tensor, rng: Generator) -> State:
-        dim = cast(StagedPrior, parts["prior"]).base.dim
+    def init(self, parts: Parts, batch: Batch, rng: Generator) -> State:
+        dim = cast(StagedPrior, parts["prior"]).dim
         # As if one sample of N(0, I) had been seen: never singular.
         return {"count": torch.ones(()), "sum": torch.zeros(dim), "product": torch.eye(dim)}
 

@@ -32,12 +32,12 @@ class PosteriorReconstruction:
 
     posterior: Posterior = Posterior()
 
-    def init(self, parts: Parts, data: Tensor, rng: Generator) -> State:
+    def init(self, parts: Parts, batch: Batch, rng: Generator) -> State:
         return {}
 
     def step(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> Result:
         prior = cast(StagedPrior, parts["prior"])
-        positives = self.posterior.sample(parts, prior.truncated(len(prior.active)), batch.x, prior.base.dim, rng)
+        positives = self.posterior.sample(parts, prior.truncated(len(prior.active)), batch.x, prior.dim, rng)
         losses, metrics = reproducing(parts, positives, batch.x)
         return Result(losses, state, metrics)
 

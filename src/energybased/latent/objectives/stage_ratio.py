@@ -66,7 +66,7 @@ class StageRatio:
         require(self.persistent_chains >= 1, f"bank must be at least 1, got {self.persistent_chains}")
         require(self.patience >= 1, f"patience must be at least 1, got {self.patience}")
 
-    def init(self, parts: Parts, data: Tensor, rng: Generator) -> State:
+    def init(self, parts: Parts, batch: Batch, rng: Generator) -> State:
         prior = cast(StagedPrior, parts["prior"])
         if self.stage:
             prior.logits.follow(self.stage)
@@ -75,7 +75,7 @@ class StageRatio:
         state = {"mean": chance, "square": chance**2, "spread": zero, "best": chance, "since": zero, "seen": zero}
         if self.exact(prior):
             return state
-        return {**state, **self.buffer.init(lambda n: prior.sample(n, rng, self.stage).cpu(), rng)}
+        return {**state, **self.buffer.init(lambda n: prior.sample(n, rng, self.stage), rng)}
 
     def step(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> Result:
         prior = cast(StagedPrior, parts["prior"])
@@ -83,8 +83,9 @@ class StageRatio:
         both = torch.cat([batch.x, negatives])
         positive, negative = prior.logits(both, slice(self.stage, self.stage + 1)).squeeze(1).chunk(2)
         losses = torch.stack([F.softplus(-positive), F.softplus(negative)]).sum(0)
-        judges = torch.ones_like(losses, dtype=torch.bool) if batch.y is None else batch.y
-        learns = judges if batch.y is None else ~judges
+        every = torch.ones_like(losses, dtype=torch.bool)
+        judges = every if batch.held_out is None else batch.held_out
+        learns = every if batch.held_out is None else ~judges
         penalty = positive[learns].square().mean() + negative[learns].square().mean()
         loss = losses[learns].mean()
         over = self.judged(prior, state, losses.detach()[judges])
@@ -111,11 +112,11 @@ class StageRatio:
         """n samples `(n, dim)` of the prior so far."""
         if "x" not in state:
             return prior.base.sample(n, rng)
-        start, slots = self.buffer.sample(state, n, lambda m: prior.base.sample(m, rng).cpu(), rng)
-        start, energy = start.to(prior.active.device), prior.truncated(self.stage)
+        start, _, slots = self.buffer.sample(state, n, lambda m: prior.base.sample(m, rng), rng)
+        start, energy = start.to(prior.active), prior.truncated(self.stage)
         with evaluating(energy):
             end = advance(energy, start, self.kernel, self.steps, Streams.of(rng, start)).x
-        self.buffer.write(state, slots, end.cpu())
+        self.buffer.write(state, slots, end)
         return end
 
     def judged(self, prior: StagedPrior, state: State, losses: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import cast
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator
 from torch.nn import functional as F
 
 from energybased.errors import require
@@ -42,13 +42,13 @@ class Telescope:
     def vitals(self) -> tuple[Vital, ...]:
         return (Vital("loss", 0.0, 10 + math.log(self.magnitude), 20, "lower the learning rate"),)
 
-    def init(self, parts: Parts, data: Tensor, rng: Generator) -> State:
+    def init(self, parts: Parts, batch: Batch, rng: Generator) -> State:
         cast(StagedPrior, parts["prior"]).active.fill_(1)
         return {}
 
     def step(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> Result:
         prior = cast(StagedPrior, parts["prior"])
-        z = self.posterior.sample(parts, prior.base, batch.x, prior.base.dim, rng)
+        z = self.posterior.sample(parts, prior.base, batch.x, prior.dim, rng)
         noise, bridges = prior.base.sample(len(z), rng).to(z), len(prior.active)
         a = torch.linspace(1, 0, bridges + 1).to(z)[:, None, None]  # from the noise to the data
         waymarks = (1 - a.square()).sqrt() * z + a * noise

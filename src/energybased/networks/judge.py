@@ -1,4 +1,4 @@
-"""A judge: a small classifier of our own, in whose features pictures are compared where Inception does not fit."""
+"""A small classifier, in whose features pictures are compared where Inception does not fit."""
 
 from __future__ import annotations
 
@@ -7,17 +7,16 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from energybased.evaluation.frechet import frechet_distance
+from energybased.errors import require
 
 CHUNK = 1000  # pictures at a time
 FEATURES = 64  # in which distances are taken
 
 
-class Judge(nn.Module):
+class JudgeNetwork(nn.Module):
     """3x3 convolutions, a layer of 64 features, and classes; reads pixels clipped to [0, 1].
 
     Args:
-        name: of the data set that it learns.
         event: `(channels, height, width)`.
         classes: how many.
         convolutions: channels and stride of each.
@@ -27,7 +26,6 @@ class Judge(nn.Module):
 
     def __init__(
         self,
-        name: str,
         event: Sequence[int],
         classes: int,
         convolutions: Sequence[tuple[int, int]] = ((32, 1), (64, 2), (64, 1)),
@@ -35,7 +33,7 @@ class Judge(nn.Module):
         pool: bool = False,
     ) -> None:
         super().__init__()
-        self.name, self.event = name, tuple(event)
+        require(len(event) == 3, f"a judge reads pictures (channels, height, width), got {tuple(event)}")
         channels, height, width = event
         layers: list[nn.Module] = []
         for wide, stride in convolutions:
@@ -54,18 +52,10 @@ class Judge(nn.Module):
 
     @torch.no_grad()
     def features(self, x: Tensor) -> Tensor:
-        """`(n, features)`, of pictures `(n, channels, height, width)`."""
+        """`(n, 64)`, of pictures `(n, channels, height, width)`."""
         return torch.cat([self.body(part.clamp(0, 1)) for part in x.split(CHUNK)])
 
     @torch.no_grad()
     def probabilities(self, x: Tensor) -> Tensor:
-        """`(n, classes)`."""
+        """`(n, classes)`, of pictures `(n, channels, height, width)`."""
         return torch.cat([self(part.clamp(0, 1)).softmax(1) for part in x.split(CHUNK)])
-
-    def accuracy(self, x: Tensor, y: Tensor) -> float:
-        """The share of pictures whose likeliest class is theirs."""
-        return float((self.probabilities(x).argmax(1) == y).float().mean())
-
-    def distance(self, samples: Tensor, data: Tensor) -> float:
-        """Fréchet distance of samples to data in the judge's features."""
-        return frechet_distance(self.features(samples), self.features(data))

@@ -1,0 +1,43 @@
+"""`ebm evaluate RUN`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import tyro
+
+from energybased.cli.table import show
+from energybased.evaluation import METRICS
+from energybased.runs.evaluate import evaluate as measure
+from energybased.runs.evaluate import subject_of
+from energybased.runs.load import load, run_of
+
+
+def evaluate(
+    path: tyro.conf.Positional[Path],
+    /,
+    metrics: str = "",
+    judge: Path | None = None,
+    data: Path | None = None,
+    device: str = "cpu",
+) -> int:
+    """Measures a run, writes its results.json, and prints the table; other metrics keep their rows.
+
+    Args:
+        path: the run.
+        metrics: names, separated by commas; all that are not optional if not given.
+        judge: a judge's run or file; the one that comes with the library for the data set if not given.
+        data: the data, if the run neither names nor keeps them.
+        device: where it is computed, such as cpu or cuda.
+    """
+    run = run_of(path)
+    subject = subject_of(run, judge=judge, data=data, model=load(path, device=device))
+    show(measure(run, [name for name in metrics.split(",") if name], subject=subject))
+    return 0
+
+
+def run(arguments: Sequence[str]) -> int:
+    if "--help" in arguments or "-h" in arguments:
+        print("metrics:", ", ".join(METRICS), "\n")
+    return tyro.cli(evaluate, args=arguments, prog="ebm evaluate")

@@ -1,0 +1,192 @@
+"""Conditions y: what kinds there are, and how a batch of them is checked, cut and joined.
+
+A condition is a tensor, or a tuple of tensors, whose first dimension is the batch: class numbers `(batch,)`, or real
+vectors `(batch, *shape)`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Union
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from energybased.energy import Condition, Rows
+from energybased.errors import UserError, require
+
+
+@dataclass(frozen=True)
+class Classes:
+    """Class numbers `(batch,)` in 0 ... count - 1.
+
+    Args:
+        count: number of classes.
+        names: the labels that the numbers stand for, in the user's data; the numbers themselves if not given.
+    """
+
+    count: int
+    names: tuple[str, ...] = ()
+
+    @property
+    def width(self) -> int:
+        """Entries of the one-hot encoding."""
+        return self.count
+
+    def __str__(self) -> str:
+        return f"a class of 0 ... {self.count - 1}"
+
+    def number(self, label: str) -> int:
+        """The number of a label.
+
+        Raises:
+            UserError: if no class has it.
+        """
+        names = self.names or tuple(map(str, range(self.count)))
+        require(label in names, f"{label!r} is no class; the classes are {', '.join(names[:20])}")
+        return names.index(label)
+
+    def check(self, y: Any) -> Tensor:
+        """y as a tensor of class numbers, 0-d or `(batch,)`; a label is looked up among the names."""
+        labels = torch.as_tensor(self.number(y) if isinstance(y, str) else y)
+        whole = labels.numel() > 0 and labels.dtype != torch.bool and not labels.is_floating_point()
+        require(whole and labels.ndim <= 1, f"a class is a whole number, or a tensor (batch,) of them, got {y!r}")
+        known = int(labels.min()) >= 0 and int(labels.max()) < self.count
+        require(known, f"the model knows the classes 0 ... {self.count - 1}")
+        return labels
+
+
+@dataclass(frozen=True)
+class Vector:
+    """Real vectors `(batch, *shape)`.
+
+    Args:
+        shape: of one condition.
+        mean: of each entry in the training data; energies see (y - mean) / scale.
+        scale: standard deviation of each entry; 0 for an entry that does not vary.
+    """
+
+    shape: tuple[int, ...]
+    mean: tuple[float, ...] = ()
+    scale: tuple[float, ...] = ()
+
+    @property
+    def width(self) -> int:
+        """Entries of the flattened vector."""
+        return math.prod(self.shape)
+
+    def __str__(self) -> str:
+        return f"a real vector of shape {self.shape}"
+
+    def check(self, y: Any) -> Tensor:
+        """y as a floating-point tensor `shape` or `(batch, *shape)`."""
+        vector = torch.as_tensor(y)
+        shape = tuple(vector.shape[-len(self.shape) :])
+        fits = vector.is_floating_point() and shape == self.shape and vector.ndim - len(self.shape) in (0, 1)
+        got = f"{tuple(vector.shape)} of {vector.dtype}"
+        require(fits, f"a condition must be real numbers of shape (batch, {str(self.shape)[1:]}, got {got}")
+        require(bool(vector.isfinite().all()), "a condition has entries that are not finite")
+        return vector
+
+
+Conditions = tuple[Union[Classes, Vector], ...]
+
+
+def as_conditions(condition: int | Classes | Vector | Sequence[Classes | Vector]) -> Conditions:
+    """Kinds of conditions as a tuple; a number is a number of classes, and 0 is no condition.
+
+    >>> as_conditions(10)
+    (Classes(count=10, names=()),)
+    """
+    if isinstance(condition, int):
+        return (Classes(condition),) if condition else ()
+    return (condition,) if isinstance(condition, (Classes, Vector)) else tuple(condition)
+
+
+def classes_of(conditions: Conditions) -> int:
+    """The number of classes if a class is the one condition, else 0."""
+    return conditions[0].count if len(conditions) == 1 and isinstance(conditions[0], Classes) else 0
+
+
+def tensors(y: Condition | None) -> tuple[Tensor, ...]:
+    """The tensors of a condition; none if there is none."""
+    return () if y is None else y if isinstance(y, tuple) else (y,)
+
+
+def joined(parts: Sequence[Tensor]) -> Condition | None:
+    """The condition of these tensors: none, one, or a tuple."""
+    return None if not parts else parts[0] if len(parts) == 1 else tuple(parts)
+
+
+def mapped(y: Condition | None, change: Callable[[Tensor], Tensor]) -> Condition | None:
+    """The condition with every tensor changed."""
+    return joined([change(part) for part in tensors(y)])
+
+
+def rows_of(y: Condition | None, rows: Rows) -> Condition | None:
+    """These rows of a condition."""
+    return mapped(y, lambda part: part[rows])
+
+
+def concatenated(*ys: Condition | None) -> Condition | None:
+    """Batches of conditions, one after the other."""
+    return joined([torch.cat(parts) for parts in zip(*map(tensors, ys), strict=True)])
+
+
+def check_conditions(y: Sequence[Any], conditions: Conditions) -> list[Tensor]:
+    """Each part of a condition as the tensor of its kind.
+
+    Raises:
+        UserError: if there are more or fewer parts than kinds, or a part is of another kind, width or range.
+    """
+    told = ", ".join(map(str, conditions)) or "nothing"
+    require(len(y) == len(conditions), f"the model is conditional on {told}, but {len(y)} conditions were given")
+    return [kind.check(part) for kind, part in zip(conditions, y, strict=True)]
+
+
+def describe(y: Condition | None, names: Sequence[str] = ()) -> Conditions:
+    """The kinds of a training set's conditions: whole numbers `(n,)` are classes, real numbers are vectors.
+
+    Raises:
+        UserError: if a part is neither.
+    """
+    kinds: list[Classes | Vector] = []
+    for part in tensors(y):
+        if part.ndim == 1 and not part.is_floating_point():
+            require(len(part) == 0 or int(part.min()) >= 0, "class numbers begin at 0")
+            kinds.append(Classes(max(len(names), int(part.max()) + 1 if len(part) else 0), tuple(names)))
+        elif part.is_floating_point() and part.ndim >= 2:
+            require(bool(part.isfinite().all()), "the conditions have entries that are not finite")
+            mean, scale = moments(part)
+            kinds.append(Vector(tuple(part.shape[1:]), mean, scale))
+        else:
+            raise UserError(
+                f"conditions are class numbers (n,) or real vectors (n, *shape), got {tuple(part.shape)} of {part.dtype}"
+            )
+    return tuple(kinds)
+
+
+def moments(x: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of each entry of x `(n, *event)` in float64; 0 where an entry does not vary."""
+    flat = x.reshape(len(x), -1).double()
+    mean, scale = flat.mean(0), flat.std(0, correction=0)
+    constant = (flat == flat[:1]).all(0)
+    mean = torch.where(constant, flat[0], mean)
+    return tuple(mean.tolist()), tuple(scale.masked_fill(constant, 0.0).tolist())
+
+
+def numbered(labels: Any) -> tuple[Tensor, tuple[str, ...]]:
+    """Labels of any kind `(n,)` as class numbers, and the label of each number; no names where they agree.
+
+    >>> numbered(["b", "a", "b"])
+    (tensor([1, 0, 1]), ('a', 'b'))
+    """
+    names, numbers = np.unique(np.asarray(labels), return_inverse=True)
+    if np.issubdtype(names.dtype, np.floating):
+        whole = bool(np.isfinite(names).all() and (names == names.astype(np.int64)).all())
+        names = names.astype(np.int64) if whole else names
+    plain = np.issubdtype(names.dtype, np.integer) and bool((names == np.arange(len(names))).all())
+    return torch.from_numpy(numbers.reshape(-1).astype(np.int64)), () if plain else tuple(map(str, names.tolist()))

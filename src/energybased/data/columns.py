@@ -1,0 +1,108 @@
+"""Tables as named columns: from `.csv` and `.parquet` files, and from data frames."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from energybased.errors import UserError, nearest, require
+
+Columns = Mapping[str, NDArray[Any]]  # float64, or text where a cell is no number
+SUFFIXES = (".csv", ".parquet")
+DELIMITERS = ",;\t|"
+
+
+def read_columns(path: Path) -> Columns:
+    """The columns of a `.csv` or `.parquet` file by name.
+
+    A CSV whose first line holds numbers alone has no header: its columns are x0, x1, ... An empty cell is NaN.
+
+    Raises:
+        UserError: if the file cannot be read, or a line has another number of cells than the header.
+    """
+    if path.suffix == ".parquet":
+        try:
+            from pyarrow import parquet  # type: ignore[import-not-found, unused-ignore]
+        except ImportError as error:
+            raise UserError(f"reading {path} needs pyarrow: pip install pyarrow, or write it as .csv") from error
+        try:
+            table = parquet.read_table(path)
+        except Exception as error:  # a damaged file can raise anything
+            raise UserError(f"{path} cannot be read: it is cut short or not a parquet file") from error
+        return {name: _values(table[name].to_pylist()) for name in table.column_names}
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        lines = [line for line in csv.reader(text.splitlines(), delimiter=_delimiter(text)) if line]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path} cannot be read as CSV: {error}") from error
+    require(len(lines) > 0, f"{path} holds no lines")
+    header, rows = lines[0], lines[1:]
+    if all(_is_number(cell) for cell in header):
+        header, rows = [f"x{i}" for i in range(len(header))], lines
+    twice = sorted({name for name in header if header.count(name) > 1})
+    require(not twice, f"{path} has several columns called {', '.join(twice)}")
+    for i, row in enumerate(rows):
+        require(len(row) == len(header), f"row {i + 1} of {path} has {len(row)} cells, the header has {len(header)}")
+    return {name: _values([row[i] for row in rows]) for i, name in enumerate(header)}
+
+
+def columns_of(frame: Any) -> Columns | None:
+    """The columns of a data frame (pandas, polars and the like); None for anything else."""
+    if not (hasattr(frame, "columns") and hasattr(frame, "shape") and hasattr(frame, "__getitem__")):
+        return None
+    return {str(name): _values(np.asarray(frame[name]).tolist()) for name in frame.columns}
+
+
+def features(columns: Columns, names: Sequence[str], where: str) -> Tensor:
+    """These columns as x `(n, len(names))` in float64.
+
+    Raises:
+        UserError: if a column is not there, or holds text.
+    """
+    for name in names:
+        require(name in columns, f"{where} has no column {name!r}: {nearest(name, columns)}")
+        advice = f"leave it out, or make it the label with --label {name}"
+        require(columns[name].dtype.kind == "f", f"column {name!r} of {where} holds text: {advice}")
+    require(len(names) > 0, f"{where} has no columns beside the label")
+    return torch.from_numpy(np.stack([columns[name] for name in names], 1))
+
+
+def write_columns(path: Path, names: Sequence[str], x: Tensor, label: Sequence[str] | None = None) -> None:
+    """Writes rows x `(n, columns)` as CSV, with a last column `label` if there is one."""
+    header = [*names, "label"] if label is not None else list(names)
+    rows: list[list[Any]] = [[repr(value) for value in row] for row in x.double().tolist()]
+    if label is not None:
+        rows = [[*row, name] for row, name in zip(rows, label, strict=True)]
+    try:
+        with path.open("w", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerows([header, *rows])
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror}") from error
+
+
+def _delimiter(text: str) -> str:
+    first = text.split("\n", 1)[0]
+    return max(DELIMITERS, key=first.count)
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _values(cells: Sequence[Any]) -> NDArray[Any]:
+    """Numbers as float64, an empty cell being NaN; text as it is."""
+    try:
+        return np.array([np.nan if cell in ("", None) else float(cell) for cell in cells], dtype=np.float64)
+    except (TypeError, ValueError):
+        return np.array([str(cell) for cell in cells])

@@ -1,0 +1,30 @@
+"""Metrics, one a file. A new one is a file here and a line in `METRICS`, which `ebm evaluate` runs over."""
+
+from energybased.evaluation.metric import Metric
+from energybased.evaluation.metrics.accuracy import Accuracy
+from energybased.evaluation.metrics.confidence import Confidence
+from energybased.evaluation.metrics.detection import HeldOutClass, OutOfDistribution
+from energybased.evaluation.metrics.energy_distance import EnergyDistance
+from energybased.evaluation.metrics.frechet_baselines import FrechetBaselines
+from energybased.evaluation.metrics.frechet_buffer import FrechetBuffer
+from energybased.evaluation.metrics.frechet_long import FrechetLong
+from energybased.evaluation.metrics.frechet_samples import FrechetSamples
+from energybased.evaluation.metrics.frechet_stages import FrechetPosterior, FrechetStages
+from energybased.evaluation.metrics.reconstruction import ReconstructionError
+
+METRICS: dict[str, Metric] = {
+    "accuracy": Accuracy(),
+    "fd_buffer": FrechetBuffer(),
+    "fd": FrechetSamples(),
+    "fd_long": FrechetLong(),
+    "fd_stages": FrechetStages(),
+    "fd_posterior": FrechetPosterior(),
+    "fd_baselines": FrechetBaselines(),
+    "confidence": Confidence(),
+    "energy_distance": EnergyDistance(),
+    "mse": ReconstructionError(),
+    "ood": OutOfDistribution(),
+    "holdout": HeldOutClass(),
+}
+
+__all__ = ["METRICS"]

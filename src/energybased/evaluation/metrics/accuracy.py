@@ -1,0 +1,25 @@
+"""How often a classifier is right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from energybased.evaluation.row import Row
+from energybased.evaluation.subject import Subject
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """The share of the test split whose likeliest class is its label."""
+
+    needs: ClassVar[tuple[str, ...]] = ("features", "held-out data", "labels")
+
+    def measure(self, subject: Subject) -> Iterator[Row]:
+        test = subject.data.test.take()
+        assert isinstance(test.y, Tensor)
+        value = subject.model.accuracy(subject.test, test.y)
+        yield subject.row("accuracy", value, f"on the {len(test)} examples of the test split", n=len(test))

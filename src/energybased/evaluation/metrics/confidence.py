@@ -1,0 +1,42 @@
+"""How sure a judge is of samples, and how evenly it finds the classes among them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from energybased.evaluation.mixtures import best_mixture
+from energybased.evaluation.row import Row
+from energybased.evaluation.subject import Subject
+
+CONFIDENT = 0.9  # probability of the likeliest class
+
+
+@dataclass(frozen=True)
+class Confidence:
+    """The share of samples that the judge is over 0.9 sure of, and the entropy of the classes that it finds."""
+
+    needs: ClassVar[tuple[str, ...]] = ("samples", "held-out data", "judge")
+
+    def measure(self, subject: Subject) -> Iterator[Row]:
+        mixture = best_mixture(subject)[0].sample(subject.count, subject.rng())
+        for system, x in (("", subject.samples), ("best mixture", mixture), ("test split", subject.test)):
+            sure, entropy, most = opinions(subject, x)
+            told = f"share of {len(x)} that the judge is over {CONFIDENT} sure of"
+            yield subject.row("confident", sure, told, n=len(x), system=system)
+            told = f"of the judge's classes, in nats; at the most {most:.2f}"
+            yield subject.row("class_entropy", entropy, told, n=len(x), system=system)
+
+
+def opinions(subject: Subject, x: Tensor) -> tuple[float, float, float]:
+    """Share of confident samples, entropy of their classes in nats, and its largest value."""
+    assert subject.judge is not None
+    probabilities = subject.judge.probabilities(x)
+    sure = float((probabilities.max(1).values > CONFIDENT).float().mean())
+    shares = torch.bincount(probabilities.argmax(1), minlength=probabilities.shape[1]) / len(probabilities)
+    return sure, float(torch.special.entr(shares).sum()), math.log(probabilities.shape[1])

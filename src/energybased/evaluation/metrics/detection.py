@@ -1,0 +1,46 @@
+"""Detection of out-of-distribution inputs by scores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from energybased.evaluation.detection import auprc, auroc, out_of_distribution_inputs
+from energybased.evaluation.mixtures import best_mixture
+from energybased.evaluation.row import Row
+from energybased.evaluation.subject import SAMPLES, Subject
+
+
+@dataclass(frozen=True)
+class OutOfDistribution:
+    """AUROC of the test split against changed copies of it: noise, inverted and flipped pictures."""
+
+    needs: ClassVar[tuple[str, ...]] = ("scores", "held-out data", "pictures")
+
+    def measure(self, subject: Subject) -> Iterator[Row]:
+        slow = subject.has("latent vectors")
+        x = subject.test[:SAMPLES] if slow else subject.test
+        scorers = [("", lambda x: subject.model.score(x, generator=subject.rng()))]
+        if subject.has("judge"):
+            scorers.append(("best mixture", best_mixture(subject)[0].energy))
+        for system, score in scorers:
+            inside = score(x)
+            for kind, changed in out_of_distribution_inputs(x).items():
+                told = f"auroc({len(x)} test against {len(changed)} {kind}, prevalence 0.50)"
+                yield subject.row(f"auroc_{kind}", auroc(inside, score(changed)), told, n=len(x), system=system)
+
+
+@dataclass(frozen=True)
+class HeldOutClass:
+    """Average precision at which the class that was held out of training is detected by the score."""
+
+    needs: ClassVar[tuple[str, ...]] = ("scores", "held-out class")
+
+    def measure(self, subject: Subject) -> Iterator[Row]:
+        inside, outside = subject.test, subject.held_out_class
+        scores = (subject.model.score(x, generator=subject.rng()) for x in (inside, outside))
+        prevalence = len(outside) / (len(inside) + len(outside))
+        label = f"class {subject.data.holdout}"
+        told = f"auprc({label} held out, {len(outside)} among {len(inside)}, prevalence {prevalence:.3f})"
+        yield subject.row("auprc", auprc(*scores), told, n=len(inside) + len(outside))

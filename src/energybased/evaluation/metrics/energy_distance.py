@@ -1,0 +1,50 @@
+"""The energy distance of samples to held-out data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from energybased.energies import Gaussian
+from energybased.evaluation.row import Row
+from energybased.evaluation.subject import Subject
+
+ROWS = 1000  # on either side
+RIDGE = 1e-6  # added to the variances of the Gaussian baseline
+
+
+@dataclass(frozen=True)
+class EnergyDistance:
+    """2 E|x - y| - E|x - x'| - E|y - y'| of real numbers, standardised (Székely & Rizzo 2013).
+
+    Of samples, of one Gaussian fitted to the training split, and of training rows, all against the test split.
+    """
+
+    needs: ClassVar[tuple[str, ...]] = ("samples", "held-out data", "real numbers")
+
+    def measure(self, subject: Subject) -> Iterator[Row]:
+        encode = subject.data.domain.encode
+        test = encode(subject.test[:ROWS]).flatten(1)
+        train = encode(subject.train(len(subject.data.train))).flatten(1)
+        covariance = torch.cov(train.T.double()) + RIDGE * torch.eye(train.shape[1], dtype=torch.float64)
+        gaussian = Gaussian(train.double().mean(0), torch.atleast_2d(covariance))
+        rows = train[torch.randperm(len(train), generator=subject.rng())[:ROWS]]
+        drawn = subject.model.sample(ROWS, generator=subject.rng())
+        for system, x in (
+            ("", encode(drawn).flatten(1)),
+            ("Gaussian", gaussian.sample(ROWS, subject.rng())),
+            ("training rows", rows),
+        ):
+            told = f"of {len(x)} rows to {len(test)} of the test split, columns standardised"
+            yield subject.row("energy_distance", energy_distance(x, test), told, n=len(x), system=system)
+
+
+def energy_distance(x: Tensor, y: Tensor) -> float:
+    """2 E|x - y| - E|x - x'| - E|y - y'| of rows `(n, dim)` and `(m, dim)`; unbiased, so that it may be negative."""
+    x, y = x.double().cpu(), y.double().cpu()
+    within = [torch.pdist(rows).mean() for rows in (x, y)]
+    return float(2 * torch.cdist(x, y).mean() - within[0] - within[1])

@@ -1,0 +1,44 @@
+"""The Fréchet distance of the chains in a replay buffer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from energybased.conditions import tensors
+from energybased.evaluation.metrics.frechet_samples import frechet_row
+from energybased.evaluation.row import Row
+from energybased.evaluation.subject import Subject
+
+
+@dataclass(frozen=True)
+class FrechetBuffer:
+    """The Fréchet distance of the chains of training, as they are in the last checkpoint, denoised."""
+
+    needs: ClassVar[tuple[str, ...]] = ("chains", "replay buffer", "held-out data", "judge")
+
+    def measure(self, subject: Subject) -> Iterator[Row]:
+        yield frechet_row(subject, "fd_buffer", buffer_samples(subject, subject.count), "replay-buffer chains")
+
+
+def buffer_samples(subject: Subject, n: int) -> Tensor:
+    """n chains of the replay buffer `(n, *event)`, denoised, in the user's units; all if they are fewer.
+
+    A chain of a conditional model is denoised by the energy of its condition, or by the marginal if the buffer relabels
+    its chains. Of a buffer by class, the classes come in turn.
+    """
+    assert subject.buffer is not None
+    buffer, state = subject.buffer
+    rng, model = torch.Generator().manual_seed(0), subject.model
+    x, y = buffer.contents(state, rng)
+    lanes = len(state["pointer"])
+    rows = torch.randperm(len(x) // lanes, generator=rng, device="cpu")[: -(-n // lanes)]
+    rows = (rows[:, None] * lanes + torch.arange(lanes, device="cpu")).flatten()[:n]
+    if model.conditions:
+        bound = None if y is None else model.given(*(part[rows] for part in tensors(y)))
+        model = bound or replace(model, energy=model.marginal, conditions=())
+    return model.denoise(x[rows].to(model.place))

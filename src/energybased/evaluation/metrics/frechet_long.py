@@ -1,0 +1,26 @@
+"""The Fréchet distance of chains that run longer than those that were learned from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from energybased.evaluation.metrics.frechet_samples import frechet_row
+from energybased.evaluation.row import Row
+from energybased.evaluation.subject import SAMPLES, Subject
+
+
+@dataclass(frozen=True)
+class FrechetLong:
+    """The Fréchet distance of fresh chains ten times as long as the sampler's."""
+
+    needs: ClassVar[tuple[str, ...]] = ("chains", "samples", "held-out data", "judge")
+    optional: ClassVar[bool] = True
+
+    times: int = 10
+
+    def measure(self, subject: Subject) -> Iterator[Row]:
+        steps = self.times * subject.model.sampler.length
+        x = subject.model.sample(SAMPLES, steps=steps, generator=subject.rng())
+        yield frechet_row(subject, "fd_long", x, f"fresh chains of {steps} steps")

@@ -1,0 +1,24 @@
+"""How well a latent model reconstructs held-out data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from energybased.evaluation.row import Row
+from energybased.evaluation.subject import SAMPLES, Subject
+
+
+@dataclass(frozen=True)
+class ReconstructionError:
+    """The mean squared error of g(z), z inferred; of pixels on [-1, 1], as the literature has it."""
+
+    needs: ClassVar[tuple[str, ...]] = ("latent vectors", "held-out data")
+
+    def measure(self, subject: Subject) -> Iterator[Row]:
+        x = subject.test[:SAMPLES]
+        pixels = subject.data.domain.bounds is not None
+        error = (subject.model.reconstruct(x, generator=subject.rng()) - x).square().mean()
+        told = f"of {'pixels on [-1, 1]' if pixels else 'values'}, z by {subject.model.steps} steps"
+        yield subject.row("mse", float(4 * error if pixels else error), told, n=len(x))

@@ -1,0 +1,103 @@
+"""What metrics measure: a trained model with its data, a judge and its run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+
+from energybased.data import DataSet
+from energybased.data.holdout import split_holdout
+from energybased.evaluation.row import Row
+from energybased.models import Judge
+
+SAMPLES, MORE_SAMPLES = 1000, 5000  # the latter where at least as many are held out
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is measured, and what several metrics share.
+
+    Args:
+        model: any `Model`; metrics that need more than the protocol say so.
+        data: of the run.
+        judge: the classifier in whose features samples are compared; None if there is none.
+        seed: of the training, and of everything random here.
+        system: what rows call the model.
+        buffer: the replay buffer's settings and state, of a run that has one.
+    """
+
+    model: Any
+    data: DataSet
+    judge: Judge | None = None
+    seed: int = 0
+    system: str = "model"
+    buffer: tuple[Any, dict[str, Tensor]] | None = None
+    pictures: dict[str, Tensor] = field(default_factory=dict)  # samples by metric or baseline, to be shown
+    kept: dict[str, Any] = field(default_factory=dict)  # what several metrics need and one has made
+
+    def missing(self, needs: tuple[str, ...]) -> list[str]:
+        """Those of these needs that are not met."""
+        return [need for need in needs if not self.has(need)]
+
+    def has(self, need: str) -> bool:
+        """Whether this subject has what a metric or a section of a report needs."""
+        if need in CHECKS:
+            return CHECKS[need](self)
+        return need in self.model.offers
+
+    def rng(self) -> Generator:
+        """A generator with the subject's seed."""
+        return torch.Generator().manual_seed(self.seed)
+
+    @property
+    def view(self) -> str:
+        """How examples are drawn: "pictures", "points", "curves" or "rows"."""
+        return self.data.domain.view(self.data.event)
+
+    @cached_property
+    def test(self) -> Tensor:
+        """The test split `(n, *event)` in the user's units, without a class that was held out of training."""
+        data = self.data if self.data.holdout is None else split_holdout(self.data)[0]
+        return data.values(data.test)
+
+    @cached_property
+    def held_out_class(self) -> Tensor:
+        """The examples `(n, *event)` of the class that was held out of training."""
+        return split_holdout(self.data)[1]
+
+    @property
+    def count(self) -> int:
+        """How many samples are drawn."""
+        return MORE_SAMPLES if len(self.test) >= MORE_SAMPLES else SAMPLES
+
+    @cached_property
+    def samples(self) -> Tensor:
+        """`count` samples of the model `(count, *event)`."""
+        return self.model.sample(self.count, generator=self.rng())
+
+    def train(self, n: int) -> Tensor:
+        """The first n training examples."""
+        return self.data.values(self.data.train, slice(n))
+
+    def row(
+        self, metric: str, value: float, protocol: str, *, n: int = 0, split: str = "test", system: str = ""
+    ) -> Row:
+        """A row of this subject; `seconds` and `measured_by` are filled in by `evaluate`."""
+        return Row(self.data.name, system or self.system, metric, float(value), split, n, protocol, self.seed)
+
+
+CHECKS: Mapping[str, Callable[[Subject], bool]] = {
+    "held-out data": lambda s: len(s.data.test) > 0,
+    "labels": lambda s: s.data.classes > 0,
+    "classes": lambda s: s.model.classes > 0,
+    "pictures": lambda s: s.view == "pictures",
+    "real numbers": lambda s: s.data.domain.bounds is None,
+    "replay buffer": lambda s: s.buffer is not None,
+    "judge": lambda s: s.judge is not None,
+    "held-out class": lambda s: s.data.holdout is not None,
+}

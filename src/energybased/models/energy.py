@@ -1,0 +1,204 @@
+"""A trained energy over data."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+
+from energybased.conditions import Conditions, check_conditions, classes_of
+from energybased.data import DataSpec
+from energybased.energy import Energy, mixture
+from energybased.errors import UserError, require
+from energybased.models import model as shared
+from energybased.models.model import Origin, checked, chunks, moved, place_of, seeded
+from energybased.models.sampler import Sampler
+from energybased.sampling import Samples, Streams, sample
+from energybased.tasks.denoise import denoise
+
+FILM_CHAINS, FILM_FRAMES = 8, 12
+
+
+@dataclass(frozen=True)
+class EnergyModel:
+    """An energy in eval mode, with what is needed to sample it.
+
+    Samples and scores are in the user's units; `energy`, `start` and `run_chains` are in the model's, see
+    `data.domain`.
+
+    Args:
+        energy: over x of shape `(batch, *event)`, frozen.
+        spec: shape, domain and conditions of the training data.
+        sampler: its chains; without them it has scores alone.
+        noise: standard deviation of the Gaussian noise that was added to the data, in the model's units.
+        conditions: kinds of y that the energy waits for; empty if it is unconditional or bound.
+        origin: what it was made of, for `export`.
+    """
+
+    energy: Energy
+    spec: DataSpec
+    sampler: Sampler | None = None
+    noise: float = 0.0
+    conditions: Conditions = ()
+    origin: Origin | None = None
+
+    @property
+    def offers(self) -> frozenset[str]:
+        one = bool(self.conditions) and not self.classes  # what depends on a real vector has no marginal
+        chains = {"samples", "chains"} if self.sampler is not None and not one else set()
+        return frozenset(chains | (set() if one else {"scores"}))
+
+    @property
+    def classes(self) -> int:
+        """Number of classes that the energy waits for; 0 if it is not conditional on a class, or bound."""
+        return classes_of(self.conditions)
+
+    def given(self, *y: Any) -> EnergyModel:
+        """The model of E(x | y).
+
+        Args:
+            y: for each condition of the model one value for all rows (an int, a label, a vector), or a tensor with a
+                row for each example.
+
+        Raises:
+            UserError: if the model is not conditional, or y is of another kind, width or range.
+        """
+        require(len(self.conditions) > 0, "the model is not conditional, or bound already")
+        y = y[0] if len(y) == 1 and isinstance(y[0], tuple) else y
+        parts = check_conditions(y, self.conditions)
+        rows = [len(getattr(kind, "shape", ())) for kind in self.conditions]
+        parts = [p[None] if n and p.ndim == n else p for p, n in zip(parts, rows, strict=True)]
+        return replace(self, energy=self.energy.given(*parts), conditions=(), origin=None)
+
+    def cycle_classes(self, n: int) -> Energy:
+        """The energy of n rows, row i bound to the class i modulo the number of classes if it waits for one.
+
+        Raises:
+            UserError: if the model waits for another condition than a class.
+        """
+        if self.classes:
+            return self.energy.given(torch.arange(n, device=self.place.device) % self.classes)
+        self._free()
+        return self.energy
+
+    @property
+    def marginal(self) -> Energy:
+        """-log sum_y exp(-E(x, y)) over the classes; the energy itself where there is no condition."""
+        if self.classes:
+            return mixture([self.energy.given(y) for y in range(self.classes)])
+        self._free()
+        return self.energy
+
+    @property
+    def place(self) -> Tensor:
+        """A tensor on the device, and of the dtype, that the energy computes in."""
+        return place_of(self.energy)
+
+    def start(self, n: int, *, generator: Generator | None = None) -> Tensor:
+        """n fresh starts of chains `(n, *event)` in the model's units."""
+        require(n >= 1, f"n must be at least 1, got {n}")
+        return self.spec.domain.start(n, self.spec.event, seeded(generator), self.place.dtype).to(self.place)
+
+    def run_chains(
+        self,
+        start: Tensor,
+        *,
+        steps: int | None = None,
+        generator: Generator | None = None,
+        keep_every: int | None = None,
+    ) -> Samples:
+        """Runs the sampler's kernel from `start`, in the model's units, for its length if `steps` is not given."""
+        sampler = self._sampler()
+        steps = sampler.length if steps is None else steps
+        return sample(self.cycle_classes(len(start)), start, sampler.kernel, steps, seeded(generator), keep_every)
+
+    def sample(self, n: int, *, steps: int | None = None, generator: Generator | None = None) -> Tensor:
+        """n samples `(n, *event)`: the ends of fresh chains, denoised.
+
+        Args:
+            steps: transitions of each chain; the sampler's length if not given.
+            generator: seeds the chains; a fresh seed if not given.
+        """
+        rng, sampler = seeded(generator), self._sampler()
+        start, energy = self.start(n, generator=rng), self.cycle_classes(n)
+        steps = sampler.length if steps is None else steps
+        streams, ends = Streams.of(rng, start), []
+        for rows in chunks(n):
+            whole = len(rows) == shared.CHUNK < n  # a program pays from the second part on
+            part = energy.select(rows), start[rows], sampler.kernel, steps, streams.select(rows)
+            ends.append(sample(*part, engine=sampler.resolved_engine if whole else "eager").x)
+        return self.denoise(torch.cat(ends))
+
+    def denoise(self, x: Tensor) -> Tensor:
+        """Ends of chains in the model's units without the noise of the data (`tasks.denoise`), in the user's units."""
+        energy, times = self.cycle_classes(len(x)), 1 if self.sampler is None else self.sampler.denoise
+        clean = [denoise(energy.select(rows), x[rows], self.noise, times) for rows in chunks(len(x))]
+        return self.spec.domain.decode(torch.cat(clean))
+
+    def restore(
+        self, x: Tensor, free: Tensor, *, steps: int | None = None, generator: Generator | None = None
+    ) -> Tensor:
+        """x `(n, *event)` with the entries where `free` is True drawn from E given the others.
+
+        Args:
+            free: boolean, broadcastable to x.
+        """
+        require(isinstance(free, Tensor) and free.dtype == torch.bool, "free must be a boolean mask")
+        x, rng, sampler = checked(x, self.spec, free), seeded(generator), self._sampler()
+        held = self.spec.domain.encode(x).to(self.place)
+        free = free.to(held.device).expand(held.shape)
+        energy = self.cycle_classes(len(x)).pin(held, free)
+        start = torch.where(free, self.start(len(x), generator=rng), held)
+        end = sample(energy, start, sampler.kernel, sampler.length if steps is None else steps, rng).x
+        made = self.spec.domain.decode(denoise(energy, end, self.noise, sampler.denoise))
+        return torch.where(free, made.to(x), x)
+
+    @torch.no_grad()
+    def score(self, x: Tensor, *, generator: Generator | None = None) -> Tensor:
+        """Marginal energies `(n,)` of x `(n, *event)`, in nats up to a constant; high means out of distribution.
+
+        Raises:
+            UserError: if x is not of the model's event and domain, or a score is not finite.
+        """
+        x, energy = self.spec.domain.encode(checked(x, self.spec)).to(self.place), self.marginal
+        scores = torch.cat([energy.select(rows)(x[rows]) for rows in chunks(len(x))])
+        lost = int((~scores.isfinite()).sum())
+        require(lost == 0, f"{lost} of {len(x)} scores are not finite: the model has diverged, or x lies far outside")
+        return scores
+
+    def film(self, *, generator: Generator | None = None) -> Tensor:
+        """The way of eight chains from noise, `(8, frames, *event)`, at steps that grow by one factor.
+
+        The last frame is the end of the chain, denoised.
+        """
+        rng, length = seeded(generator), self._sampler().length
+        start = self.start(FILM_CHAINS, generator=rng)
+        trace = self.run_chains(start, generator=rng, keep_every=1).trace
+        assert trace is not None
+        path = torch.cat([start[None], trace])
+        frames = torch.logspace(0, math.log10(length + 1.0), FILM_FRAMES - 1, device="cpu").round().long() - 1
+        shown = self.spec.domain.decode(path[frames].flatten(0, 1)).unflatten(0, (len(frames), -1))
+        return torch.cat([shown, self.denoise(path[-1])[None]]).transpose(0, 1)
+
+    def to(self, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> EnergyModel:
+        """A copy on another device, or of another floating-point type."""
+        return replace(self, energy=moved(self.energy, device, dtype))
+
+    def export(self, file: Path | str) -> None:
+        """Writes weights and settings into one file, which `load` reads."""
+        shared.export(self.origin, file)
+
+    def _sampler(self) -> Sampler:
+        if self.sampler is None:
+            raise UserError(
+                "this model has no sampler: give train one (sampler=...), or use sample(model.energy, start, kernel, n)"
+            )
+        return self.sampler
+
+    def _free(self) -> None:
+        told = " and ".join(map(str, self.conditions))
+        require(not self.conditions, f"the model is conditional on {told}: bind it with model.given(...) first")

@@ -1,0 +1,108 @@
+"""A model in one file: safetensors with a header that is checked before anything is built."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from energybased.data import DataSpec
+from energybased.errors import UserError, require
+from energybased.settings import from_json, to_json
+
+FORMAT, FORMAT_VERSION = "energybased-model", 2
+FIRST_FORMAT = "energybased-model-1"  # of version 0.1, without a checksum
+
+
+class Stored(NamedTuple):
+    """What a file holds."""
+
+    settings: Any  # of the recipe, as JSON
+    spec: Any  # of the data, as JSON
+    weights: dict[str, Tensor]  # "part/name" -> tensor
+    version: int
+
+
+def write_model(file: Path, settings: Any, spec: DataSpec, parts: Mapping[str, nn.Module], half: bool = False) -> None:
+    """Writes settings, spec and the weights of all parts.
+
+    Raises:
+        UserError: if nothing can be written, or weights are not finite.
+    """
+    weights = {f"{part}/{name}": v for part, m in parts.items() for name, v in m.state_dict().items()}
+    lost = [name for name, v in weights.items() if v.is_floating_point() and not bool(v.isfinite().all())]
+    require(not lost, f"the model has weights that are not finite: {', '.join(lost[:3])}")
+    weights = {name: v.half() if half and v.is_floating_point() else v for name, v in weights.items()}
+    weights = {name: v.detach().cpu().contiguous() for name, v in weights.items()}
+    texts = {"recipe": json.dumps(settings), "spec": json.dumps(to_json(spec))}
+    header = {"format": FORMAT, "format_version": str(FORMAT_VERSION), "energybased": version("energybased"), **texts}
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        save_file(weights, file, metadata={**header, "sha256": digest(texts, weights)})
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"cannot write the model {file}: {error}") from error
+
+
+def read_model(file: Path) -> Stored:
+    """What `write_model` wrote, in this version or the one before.
+
+    Raises:
+        UserError: if it is not a model, of a later format, not as it was written, or holds weights that are not finite.
+    """
+    try:
+        with safe_open(file, framework="pt") as stored:
+            header: Mapping[str, str] = stored.metadata() or {}
+            weights = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError, ValueError) as error:
+        raise UserError(f"{file} is not a model: {error}") from error
+    kind = header.get("format")
+    require(kind in (FORMAT, FIRST_FORMAT), f"{file} is not a model that energybased exported")
+    number = int(header.get("format_version", "1")) if header.get("format_version", "1").isdigit() else 0
+    told = f"{file} has format_version {header.get('format_version')}; this version reads up to {FORMAT_VERSION}"
+    require(1 <= number <= FORMAT_VERSION, told)
+    try:
+        settings = json.loads(header["recipe"])
+        if number == 1:
+            spec, weights = {"event": json.loads(header["event"])}, {f"energy/{k}": v for k, v in weights.items()}
+        else:
+            same = header["sha256"] == digest({name: header[name] for name in ("recipe", "spec")}, weights)
+            require(same, f"{file} is not as it was written (cut short or edited)")
+            spec = json.loads(header["spec"])
+    except (KeyError, json.JSONDecodeError) as error:
+        raise UserError(f"the header of {file} cannot be read: {error}") from error
+    lost = [name for name, v in weights.items() if v.is_floating_point() and not bool(v.isfinite().all())]
+    require(not lost, f"{file} holds weights that are not finite: {', '.join(lost[:3])}")
+    return Stored(settings, spec, weights, number)
+
+
+def read_spec(value: Any, where: str) -> DataSpec:
+    """The spec that `to_json` wrote."""
+    try:
+        return from_json(DataSpec, value)
+    except (TypeError, ValueError, AttributeError) as error:
+        raise UserError(f"what {where} says of its data cannot be read: {error}") from error
+
+
+def fill(module: nn.Module, weights: Mapping[str, Tensor], where: str) -> None:
+    """Loads weights into a module; raises `UserError` if names or shapes differ."""
+    wanted = {name: tuple(v.shape) for name, v in module.state_dict().items()}
+    there = {name: tuple(v.shape) for name, v in weights.items()}
+    require(wanted == there, f"the weights of {where} do not fit the networks of its recipe")
+    module.load_state_dict(dict(weights))
+
+
+def digest(texts: Mapping[str, str], weights: Mapping[str, Tensor]) -> str:
+    """A SHA-256 of settings and weights."""
+    found = hashlib.sha256(json.dumps(dict(texts), sort_keys=True).encode())
+    for name, value in sorted(weights.items()):
+        found.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
+        found.update(value.contiguous().flatten().view(torch.uint8).numpy().data)
+    return found.hexdigest()

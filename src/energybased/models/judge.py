@@ -1,0 +1,74 @@
+"""A judge: a trained classifier by which samples are measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NoReturn
+
+import torch
+from torch import Generator, Tensor
+
+from energybased.data import DataSpec
+from energybased.errors import UserError, require
+from energybased.models.model import Origin, checked, moved, place_of
+from energybased.networks.judge import JudgeNetwork
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A classifier in eval mode.
+
+    Args:
+        network: its logits and features.
+        spec: shape, domain and classes of the data that it was trained on.
+        origin: what it was made of, for `export`.
+    """
+
+    network: JudgeNetwork
+    spec: DataSpec
+    origin: Origin | None = None
+
+    @property
+    def offers(self) -> frozenset[str]:
+        return frozenset({"scores", "features"})
+
+    @property
+    def classes(self) -> int:
+        """A judge tells classes apart, and waits for none."""
+        return 0
+
+    def features(self, x: Tensor) -> Tensor:
+        """`(n, 64)`, of pictures `(n, channels, height, width)`."""
+        return self.network.features(x.to(place_of(self.network)))
+
+    def probabilities(self, x: Tensor) -> Tensor:
+        """`(n, classes)`, of pictures `(n, channels, height, width)`."""
+        return self.network.probabilities(x.to(place_of(self.network)))
+
+    def accuracy(self, x: Tensor, y: Tensor) -> float:
+        """The share of pictures whose likeliest class is theirs."""
+        return float((self.probabilities(x).argmax(1).to(y.device) == y).float().mean())
+
+    def score(self, x: Tensor, *, generator: Generator | None = None) -> Tensor:
+        """-log max_y p(y | x), `(n,)`; high means out of distribution (Hendrycks & Gimpel 2017)."""
+        return -self.probabilities(checked(x, self.spec)).max(1).values.log()
+
+    def sample(self, n: int, *, generator: Generator | None = None) -> NoReturn:
+        raise UserError("a judge is a classifier: it draws no samples")
+
+    def given(self, *y: Any) -> NoReturn:
+        raise UserError("a judge is a classifier: it is not conditional")
+
+    def film(self, *, generator: Generator | None = None) -> NoReturn:
+        raise UserError("a judge is a classifier: it draws no samples")
+
+    def to(self, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> Judge:
+        """A copy on another device, or of another floating-point type."""
+        return replace(self, network=moved(self.network, device, dtype))
+
+    def export(self, file: Path | str) -> None:
+        """Writes weights, in half precision, and settings into one file, which `load` reads."""
+        require(self.origin is not None, "only a judge as it was trained or loaded can be exported")
+        assert self.origin is not None
+        self.origin.export(file, half=True)

@@ -1,0 +1,67 @@
+"""The recipe of a network, an objective and phases of the user's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from torch import nn
+from tyro.conf import Suppress
+
+from energybased.data import DataSet, DataSpec
+from energybased.energies import as_energy
+from energybased.errors import UserError, require
+from energybased.models import EnergyModel, Sampler
+from energybased.recipes.recipe import Recipe
+from energybased.settings import Given, to_json
+from energybased.training import Phase
+
+LENGTH = 10  # times the steps of a training chain: a fresh chain, where nothing else is said
+
+
+@dataclass(frozen=True)
+class CustomRecipe(Recipe):
+    """A network of the user's own with its objective; made by `train(energy=...)`.
+
+    Args:
+        energy: a module that maps x, or x and y, to `(batch,)`; a run names it, and it is given again to load it.
+        objective: what is minimised.
+        sampler: how the trained model is sampled; the chains of the objective, ten times as long, if not given.
+        stages: phases of the user's own, instead of one.
+    """
+
+    recipe: Suppress[str] = "custom"
+    conditional: bool | None = None
+    energy: Any = None
+    objective: Any = None
+    sampler: Sampler | None = None
+    stages: Any = ()
+
+    def build(self, spec: DataSpec) -> dict[str, nn.Module]:
+        if isinstance(self.energy, Given):
+            raise UserError(f"the run was trained on a {self.energy.name} of your own: pass it, load(path, energy=...)")
+        return {"energy": as_energy(self.energy)}
+
+    def settings(self) -> Any:
+        try:
+            objective = to_json(self.objective)
+        except UserError:  # it is given again with the network
+            objective = {"given": type(self.objective).__name__}
+        return {**to_json(replace(self, objective=None, stages=())), "objective": objective}
+
+    def phases(self, data: DataSet | None) -> list[Phase]:
+        require(bool(self.stages) or self.objective is not None, "train needs an objective, or phases")
+        return list(self.stages) or [self.phase(self.objective)]
+
+    def model(self, parts: Mapping[str, nn.Module], spec: DataSpec) -> EnergyModel:
+        conditions = self.seen(spec).conditions
+        return EnergyModel(as_energy(parts["energy"]), spec, self.chains, self.data_noise, conditions)
+
+    @property
+    def chains(self) -> Sampler | None:
+        """How the model is sampled; None if nobody said."""
+        kernel, steps = getattr(self.objective, "kernel", None), getattr(self.objective, "steps", None)
+        if self.sampler is not None or kernel is None or steps is None:
+            return self.sampler
+        return Sampler(kernel, steps, LENGTH * steps)

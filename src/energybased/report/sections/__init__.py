@@ -1,0 +1,26 @@
+"""Sections of a report, one a file. A new one is a file here and a line in `SECTIONS`, in the order of the page."""
+
+from energybased.report.section import Section
+from energybased.report.sections.composition import Composition
+from energybased.report.sections.film import Film
+from energybased.report.sections.measurements import Measurements
+from energybased.report.sections.reconstructions import Reconstructions
+from energybased.report.sections.repeat import Repeat
+from energybased.report.sections.samples import Samples
+from energybased.report.sections.scores import Scores
+from energybased.report.sections.stages import Stages
+from energybased.report.sections.training import Training
+
+SECTIONS: tuple[Section, ...] = (
+    Samples(),
+    Measurements(),
+    Film(),
+    Stages(),
+    Reconstructions(),
+    Scores(),
+    Composition(),
+    Training(),
+    Repeat(),
+)
+
+__all__ = ["SECTIONS"]

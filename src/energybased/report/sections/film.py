@@ -1,0 +1,24 @@
+"""How samples come about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from energybased.data.pictures import grid
+from energybased.report.page import picture
+from energybased.report.section import Told
+
+
+class Film:
+    """The way of a few chains from noise."""
+
+    title: ClassVar[str] = "From noise to a sample"
+    needs: ClassVar[tuple[str, ...]] = ("chains", "samples", "pictures")
+
+    def bodies(self, told: Told) -> Iterator[str]:
+        strip = told.subject.model.film(generator=told.subject.rng())
+        chains, frames = strip.shape[:2]
+        steps = told.subject.model.sampler.length
+        caption = f"{chains} chains of {steps} steps, at steps that grow by one factor; the last frame is denoised"
+        yield picture(grid(strip.flatten(0, 1), columns=frames), caption)

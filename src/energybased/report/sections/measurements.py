@@ -1,0 +1,56 @@
+"""What was measured."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator
+from typing import ClassVar
+
+from energybased.report.page import note
+from energybased.report.section import Told
+
+NAMES = {
+    "fd": "Fréchet distance (judge)",
+    "fd_buffer": "Fréchet distance, chains of the replay buffer",
+    "fd_long": "Fréchet distance, chains ten times as long",
+    "fd_posterior": "Fréchet distance, posteriors of training data",
+    "mse": "reconstruction error",
+    "auprc": "held-out class, average precision",
+    "confident": "share that the judge is sure of",
+    "class_entropy": "entropy of the judge's classes, nats",
+    "energy_distance": "energy distance",
+    "accuracy": "accuracy",
+}
+
+
+class Measurements:
+    """The rows of results.json as a table."""
+
+    title: ClassVar[str] = "Measurements"
+    needs: ClassVar[tuple[str, ...]] = ()
+
+    def bodies(self, told: Told) -> Iterator[str]:
+        if not told.rows:
+            return
+        cells = ""
+        for row in told.rows:
+            mark = ' class="ours"' if row.system == told.subject.system else ""
+            words = (NAMES.get(row.metric) or named(row.metric), row.system)
+            texts = "".join(f"<td>{html.escape(text)}</td>" for text in words)
+            cells += (
+                f'<tr{mark}>{texts}<td class="number">{row.value:.3f}</td><td>{html.escape(row.protocol)}</td></tr>'
+            )
+        head = "".join(f"<th>{name}</th>" for name in ("metric", "system", "value", "protocol"))
+        yield f"<table><tr>{head}</tr>{cells}</table>"
+        if any(row.metric.startswith("fd") for row in told.rows):
+            yield note("Fréchet distance to held-out data in the features of a small classifier; less is better.")
+        if any(row.metric.startswith("auroc") for row in told.rows):
+            yield note("AUROC: held-out data against as many changed copies; 1 is perfect, 0.5 is chance.")
+
+
+def named(metric: str) -> str:
+    """A metric in words."""
+    kind, _, rest = metric.partition("_")
+    if kind == "auroc":
+        return f"AUROC, {rest}"
+    return f"Fréchet distance after {rest.split('_')[1]} stages" if metric.startswith("fd_stage_") else metric

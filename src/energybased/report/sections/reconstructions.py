@@ -1,0 +1,32 @@
+"""What a latent model makes of held-out data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+import torch
+
+from energybased.data.pictures import grid
+from energybased.report.page import picture
+from energybased.report.section import Told
+
+COLUMNS = 10
+
+
+class Reconstructions:
+    """Held-out pictures, their reconstructions, and the straight lines between their latent vectors."""
+
+    title: ClassVar[str] = "Reconstructions and interpolations"
+    needs: ClassVar[tuple[str, ...]] = ("latent vectors", "pictures", "held-out data")
+
+    def bodies(self, told: Told) -> Iterator[str]:
+        model, x = told.subject.model, told.subject.test[:COLUMNS]
+        z = model.sample_posterior(x, generator=told.subject.rng())
+        yield picture(grid(torch.cat([x, model.generate(z)]), columns=len(x)), "held-out data, and g(z) below them")
+        pairs = len(z) // 2
+        way = torch.linspace(0, 1, COLUMNS)[None, :, None].to(z)
+        between = torch.lerp(z[:pairs, None], z[pairs : 2 * pairs, None], way)
+        yield picture(
+            grid(model.generate(between.flatten(0, 1)), columns=COLUMNS), "g(z) on straight lines between posteriors"
+        )

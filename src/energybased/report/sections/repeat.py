@@ -1,0 +1,33 @@
+"""How to repeat a run."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Iterator
+from typing import ClassVar
+
+from energybased.errors import UserError
+from energybased.recipes import find_recipe, read_recipe
+from energybased.report.section import Told
+from energybased.settings import differences
+
+
+class Repeat:
+    """The command that makes the run again, and every setting."""
+
+    title: ClassVar[str] = "How to repeat it"
+    needs: ClassVar[tuple[str, ...]] = ()
+
+    def bodies(self, told: Told) -> Iterator[str]:
+        facts = told.run.recipe
+        command = told.command
+        if not command:
+            recipe = read_recipe(facts["settings"])
+            try:
+                command = " ".join(["ebm train", recipe.recipe, *differences(recipe, find_recipe(recipe.recipe))])
+            except UserError:  # a recipe of the user's own
+                command = f"# trained in Python: energybased.train, recipe {recipe.recipe}"
+        yield f"<pre>{html.escape(command)}</pre>"
+        settings = html.escape(json.dumps(facts, indent=1))
+        yield f"<details><summary>every setting</summary><pre>{settings}</pre></details>"

@@ -1,0 +1,40 @@
+"""How a prior was learned, stage by stage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+import torch
+
+from energybased.data.pictures import grid
+from energybased.report.charts import clouds
+from energybased.report.page import note, picture
+from energybased.report.section import Told
+
+SHOWN, DRAWN = 2000, 16  # latent vectors in a cloud; draws that go through the stages
+
+
+class Stages:
+    """Samples of the prior after each stage, beside posteriors of the data."""
+
+    title: ClassVar[str] = "The prior, stage by stage"
+    needs: ClassVar[tuple[str, ...]] = ("stages", "latent vectors", "held-out data")
+
+    def bodies(self, told: Told) -> Iterator[str]:
+        subject, model = told.subject, told.subject.model
+        active = [k + 1 for k, counts in enumerate(model.prior.active) if counts]
+        inferred = model.sample_posterior(subject.train(SHOWN), generator=subject.rng())
+        groups = {
+            f"{k} stages" if k else "base": model.sample_prior(SHOWN, stages=k, generator=subject.rng())
+            for k in (0, *active)
+        }
+        groups["data: posteriors"] = inferred
+        if model.dim > 1:
+            centre = inferred.mean(0)
+            _, _, axes = torch.linalg.svd(inferred - centre, full_matrices=False)
+            yield clouds({name: (z - centre) @ axes[:2].T for name, z in groups.items()})
+            yield note("Samples of the prior along the two widest directions of the data's posteriors.")
+        if active and subject.has("pictures"):
+            strip = model.film(n=DRAWN, generator=subject.rng()).transpose(0, 1)
+            yield picture(grid(strip.flatten(0, 1), columns=DRAWN), "draws of the base (top) through the stages")

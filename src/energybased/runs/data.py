@@ -1,0 +1,93 @@
+"""The data of a run: named by its settings, or kept in its folder where they were given in Python."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from energybased.conditions import joined, tensors
+from energybased.data import DataSet, DataSpec, Split, as_dataset
+from energybased.errors import UserError, require
+from energybased.recipes import Recipe
+from energybased.settings import from_json, to_json
+from energybased.training import Run
+
+FILE, LARGEST = "data.safetensors", 1 << 28  # bytes of given data that a run keeps
+SPLITS = ("train", "validation", "test")
+
+
+def run_data(run: Run, recipe: Recipe, given: Any = None) -> DataSet:
+    """The data of a run, which must be those that it began with.
+
+    Args:
+        given: the data again, if the run does not keep them.
+
+    Raises:
+        UserError: if they are not there, or are others.
+    """
+    file = run.path / FILE
+    if given is not None:
+        found = as_dataset(given)
+        require(found is not None, "the data must be given again as they were: a DataSet, an array, a pair or a frame")
+        assert found is not None
+        data = recipe.prepare(found)
+    elif file.is_file():
+        data = recipe.prepare(read_data(file))
+    else:
+        named = run.recipe["data"] == "named"
+        require(named, f"the data of {run.path} were given in Python: give them again, with data=...")
+        data = recipe.load_data()
+    same = data.sha256() == run.recipe["data_sha256"]
+    require(same, f"the data {recipe.data or data.name!r} are not those the run began with")
+    return data
+
+
+def keep_data(run: Run, data: DataSet) -> None:
+    """Writes data that were given in Python into the run, if they are small."""
+    there = [t for split in data.splits for t in (split.x, *tensors(split.y))]
+    if sum(t.numel() * t.element_size() for t in there) <= LARGEST:
+        write_data(run.path / FILE, data)
+
+
+def write_data(file: Path, data: DataSet) -> None:
+    """A data set as one safetensors file."""
+    arrays: dict[str, Tensor] = {}
+    for name, split in zip(SPLITS, data.splits, strict=True):
+        taken = split.take()
+        arrays |= {f"{name}/x": taken.x, **{f"{name}/y{i}": t for i, t in enumerate(tensors(taken.y))}}
+    try:
+        save_file(
+            {name: value.contiguous() for name, value in arrays.items()},
+            file,
+            metadata={"spec": json.dumps(to_json(data.spec)), "notes": json.dumps(data.notes)},
+        )
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"cannot write the data into {file}: {error}") from error
+
+
+def read_data(file: Path) -> DataSet:
+    """What `write_data` wrote."""
+    try:
+        with safe_open(file, framework="pt") as stored:
+            header = stored.metadata() or {}
+            arrays = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+        spec, notes = from_json(DataSpec, json.loads(header["spec"])), tuple(json.loads(header["notes"]))
+        splits = []
+        for name in SPLITS:
+            y = joined([arrays[key] for key in sorted(arrays) if key.startswith(f"{name}/y")])
+            splits.append(Split(arrays[f"{name}/x"], y))
+    except (OSError, SafetensorError, KeyError, json.JSONDecodeError) as error:
+        raise UserError(f"{file} does not hold the data of a run: {error}") from error
+    return DataSet(spec.name, *splits, spec.domain, spec.conditions, notes)
+
+
+def without_rows(spec: DataSpec, x: Tensor) -> DataSet:
+    """A data set of no rows, for data that come batch by batch: nothing of them is held out."""
+    empty = Split(torch.empty((0, *spec.event), dtype=x.dtype))
+    return DataSet(spec.name, empty, empty, empty, spec.domain, spec.conditions)

@@ -1,0 +1,36 @@
+"""Settings of models that the version before exported, in the words of this one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from energybased.conditions import Classes
+from energybased.data import DataSpec, Pixels
+from energybased.errors import require
+from energybased.models.file import Stored
+from energybased.settings import to_json
+
+RENAMED = {"whole": "train_on_validation", "without": "holdout_class", "pooled": "pooled_split"}
+GONE = {"augment", "max_visits", "dense"}
+
+
+def upgraded(stored: Stored, where: str) -> tuple[Any, Any]:
+    """Recipe and spec of an exported file, as JSON of this version.
+
+    Raises:
+        UserError: if it is of version 0.1 and no energy over pixels.
+    """
+    if stored.version > 1:
+        return stored.settings, stored.spec
+    settings = _renamed(stored.settings)
+    require(settings.get("kind") == "EnergyRecipe", f"{where} was exported by version 0.1: only its energies are read")
+    classes = settings.pop("classes", 0) or 0
+    conditions = (Classes(classes),) if classes else ()
+    spec = DataSpec(tuple(stored.spec["event"]), Pixels(), conditions, str(settings.get("data", "")))
+    return {**settings, "conditional": bool(classes)}, to_json(spec)
+
+
+def _renamed(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {RENAMED.get(name, name): _renamed(item) for name, item in value.items() if name not in GONE}
+    return [_renamed(item) for item in value] if isinstance(value, list) else value
