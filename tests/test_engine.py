@@ -17,7 +17,7 @@ from energybased.networks import MLP, BatchedMLP, BFloat16, Residual, Stage
 from energybased.sampling import KERNELS, Streams, engine
 from energybased.sampling.graph import Graph, loop
 
-CONDITIONAL = NEURAL[2]  # a Gaussian tilted by a network of classes
+CONDITIONAL = NEURAL[1]  # a Gaussian tilted by a network of classes
 ROUNDING = 1e-6  # relative, over one step in float32
 
 
