@@ -97,9 +97,8 @@ def advance(
         with _cached(energy), _progress(steps, progress) as tell:
             while done < steps:
                 kept = keep_every or steps
-                ahead = min(diagnostics.ahead(), kept - done % kept, steps - done, BLOCK)
-                state, tally = run(state, diagnostics.tally, streams, ahead)
-                diagnostics.update(tally, ahead)
+                ahead = min(kept - done % kept, steps - done, BLOCK)
+                state, diagnostics.tally = run(state, diagnostics.tally, streams, ahead, diagnostics.record)
                 done += ahead
                 tell(ahead)
                 if trace is not None and done % kept == 0:
@@ -134,8 +133,7 @@ def sample(
         engine: "eager", or "compiled", which takes seconds to begin and is then several times faster on small
             networks; the same chains up to rounding. What cannot be compiled runs eager, with a warning.
 
-    Chains that do not fit into memory run in halves, with a warning; R-hat is then the larger of the halves', and
-    their effective sample sizes are added.
+    Chains that do not fit into memory run in halves, with a warning.
 
     Raises:
         UserError: if `start` is not a batch of finite floating-point numbers, or if a chain ends in a number
@@ -189,10 +187,7 @@ def _fitting(
 def _joined(a: Samples, b: Samples) -> Samples:
     trace = None if a.trace is None or b.trace is None else torch.cat([a.trace, b.trace], 1)
     momentum = None if a.momentum is None or b.momentum is None else torch.cat([a.momentum, b.momentum])
-    acceptance, movement, gradient = (torch.cat(pair) for pair in zip(a.info[:3], b.info[:3], strict=True))
-    r_hat, ess = torch.maximum(a.info.r_hat, b.info.r_hat), a.info.ess + b.info.ess
-    info = ChainInfo(acceptance, movement, gradient, r_hat, ess)
-    return Samples(torch.cat([a.x, b.x]), trace, info, momentum)
+    return Samples(torch.cat([a.x, b.x]), trace, ChainInfo.join(a.info, b.info), momentum)
 
 
 def _cached(module: nn.Module) -> AbstractContextManager[None]:
