@@ -4,7 +4,7 @@ import copy
 import gc
 import math
 import tracemalloc
-from dataclasses import FrozenInstanceError, replace
+from dataclasses import FrozenInstanceError, dataclass, replace
 
 import pytest
 import torch
@@ -13,7 +13,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from energybased import HMC, MALA, Banana, Gaussian, Langevin, Network, StandardNormal, Underdamped, UserError, sample
 from energybased.energies import MLP
-from energybased.sampling import KERNELS, Streams, adapt, advance
+from energybased.sampling import KERNELS, Info, State, Streams, adapt, advance
 from energybased.sampling.streams import _uniforms
 
 EXACT = (MALA(0.9), HMC(0.5, 4), HMC(0.5, 4, jitter=0))
@@ -345,3 +345,64 @@ def test_streams_are_normal_uniform_and_uncorrelated():
     assert u.min() > 0 and u.max() < 1
     assert abs(u.mean() - 0.5) < 5 * math.sqrt(1 / 12 / u.numel())
     assert abs((u.flatten() * z[:, :, 0].flatten()).mean()) < 5 / math.sqrt(3 * u.numel())
+
+
+def test_normals_of_doubles_are_doubles():
+    """The same streams in both types, and no float64 entry is a float32 number."""
+    single, double = (Streams.of(generator(), torch.zeros(50, 3)) for _ in range(2))
+    x = torch.zeros(50, 3)
+    a, b = single.normal(x), double.normal(x.double())
+    torch.testing.assert_close(a.double(), b, rtol=0, atol=1e-4)
+    assert (b != b.float()).all()
+    u = double.uniform(x.double())
+    assert (u != u.float()).all() and ((u > 0) & (u < 1)).all()
+    torch.testing.assert_close(single.uniform(x).double(), u)
+
+
+@dataclass(frozen=True)
+class Metropolis:
+    """A kernel of the user's own, with torch's functions."""
+
+    scale: float = 1.0
+
+    def init(self, energy, x):
+        return State(x, energy(x))
+
+    def step(self, energy, state, generator):
+        proposal = state.x + self.scale * torch.randn(state.x.shape, generator=generator)
+        value = energy(proposal)
+        moved = torch.rand(len(value), generator=generator) < (state.value - value).exp()
+        value = torch.where(moved, value, state.value)
+        return State(torch.where(moved[:, None], proposal, state.x), value), Info(moved.float(), 0 * value, value)
+
+
+def test_a_kernel_of_ones_own_draws_with_torch():
+    energy, start, kernel = StandardNormal(2), torch.zeros(5000, 2), Metropolis()
+    x = sample(energy, start, kernel, 100, generator()).x
+    assert torch.equal(x, sample(energy, start, kernel, 100, generator()).x)
+    assert not torch.equal(x, sample(energy, start, kernel, 100, generator(1)).x)
+    assert abs(x.double().square().mean() - 1) < 5 * math.sqrt(2 / x.numel())
+    streams = Streams.of(generator(), start)
+    first = sample(energy, start, kernel, 60, streams).x
+    assert torch.equal(x, sample(energy, first, kernel, 40, streams).x)  # resumed
+    parts = [Streams.of(generator(), start).select(rows) for rows in (slice(0, 2500), slice(2500, 5000))]
+    halves = [sample(energy, start[:2500], kernel, 100, part).x for part in parts]
+    assert not torch.equal(*halves)
+    kept = copy.deepcopy(parts[0])
+    assert torch.equal(torch.randn(3, generator=kept), torch.randn(3, generator=parts[0]))
+    assert torch.equal(kept.normal(start[:2500]), parts[0].normal(start[:2500]))
+
+
+@pytest.mark.parametrize("kernel", [*KERNELS, Metropolis()], ids=lambda kernel: type(kernel).__name__)
+def test_the_global_random_state_is_left_alone(kernel):
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    sample(StandardNormal(2), torch.zeros(3, 2), kernel, 5, generator())
+    assert torch.equal(before, torch.get_rng_state())
+    first = sample(StandardNormal(2), torch.zeros(3, 2), kernel, 5).x  # one seed, from the global generator
+    after = torch.get_rng_state()
+    torch.set_rng_state(before)
+    torch.randint(2**62, (1,))
+    assert torch.equal(after, torch.get_rng_state())
+    torch.manual_seed(3)
+    assert torch.equal(first, sample(StandardNormal(2), torch.zeros(3, 2), kernel, 5).x)

@@ -22,7 +22,7 @@ from energybased.sampling.graph import Graph, Steps, loop
 from energybased.sampling.kernel import Kernel, State
 from energybased.sampling.products import PRODUCTS
 from energybased.sampling.split import split
-from energybased.sampling.streams import Streams
+from energybased.sampling.streams import Shape, Streams
 from energybased.sampling.structure import Unfit, structure
 
 Engine = Literal["eager", "compiled"]
@@ -104,10 +104,10 @@ class Counted(Streams):
         super().__init__(keys)
         self.now, self.draws = positions, dict.fromkeys(positions, 0)
 
-    def _next(self, kind: str, width: int, shape: Callable[[Tensor], Tensor]) -> Tensor:
+    def _next(self, kind: str, width: int, shape: Shape, dtype: torch.dtype) -> Tensor:
         position = self.now[kind] + self.draws[kind]
         self.draws[kind] += 1
-        return shape(self.bits(kind, width, position[None]))[0]
+        return shape(self.bits(kind, width, position[None]), dtype)[0]
 
 
 def _program(energy: Energy, kernel: Kernel, state: State, tally: Tally, streams: Streams) -> Program | None:
