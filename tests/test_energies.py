@@ -10,11 +10,15 @@ from energybased import UserError
 from energybased.energies import (
     ANALYTIC,
     NEURAL,
+    Banana,
     Gaussian,
+    GaussianMixture,
     PrincipalGaussian,
+    PrincipalMixture,
     Ratio,
     Ratios,
     Reconstruction,
+    Ring,
     StandardNormal,
     Tilted,
 )
@@ -131,3 +135,58 @@ def test_a_fitted_principal_gaussian_is_that_of_the_covariance(n, dim, rank, rng
     known, fitted = Gaussian(x.mean(0), covariance), PrincipalGaussian.fit(x, rank, 0.1)
     points = 3 * torch.randn(20, dim, generator=rng).double()
     torch.testing.assert_close(fitted.log_prob(points), known.log_prob(points))
+
+
+def test_log_z_of_a_doubled_energy_is_that_of_doubles():
+    """Not that of float32, rounded: its relative error of up to 6e-8 would show."""
+    side = torch.linspace(-9, 9, 1201, dtype=torch.float64)  # a sum over it is an integral up to 1e-12: it is smooth
+    ring = torch.exp(-Ring(2.0, 0.3).double()(torch.cartesian_prod(side, side))).sum() * (side[1] - side[0]) ** 2
+    for energy, expected in (
+        (StandardNormal(3), 1.5 * math.log(2 * math.pi)),
+        (Banana(1.2, 0.4), math.log(2 * math.pi * 1.2)),
+        (Ring(2.0, 0.3), float(ring.log())),
+    ):
+        log_z = energy.double().log_z
+        assert log_z.dtype == torch.float64 and math.isclose(float(log_z), expected, rel_tol=1e-10)
+
+
+def test_a_fitted_mixture_is_scikit_learns(rng):
+    from sklearn.mixture import GaussianMixture as Fit
+
+    x = torch.cat([torch.randn(200, 3, generator=rng), 3 + 0.5 * torch.randn(100, 3, generator=rng)]).double()
+    fitted = GaussianMixture.fit(x, 2, torch.Generator().manual_seed(5), ridge=1e-2)
+    seed = int(torch.randint(2**31, (), generator=torch.Generator().manual_seed(5)))
+    theirs = Fit(2, reg_covar=1e-2, random_state=seed).fit(x.numpy())
+    torch.testing.assert_close(-fitted(x), torch.from_numpy(theirs.score_samples(x.numpy())))
+    assert GaussianMixture.fit(x.float(), 2, rng).means.dtype == torch.float32
+    joined = GaussianMixture.join([fitted, moments_of(x)], [1.0, 3.0])
+    torch.testing.assert_close(
+        joined(x), -torch.logaddexp(-fitted(x) + math.log(0.25), -moments_of(x)(x) + math.log(0.75))
+    )
+    with pytest.raises(UserError, match="too few"):
+        GaussianMixture.fit(x[:2], 3, rng)
+
+
+def moments_of(x):
+    return GaussianMixture(x.mean(0)[None], torch.cov(x.T)[None])
+
+
+def test_a_principal_mixture_is_the_mixture_of_the_components_and_noise_in_the_rest(rng):
+    """The density by scikit-learn: its principal components, its mixture of them, its noise variance for the rest."""
+    from sklearn.decomposition import PCA
+    from sklearn.mixture import GaussianMixture as Fit
+
+    x = (torch.randn(300, 6, generator=rng) @ torch.randn(6, 6, generator=rng)).double()
+    x[:100] += 4
+    fitted = PrincipalMixture.fit(x, 2, 3, torch.Generator().manual_seed(5), ridge=1e-3)
+    space = PCA(3, svd_solver="covariance_eigh").fit(x.numpy())
+    z, variance = space.transform(x.numpy()), space.noise_variance_
+    seed = int(torch.randint(2**31, (), generator=torch.Generator().manual_seed(5)))
+    rest = ((x.numpy() - space.inverse_transform(z)) ** 2).sum(1) / (2 * variance) + 1.5 * math.log(
+        2 * math.pi * variance
+    )
+    expected = rest - Fit(2, reg_covar=1e-3, random_state=seed).fit(z).score_samples(z)
+    torch.testing.assert_close(fitted(x), torch.from_numpy(expected))
+    assert PrincipalMixture.fit(x.float(), 2, 3, rng)(x.float()).dtype == torch.float32
+    with pytest.raises(UserError, match="rank must be"):
+        PrincipalMixture.fit(x, 2, 6, rng)

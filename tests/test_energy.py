@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -32,8 +33,75 @@ def test_linear_combinations():
         (sum([A, B, A]), 2 * a + b),
         (mean([A, B]), (a + b) / 2),
         (0.5 * (A + 2 * B) - A, b - a / 2),
+        (A / 2, a / 2),
+        (A + 1.0, a + 1),
+        (1 + A, a + 1),
+        (A - 1.0, a - 1),
+        (1.0 - A, 1 - a),
+        (3 * (A + 1.0) - (B + 2.0), 3 * a - b + 1),
+        (np.float64(2) * A, 2 * a),
+        (A * torch.tensor(2.0), 2 * a),
+        (torch.tensor(2.0) * A, 2 * a),
+        (A / torch.tensor(2.0), a / 2),
+        (torch.arange(5.0) * A + B, torch.arange(5.0) * a + b),
     ]:
         torch.testing.assert_close(energy(X), expected)
+    with pytest.raises(TypeError):
+        A + "b"
+
+
+def test_a_weight_for_each_row_follows_its_rows():
+    weighted = A * torch.arange(5.0) + 1.0
+    values = weighted(X)
+    torch.testing.assert_close(weighted.select([1, 3])(X[[1, 3]]), values[[1, 3]])
+    torch.testing.assert_close(weighted.expand(2)(X.repeat_interleave(2, 0)), values.repeat_interleave(2))
+    torch.testing.assert_close((A * torch.tensor(3.0)).select([0]).expand(2)(X[[0, 0]]), 3 * A(X[[0, 0]]))
+
+
+def half_square(x):
+    return 0.5 * x.square().sum(1)
+
+
+def test_functions_and_modules_are_taken_for_energies():
+    module = nn.Sequential(nn.Linear(3, 1), nn.Flatten(0))
+    a, b = A(X), module(X)
+    for energy, expected in [
+        (A + half_square, 2 * a),
+        (half_square + A, 2 * a),
+        (A - module, a - b),
+        (half_square - 2 * B, a - 2 * B(X)),
+        (sum([module, A], B), b + a + B(X)),
+        (mean([half_square, module]), (a + b) / 2),
+        (A | half_square, a - math.log(2)),
+        (half_square | A, a - math.log(2)),
+        (mixture([half_square, module]), -torch.logaddexp(-a, -b)),
+    ]:
+        torch.testing.assert_close(energy(X), expected)
+
+
+def test_arrays_are_taken_for_tensors():
+    x, y = X.numpy(), np.arange(5.0, dtype=np.float32)
+    free = np.array([True, False, True])
+    torch.testing.assert_close(A.pin(x, free)(X + 1), A.pin(X, torch.from_numpy(free))(X + 1))
+    torch.testing.assert_close(Shifted().given(y)(X), Shifted()(X, torch.from_numpy(y)))
+    torch.testing.assert_close(mixture([A, B], np.zeros(2))(X), (A | B)(X))
+    torch.testing.assert_close(Gaussian(np.ones(3), 2 * np.eye(3))(X.double()), B(X).double())
+    assert (Gaussian([1.0, 1.0, 1.0], 2 * np.eye(3))(X) == B(X)).all()
+
+
+def test_a_printed_energy_shows_what_it_is_made_of():
+    held = A.pin(X, torch.tensor([True, False, True])).given(torch.zeros(5, 2))
+    printed = str(A + 2.0 * B + half_square + 0.5) + str(mixture([A, B], [0.0, -1.5])) + str(held)
+    for words in (
+        "weights=(1, 2, 1), constant=0.5",
+        "StandardNormal(dim=3)",
+        "Gaussian(dim=3)",
+        "half_square",
+        "log_weights=(0, -1.5)",
+        "y0=(5, 2)",
+        "10 of 15 entries free",
+    ):
+        assert words in printed
 
 
 def test_product_of_gaussians_is_a_gaussian():
@@ -113,6 +181,11 @@ def test_value_and_grad_keeps_a_graph_only_in_grad_mode():
         (lambda: Network(nn.Linear(3, 1))(X), ["(5,)", "(5, 1)"]),
         (lambda: Shifted().given(torch.arange(4.0))(X), ["4 rows", "has 5"]),
         (lambda: Shifted().given(1).given(2), ["already bound"]),
+        (lambda: (A * torch.ones(4))(X), ["4 rows", "has 5"]),
+        (lambda: A * torch.ones(5, 1), ["(batch,)", "(5, 1)"]),
+        (lambda: mean([A, 3]), ["3 is not an energy"]),
+        (lambda: mixture([A, StandardNormal]), ["is not an energy"]),
+        (lambda: (A + (lambda x: 1.0))(X), ["(5,)", "float"]),
         (lambda: A.pin(X, torch.ones(3)), ["boolean"]),
         (lambda: A.pin(X, torch.ones(4, dtype=torch.bool)), ["(4,)", "(5, 3)"]),
         (lambda: mixture([A, B], [0.0]), ["2 energies", "(1,)"]),

@@ -17,7 +17,7 @@ from energybased.networks import MLP, BatchedMLP, BFloat16, Residual, Stage
 from energybased.sampling import KERNELS, Streams, engine
 from energybased.sampling.graph import Graph, loop
 
-CONDITIONAL = NEURAL[2]  # a Gaussian tilted by a network of classes
+CONDITIONAL = NEURAL[1]  # a Gaussian tilted by a network of classes
 ROUNDING = 1e-6  # relative, over one step in float32
 
 
@@ -45,7 +45,9 @@ def same(compiled, eager, tolerance=ROUNDING):
 
 @pytest.mark.parametrize("kernel", KERNELS, ids=lambda kernel: type(kernel).__name__)
 def test_one_step_is_the_eager_one(kernel):
-    same(*ends(Network(MLP(64, (16,), 10)).given(torch.arange(8)), kernel))
+    energy, state = Network(MLP(64, (16,), 10)).given(torch.arange(8)), torch.get_rng_state()
+    same(*ends(energy, kernel))
+    assert torch.equal(state, torch.get_rng_state())  # compiling leaves the global generator alone as well
     assert len(engine._programs) == 1 and None not in engine._programs.values()
 
 
@@ -78,6 +80,25 @@ def test_every_energy_can_be_compiled(traced):
     ratios = StandardNormal(2) + Ratios(BatchedMLP(2, (4,), 3), torch.ones(2), after=1)
     same(*ends(ratios, Langevin.overdamped(0.1), 3, event=(2,)), 3 * ROUNDING)
     assert len(engine._programs) == 2 + len(ANALYTIC) + len(NEURAL) and None not in engine._programs.values()
+
+
+def test_doubles_and_algebra_can_be_compiled(traced):
+    energy = StandardNormal(2).double() * torch.arange(1.0, 9.0) + 1.0
+    start = torch.rand(8, 2, generator=generator(1)).double()
+    for kernel in KERNELS:
+        compiled, eager = (sample(energy, start, kernel, 5, generator(2), engine=e) for e in ("compiled", "eager"))
+        torch.testing.assert_close(compiled.x, eager.x, rtol=1e-12, atol=1e-12)
+    assert None not in engine._programs.values()
+
+
+def test_a_compiled_chain_reports_as_the_eager_one(traced):
+    start = torch.rand(8, 2, generator=generator(1))
+    reports = [
+        sample(StandardNormal(2), start, Langevin.overdamped(0.5), 450, generator(2), engine=name).info
+        for name in ("compiled", "eager")
+    ]
+    for name in ("states", "energies", "r_hat", "ess", "ess_tail", "energy_ess"):
+        torch.testing.assert_close(*(getattr(report, name) for report in reports), rtol=1e-3, atol=1e-4)
 
 
 def test_what_is_shared_makes_another_program(traced):
@@ -302,7 +323,7 @@ def test_a_captured_step_is_the_step(monkeypatch):
     run = Graph(step, [torch.tensor(2.0)], [torch.zeros(3), torch.zeros(3), torch.tensor(0)])
     for a, steps in ((1.5, 4), (-0.5, 1), (0.7, 0)):  # other tensors than those that it was captured with
         fixed, moving = [torch.tensor(a)], [torch.rand(3, generator=generator()), torch.ones(3), torch.tensor(5)]
-        for mine, expected in zip(run(fixed, moving, steps), loop(step)(fixed, moving, steps), strict=True):
+        for mine, expected in zip(run(fixed, moving, steps, len), loop(step)(fixed, moving, steps, len), strict=True):
             assert torch.equal(mine, expected)
 
 

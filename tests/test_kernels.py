@@ -4,7 +4,7 @@ import copy
 import gc
 import math
 import tracemalloc
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, dataclass, replace
 
 import pytest
 import torch
@@ -13,10 +13,10 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from energybased import HMC, MALA, Banana, Gaussian, Langevin, Network, StandardNormal, Underdamped, UserError, sample
 from energybased.energies import MLP
-from energybased.sampling import KERNELS, Streams, adapt, advance
+from energybased.sampling import KERNELS, Info, State, Streams, adapt, advance
 from energybased.sampling.streams import _uniforms
 
-EXACT = (MALA(0.9), HMC(0.5, 4))
+EXACT = (MALA(0.9), HMC(0.5, 4), HMC(0.5, 4, jitter=0))
 
 
 def generator(seed=0):
@@ -95,6 +95,24 @@ def test_exact_kernels_keep_the_density(kernel):
         for f in (lambda x: x, torch.square, lambda x: x[:, :1] * x[:, 1:]):
             error = (standard_error(f(x)).square() + standard_error(f(exact)).square()).sqrt()
             assert ((f(x).mean(0) - f(exact).mean(0)).abs() < 5 * error).all(), kernel
+
+
+def test_hmc_does_not_resonate():
+    """Ten steps of pi / 10 are half a period of a standard normal: x goes to -x, and the chain keeps its |x|.
+
+    From starts at a tenth of the scale, the variances of ten Gaussians come to be those of the density. A mean square
+    over n chains has the relative standard error sqrt(2 / n).
+    """
+    n, scales = 4000, torch.logspace(-1, 0, 10)
+    start = 0.1 * torch.randn(n, 10, generator=generator(1))
+    normal, resonant = StandardNormal(1), HMC(math.pi / 10, 10)
+    stuck = sample(normal, start[:, :1], replace(resonant, jitter=0.0), 100, generator(2))
+    assert stuck.x.var() < 0.1 and stuck.info.acceptance.mean() > 0.99
+    x = sample(normal, start[:, :1], resonant, 100, generator(2)).x.double()
+    assert abs(x.square().mean() - 1) < 5 * math.sqrt(2 / n)
+    energy = Gaussian(torch.zeros(10), scales.square().diag())
+    x = sample(energy, start * scales, HMC(0.1, 10), 300, generator(2)).x.double() / scales
+    assert ((x.square().mean(0) - 1).abs() < 5 * math.sqrt(2 / n)).all()
 
 
 @pytest.mark.parametrize("kernel", EXACT, ids=str)
@@ -215,16 +233,6 @@ def test_diagnostics():
     assert sample(energy, start, MALA(0.1), 1, generator()).info.r_hat.isnan().all()
 
 
-def test_effective_sample_size_of_a_known_chain():
-    """AR(1) with coefficient a = 1 - s^2/2 has n (1 - a)/(1 + a) effective samples; batch means are good to 30 %."""
-    s, steps, chains = 1.0, 2000, 40
-    a = 1 - s * s / 2
-    start = math.sqrt(1 / (1 - s * s / 4)) * torch.randn(chains, 1, generator=generator())
-    ess = sample(StandardNormal(1), start, Langevin.overdamped(s), steps, generator(1)).info.ess
-    expected = chains * steps * (1 - a) / (1 + a)
-    assert abs(ess / expected - 1) < 0.5  # 80 half-chain means: a relative sd of sqrt(2/79) = 0.16, three of them
-
-
 def test_a_long_chain_takes_no_more_memory():
     """What Python and torch hold after 3,000 steps is what they hold after 300: no state piles up."""
     energy, start = StandardNormal(4), torch.zeros(8, 4)
@@ -263,7 +271,8 @@ def test_chains_that_do_not_fit_into_memory_run_in_parts():
         parts = sample(energy, start, kernel, 40, torch.Generator().manual_seed(0), keep_every=20)
     for a, b in ((whole.x, parts.x), (whole.trace, parts.trace), (whole.info.movement, parts.info.movement)):
         torch.testing.assert_close(a, b)
-    assert parts.info.ess.shape == (2,)
+    for name in ("r_hat", "ess", "ess_tail", "energy_r_hat", "energy_ess"):
+        torch.testing.assert_close(getattr(parts.info, name), getattr(whole.info, name))
     energy.rows = 0
     with pytest.raises(RuntimeError, match="memory"), pytest.warns(UserWarning, match="memory"):
         sample(energy, start, kernel, 40)
@@ -300,6 +309,7 @@ def test_what_is_no_kernel_is_named():
     [
         lambda: MALA(0),
         lambda: HMC(0.1, 0),
+        lambda: HMC(0.1, 1, jitter=1.0),
         lambda: Langevin(-1, 0),
         lambda: Underdamped(0.1, 1.0),
         lambda: MALA(1, (1, 0)),
@@ -335,3 +345,64 @@ def test_streams_are_normal_uniform_and_uncorrelated():
     assert u.min() > 0 and u.max() < 1
     assert abs(u.mean() - 0.5) < 5 * math.sqrt(1 / 12 / u.numel())
     assert abs((u.flatten() * z[:, :, 0].flatten()).mean()) < 5 / math.sqrt(3 * u.numel())
+
+
+def test_normals_of_doubles_are_doubles():
+    """The same streams in both types, and no float64 entry is a float32 number."""
+    single, double = (Streams.of(generator(), torch.zeros(50, 3)) for _ in range(2))
+    x = torch.zeros(50, 3)
+    a, b = single.normal(x), double.normal(x.double())
+    torch.testing.assert_close(a.double(), b, rtol=0, atol=1e-4)
+    assert (b != b.float()).all()
+    u = double.uniform(x.double())
+    assert (u != u.float()).all() and ((u > 0) & (u < 1)).all()
+    torch.testing.assert_close(single.uniform(x).double(), u)
+
+
+@dataclass(frozen=True)
+class Metropolis:
+    """A kernel of the user's own, with torch's functions."""
+
+    scale: float = 1.0
+
+    def init(self, energy, x):
+        return State(x, energy(x))
+
+    def step(self, energy, state, generator):
+        proposal = state.x + self.scale * torch.randn(state.x.shape, generator=generator)
+        value = energy(proposal)
+        moved = torch.rand(len(value), generator=generator) < (state.value - value).exp()
+        value = torch.where(moved, value, state.value)
+        return State(torch.where(moved[:, None], proposal, state.x), value), Info(moved.float(), 0 * value, value)
+
+
+def test_a_kernel_of_ones_own_draws_with_torch():
+    energy, start, kernel = StandardNormal(2), torch.zeros(5000, 2), Metropolis()
+    x = sample(energy, start, kernel, 100, generator()).x
+    assert torch.equal(x, sample(energy, start, kernel, 100, generator()).x)
+    assert not torch.equal(x, sample(energy, start, kernel, 100, generator(1)).x)
+    assert abs(x.double().square().mean() - 1) < 5 * math.sqrt(2 / x.numel())
+    streams = Streams.of(generator(), start)
+    first = sample(energy, start, kernel, 60, streams).x
+    assert torch.equal(x, sample(energy, first, kernel, 40, streams).x)  # resumed
+    parts = [Streams.of(generator(), start).select(rows) for rows in (slice(0, 2500), slice(2500, 5000))]
+    halves = [sample(energy, start[:2500], kernel, 100, part).x for part in parts]
+    assert not torch.equal(*halves)
+    kept = copy.deepcopy(parts[0])
+    assert torch.equal(torch.randn(3, generator=kept), torch.randn(3, generator=parts[0]))
+    assert torch.equal(kept.normal(start[:2500]), parts[0].normal(start[:2500]))
+
+
+@pytest.mark.parametrize("kernel", [*KERNELS, Metropolis()], ids=lambda kernel: type(kernel).__name__)
+def test_the_global_random_state_is_left_alone(kernel):
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    sample(StandardNormal(2), torch.zeros(3, 2), kernel, 5, generator())
+    assert torch.equal(before, torch.get_rng_state())
+    first = sample(StandardNormal(2), torch.zeros(3, 2), kernel, 5).x  # one seed, from the global generator
+    after = torch.get_rng_state()
+    torch.set_rng_state(before)
+    torch.randint(2**62, (1,))
+    assert torch.equal(after, torch.get_rng_state())
+    torch.manual_seed(3)
+    assert torch.equal(first, sample(StandardNormal(2), torch.zeros(3, 2), kernel, 5).x)

@@ -163,9 +163,8 @@ def describe(y: Condition | None, names: Sequence[str] = ()) -> Conditions:
             mean, scale = moments(part)
             kinds.append(Vector(tuple(part.shape[1:]), mean, scale))
         else:
-            raise UserError(
-                f"conditions are class numbers (n,) or real vectors (n, *shape), got {tuple(part.shape)} of {part.dtype}"
-            )
+            got = f"{tuple(part.shape)} of {part.dtype}"
+            raise UserError(f"conditions are class numbers (n,) or real vectors (n, *shape), got {got}")
     return tuple(kinds)
 
 

@@ -8,15 +8,46 @@ energies or compares them.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Union, cast
+from numbers import Real
+from typing import Any, ClassVar, Union, cast
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from energybased.errors import UserError, require
 
 Condition = Union[Tensor, tuple[Tensor, ...]]
 Rows = Union[Tensor, slice, Sequence[int]]
+Array = Union[Tensor, NDArray[Any]]
+EnergyLike = Union["Energy", nn.Module, Callable[..., Tensor]]  # maps (batch, *event) to (batch,)
+
+
+def as_tensor(values: Any) -> Tensor:
+    """A tensor as it is; a numpy array or nested lists as a tensor on the processor, an array in its own dtype."""
+    return values if isinstance(values, Tensor) else torch.as_tensor(values, device="cpu")
+
+
+def as_floats(values: Any) -> Tensor:
+    """`as_tensor`, with integers as floating-point numbers of torch's default type."""
+    tensor = as_tensor(values)
+    return tensor if tensor.is_floating_point() else tensor.to(torch.get_default_dtype())
+
+
+def as_energy(function: EnergyLike) -> Energy:
+    """An energy as it is; any other module or function from `(batch, *event)` to `(batch,)` as a `Network`.
+
+    Raises:
+        UserError: if it cannot be called.
+
+    >>> as_energy(lambda x: x.square().sum(1))(torch.ones(3, 2))
+    tensor([2., 2., 2.])
+    """
+    if isinstance(function, Energy):
+        return function
+    usable = callable(function) and not isinstance(function, type)
+    require(usable, f"{function!r} is not an energy: it must map x of shape (batch, *event) to shape (batch,)")
+    return Network(function)
 
 
 class Energy(nn.Module):
@@ -29,23 +60,31 @@ class Energy(nn.Module):
     tensor([3., 3., 3.])
     """
 
+    __array_ufunc__: ClassVar[None] = None  # so that numpy leaves `np.float64(2) * energy` to the energy
+
     def forward(self, x: Tensor, y: Condition | None = None) -> Tensor:
         raise NotImplementedError(f"{type(self).__name__} has no forward")
 
     def __call__(self, x: Tensor, y: Condition | None = None) -> Tensor:
         values = super().__call__(x, y)
-        if values.shape != x.shape[:1]:
+        if not isinstance(values, Tensor) or values.shape != x.shape[:1]:
+            made = f"shape {tuple(values.shape)}" if isinstance(values, Tensor) else f"a {type(values).__name__}"
             raise UserError(
                 f"an energy maps x of shape {tuple(x.shape)} to shape {tuple(x.shape[:1])}, "
-                f"but {type(self).__name__} returned shape {tuple(values.shape)}"
+                f"but {type(self).__name__} returned {made}"
             )
         return values
 
     def value_and_grad(self, x: Tensor, y: Condition | None = None) -> tuple[Tensor, Tensor]:
         """Energies `(batch,)` and their gradients in x `(batch, *event)`.
 
-        Under `torch.no_grad()` (as inside `sample`) nothing is kept; in grad mode both
-        results stay differentiable in x and in the parameters.
+        Under `torch.no_grad()` (as inside `sample`) both results are detached. In grad mode
+        both are differentiable in x and in the parameters.
+
+        >>> from energybased.energies import StandardNormal
+        >>> with torch.no_grad():
+        ...     StandardNormal(2).value_and_grad(torch.ones(1, 2))
+        (tensor([1.]), tensor([[1., 1.]]))
         """
         graph = torch.is_grad_enabled()
         with torch.inference_mode(False), torch.enable_grad():
@@ -55,79 +94,124 @@ class Energy(nn.Module):
             (grad,) = torch.autograd.grad(values.sum(), leaf, create_graph=graph)
         return (values if graph else values.detach()), self.mask_gradient(grad)
 
-    # What belongs to the rows of a batch. An unbound energy belongs to none.
+    # An energy may hold tensors with one entry a row of the batch, as a condition. These methods follow the rows.
 
     @property
     def bound(self) -> bool:
-        """Whether the condition is already inside, so that none can be passed."""
+        """Whether the energy already holds its condition, so that `forward` takes none."""
         return False
 
     def select(self, rows: Rows) -> Energy:
-        """The energy of these rows of the batch; an unbound energy is its own selection."""
+        """The energy of these rows of the batch; itself, if it holds nothing for each row."""
         return self
 
     def expand(self, n: int) -> Energy:
-        """The energy of n chains an example, row i going to rows i*n ... i*n + n - 1."""
+        """The energy of a batch with every row repeated n times: row i becomes rows i*n ... i*n + n - 1."""
         return self
 
     def project(self, x: Tensor) -> Tensor:
-        """x with the entries that a `pin` holds put back in place; x itself elsewhere."""
+        """x with its pinned entries set to their values (see `pin`); x itself, if none is pinned."""
         return x
 
     def mask_gradient(self, grad: Tensor) -> Tensor:
-        """A gradient with zeros at the entries that a `pin` holds, whatever other terms pull at them."""
+        """The gradient with zeros at the pinned entries, also where other terms of a sum depend on them."""
         return grad
 
     # The algebra.
 
-    def given(self, *y: Tensor | int) -> Energy:
-        """E(x | y): binds the condition. Several conditions are bound as a tuple.
+    def given(self, *y: Array | int) -> Energy:
+        """E(x | y): the energy with its condition set to y. Several conditions are passed on as a tuple.
 
-        A condition of shape `(batch, ...)` belongs to its rows; an int or a 0-d tensor
-        holds for every row.
+        Args:
+            y: of shape `(batch, ...)`, one entry a row of x; or an int or a 0-d tensor, the same for every row.
+
+        Raises:
+            UserError: if the energy has a condition already, and when it is called with another number of rows.
         """
         return Given(self, *y)
 
-    def pin(self, x: Tensor, free: Tensor) -> Energy:
-        """E over the entries where `free` is True, with the others held at `x`.
+    def pin(self, x: Array, free: Array) -> Energy:
+        """E as a function of the entries where `free` is True, with the others fixed at `x`.
 
         Args:
-            x: `(batch, *event)`, the values to hold.
+            x: `(batch, *event)`, whose entries are kept where `free` is False.
             free: boolean, broadcastable to x; True where an entry may change.
+
+        Raises:
+            UserError: if `free` is not boolean or cannot be broadcast to x.
         """
         return Pinned(self, x, free)
 
-    def __add__(self, other: Energy | int) -> Energy:
-        if other == 0 and isinstance(other, int):  # builtin sum() starts at 0
-            return self
-        return Combination.of((1.0, self), (1.0, other)) if isinstance(other, Energy) else NotImplemented
+    def __add__(self, other: EnergyLike | float) -> Energy:
+        """E + a function, as a product of experts; E + a number, which leaves the density as it is."""
+        if isinstance(other, Real):
+            return self if other == 0 else Combination.of((1.0, self), constant=float(other))  # sum() starts at 0
+        return Combination.of((1.0, self), (1.0, as_energy(other))) if callable(other) else NotImplemented
 
-    __radd__ = __add__
+    def __radd__(self, other: EnergyLike | float) -> Energy:
+        if isinstance(other, Real) or not callable(other):
+            return self + other
+        return Combination.of((1.0, as_energy(other)), (1.0, self))
 
-    def __sub__(self, other: Energy) -> Energy:
-        return Combination.of((1.0, self), (-1.0, other)) if isinstance(other, Energy) else NotImplemented
+    def __sub__(self, other: EnergyLike | float) -> Energy:
+        if isinstance(other, Real):
+            return self + -float(other)
+        return Combination.of((1.0, self), (-1.0, as_energy(other))) if callable(other) else NotImplemented
 
-    def __mul__(self, weight: float) -> Energy:
-        return Combination.of((float(weight), self)) if isinstance(weight, (int, float)) else NotImplemented
+    def __rsub__(self, other: EnergyLike | float) -> Energy:
+        return -self + other if isinstance(other, Real) or callable(other) else NotImplemented
+
+    def __mul__(self, weight: float | Tensor) -> Energy:
+        """The energy times a number, a 0-d tensor, or a tensor `(batch,)` with one weight a row."""
+        if isinstance(weight, Tensor):
+            return Weighted(self, weight)
+        return Combination.of((float(weight), self)) if isinstance(weight, Real) else NotImplemented
 
     __rmul__ = __mul__
+
+    def __truediv__(self, divisor: float | Tensor) -> Energy:
+        return self * (1.0 / divisor) if isinstance(divisor, (Real, Tensor)) else NotImplemented
 
     def __neg__(self) -> Energy:
         return Combination.of((-1.0, self))
 
-    def __or__(self, other: Energy) -> Energy:
-        return mixture([self, other]) if isinstance(other, Energy) else NotImplemented
+    def __or__(self, other: EnergyLike) -> Energy:
+        return mixture([self, other]) if callable(other) else NotImplemented
+
+    def __ror__(self, other: EnergyLike) -> Energy:
+        return mixture([other, self]) if callable(other) else NotImplemented
+
+
+class Network(Energy):
+    """The energy `module(x)` or, given a condition, `module(x, y)`.
+
+    Args:
+        module: an `nn.Module` or a function that maps `(batch, *event)` to `(batch,)`.
+
+    >>> Network(nn.Sequential(nn.Linear(2, 1), nn.Flatten(0)))(torch.zeros(3, 2)).shape
+    torch.Size([3])
+    """
+
+    module: Any
+
+    def __init__(self, module: nn.Module | Callable[..., Tensor]) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, x: Tensor, y: Condition | None = None) -> Tensor:
+        return self.module(x) if y is None else self.module(x, y)
+
+    def extra_repr(self) -> str:
+        return "" if isinstance(self.module, nn.Module) else getattr(self.module, "__name__", repr(self.module))
 
 
 class Composite(Energy):
-    """An energy made of terms; what is asked of it is asked of each term."""
+    """An energy made of others, its terms: rows are selected and entries pinned in each of them."""
 
-    def __init__(self, terms: Sequence[Energy]) -> None:
+    def __init__(self, terms: Sequence[EnergyLike]) -> None:
         super().__init__()
         require(len(terms) > 0, "an energy cannot be made of no energies")
-        for term in terms:
-            require(isinstance(term, Energy), f"{type(term).__name__} is not an Energy; wrap it in Network(...)")
-        self.members = nn.ModuleList(terms)
+        self.members = nn.ModuleList([as_energy(term) for term in terms])
 
     @property
     def terms(self) -> list[Energy]:
@@ -164,31 +248,63 @@ class Composite(Energy):
 
 
 class Combination(Composite):
-    """A weighted sum: exp(-E) is a product of experts, each to the power of its weight."""
+    """E(x) = sum_i weights_i E_i(x) + constant: a product of experts, each to the power of its weight."""
 
-    def __init__(self, terms: Sequence[Energy], weights: Sequence[float]) -> None:
+    def __init__(self, terms: Sequence[EnergyLike], weights: Sequence[float], constant: float = 0.0) -> None:
         super().__init__(terms)
-        self.weights = tuple(weights)
+        self.weights, self.constant = tuple(weights), constant
 
     @staticmethod
-    def of(*pairs: tuple[float, Energy]) -> Combination:
+    def of(*pairs: tuple[float, Energy], constant: float = 0.0) -> Combination:
         """Flattens combinations of combinations, so that sums stay one level deep."""
         flat: list[tuple[float, Energy]] = []
         for weight, energy in pairs:
             if isinstance(energy, Combination):
                 flat += [(weight * w, t) for w, t in zip(energy.weights, energy.terms, strict=True)]
+                constant += weight * energy.constant
             else:
                 flat.append((weight, energy))
-        return Combination([t for _, t in flat], [w for w, _ in flat])
+        return Combination([t for _, t in flat], [w for w, _ in flat], constant)
 
     def rebuild(self, terms: Sequence[Energy]) -> Energy:
-        return Combination(terms, self.weights)
+        return Combination(terms, self.weights, self.constant)
 
     def forward(self, x: Tensor, y: Condition | None = None) -> Tensor:
         total, *rest = [w * e for w, e in zip(self.weights, self.values(x, y), strict=True)]
         for value in rest:
             total = total + value
-        return total
+        return total + self.constant if self.constant else total
+
+    def extra_repr(self) -> str:
+        weights = ", ".join(f"{w:g}" for w in self.weights)
+        return f"weights=({weights})" + (f", constant={self.constant:g}" if self.constant else "")
+
+
+class Weighted(Composite):
+    """E(x) times a tensor, 0-d or with one weight a row, `(batch,)`."""
+
+    weight: Tensor
+
+    def __init__(self, energy: Energy, weight: Tensor) -> None:
+        super().__init__([energy])
+        require(weight.ndim <= 1, f"an energy is multiplied by a number or by (batch,), got {tuple(weight.shape)}")
+        self.register_buffer("weight", weight, persistent=False)
+
+    def select(self, rows: Rows) -> Energy:
+        return Weighted(self.terms[0].select(rows), self.weight[rows] if self.weight.ndim else self.weight)
+
+    def expand(self, n: int) -> Energy:
+        weight = self.weight.repeat_interleave(n) if self.weight.ndim else self.weight
+        return Weighted(self.terms[0].expand(n), weight)
+
+    def forward(self, x: Tensor, y: Condition | None = None) -> Tensor:
+        if self.weight.ndim:
+            check_rows("weights", self.weight, x)
+        (value,) = self.values(x, y)
+        return self.weight.to(value) * value
+
+    def extra_repr(self) -> str:
+        return f"weight={tuple(self.weight.shape)}"
 
 
 class Mixture(Composite):
@@ -196,7 +312,7 @@ class Mixture(Composite):
 
     log_weights: Tensor
 
-    def __init__(self, terms: Sequence[Energy], log_weights: Tensor) -> None:
+    def __init__(self, terms: Sequence[EnergyLike], log_weights: Tensor) -> None:
         super().__init__(terms)
         require(
             log_weights.shape == (len(terms),),
@@ -209,19 +325,23 @@ class Mixture(Composite):
         return Mixture(terms, self.log_weights)
 
     def forward(self, x: Tensor, y: Condition | None = None) -> Tensor:
-        return -torch.logsumexp(self.log_weights - torch.stack(self.values(x, y), dim=-1), dim=-1)
+        values = torch.stack(self.values(x, y), dim=-1)
+        return -torch.logsumexp(self.log_weights.to(values) - values, dim=-1)
+
+    def extra_repr(self) -> str:
+        return f"log_weights=({', '.join(f'{w:g}' for w in self.log_weights.tolist())})"
 
 
 class Given(Composite):
-    """E(x | y) with y bound; see `Energy.given`."""
+    """E(x | y) for a fixed y; see `Energy.given`."""
 
-    def __init__(self, energy: Energy, *y: Tensor | int) -> None:
+    def __init__(self, energy: Energy, *y: Array | int) -> None:
         super().__init__([energy])
         require(len(y) > 0, "given() needs a condition")
         require(not energy.bound, "the energy is already bound to a condition")
         self.count = len(y)
         for i, part in enumerate(y):
-            self.register_buffer(f"y{i}", torch.as_tensor(part), persistent=False)
+            self.register_buffer(f"y{i}", as_tensor(part), persistent=False)
 
     @property
     def bound(self) -> bool:
@@ -243,21 +363,22 @@ class Given(Composite):
         require(y is None, "the energy is already bound to a condition")
         parts = [part.to(x.device).expand(len(x)) if part.ndim == 0 else part for part in self.parts()]
         for part in parts:
-            if len(part) != len(x):
-                raise UserError(
-                    f"the energy is bound to a condition of {len(part)} rows, but x has {len(x)}; use select or expand"
-                )
+            check_rows("a condition", part, x)
         return self.terms[0](x, parts[0] if self.count == 1 else tuple(parts))
+
+    def extra_repr(self) -> str:
+        return ", ".join(f"y{i}={tuple(part.shape)}" for i, part in enumerate(self.parts()))
 
 
 class Pinned(Composite):
-    """E over the free entries, the others held; see `Energy.pin`."""
+    """E of the free entries, with the others fixed; see `Energy.pin`."""
 
     x: Tensor
     free: Tensor
 
-    def __init__(self, energy: Energy, x: Tensor, free: Tensor) -> None:
+    def __init__(self, energy: Energy, x: Array, free: Array) -> None:
         super().__init__([energy])
+        x, free = as_tensor(x), as_tensor(free)
         require(free.dtype == torch.bool, f"free must be a boolean mask, got {free.dtype}")
         try:
             free = free.expand(x.shape)
@@ -289,18 +410,46 @@ class Pinned(Composite):
             raise UserError(f"the energy is pinned at x of shape {tuple(self.x.shape)}, got {tuple(x.shape)}")
         return self.values(torch.where(self.free, x, self.x), y)[0]
 
+    def extra_repr(self) -> str:
+        return f"{int(self.free.sum())} of {self.free.numel()} entries free"
 
-def mixture(energies: Sequence[Energy], log_weights: Sequence[float] | Tensor | None = None) -> Energy:
-    """A or B: -log sum_i exp(log_weights_i - E_i(x)), with weights of one by default.
 
-    The energies are unnormalised: without `log_weights`, each counts by its own Z.
+def check_rows(what: str, held: Tensor, x: Tensor) -> None:
+    """What an energy holds for each row must have as many rows as x."""
+    if len(held) != len(x):
+        raise UserError(f"the energy is bound to {what} of {len(held)} rows, but x has {len(x)}; use select or expand")
+
+
+def mixture(energies: Sequence[EnergyLike], log_weights: Sequence[float] | Array | None = None) -> Energy:
+    """E(x) = -log sum_i exp(log_weights_i - E_i(x)): the sum of densities, each unnormalised, with these weights.
+
+    Without `log_weights`, all weights are 1: the share of component i in the mixture is Z_i / sum_j Z_j.
+
+    Args:
+        energies: at least one.
+        log_weights: `(len(energies),)`, in nats.
+
+    Raises:
+        UserError: if there are no energies, or not as many weights as energies.
+
+    >>> from energybased.energies import StandardNormal
+    >>> mixture([StandardNormal(2), StandardNormal(2)])(torch.zeros(1, 2))
+    tensor([-0.6931])
     """
-    if log_weights is None:
-        log_weights = torch.zeros(len(energies))
-    return Mixture(energies, torch.as_tensor(log_weights, dtype=torch.get_default_dtype()))
+    terms = [as_energy(energy) for energy in energies]
+    own = [tensor for term in terms for tensor in (*term.parameters(), *term.buffers())]
+    device = own[0].device if own else torch.device("cpu")
+    weights = [0.0] * len(terms) if log_weights is None else log_weights
+    if not isinstance(weights, Tensor):  # in float64, so that energies in float64 lose nothing
+        weights = torch.as_tensor(weights, dtype=torch.float64, device="cpu")
+    return Mixture(terms, weights.to(device))
 
 
-def mean(energies: Sequence[Energy]) -> Energy:
-    """The average energy of several, as of an ensemble of models."""
+def mean(energies: Sequence[EnergyLike]) -> Energy:
+    """E(x) = sum_i E_i(x) / n, as of an ensemble of models.
+
+    Raises:
+        UserError: if there are no energies.
+    """
     require(len(energies) > 0, "an energy cannot be made of no energies")
-    return Combination.of(*[(1.0 / len(energies), energy) for energy in energies])
+    return Combination.of(*[(1.0 / len(energies), as_energy(energy)) for energy in energies])

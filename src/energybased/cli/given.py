@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from energybased.conditions import Classes, Vector, check_conditions
+from energybased.conditions import Classes, Conditions, Vector, check_conditions
 from energybased.data.columns import SUFFIXES, features, read_columns
 from energybased.data.files import read_arrays
 from energybased.errors import require
@@ -25,7 +25,7 @@ def read_given(text: str, model: Any, n: int) -> tuple[list[Tensor], int]:
     Raises:
         UserError: if the model is not conditional on what the text says.
     """
-    kinds = model.conditions if hasattr(model, "conditions") else ()
+    kinds: Conditions = getattr(model, "conditions", ())
     require(len(kinds) > 0, "the model is not conditional: it takes no --given")
     path = Path(text)
     if path.suffix in (".npy", ".npz", *SUFFIXES):
@@ -43,7 +43,7 @@ def read_given(text: str, model: Any, n: int) -> tuple[list[Tensor], int]:
         parts = check_conditions(shaped, kinds)
         return parts, len(parts[0])
     require(len(kinds) == 1, "the model has several conditions: give them in a .npz file, one array each")
-    (kind,) = kinds
+    kind = kinds[0]
     if isinstance(kind, Vector):
         try:
             values = [float(cell) for cell in text.split(",")]

@@ -155,10 +155,11 @@ def shuffled_split(
     if any(not isinstance(kind, Classes) for kind in kinds):  # the training split alone says how conditions are scaled
         own = describe(splits[0].take().y)
         kinds = tuple(k if isinstance(k, Classes) else o for k, o in zip(kinds, own, strict=True))
-    notes = ()
+    notes: tuple[str, ...] = ()
     if domain is None:
         domain = Reals.fit(splits[0].take().x, columns)
         constant = [i for i, scale in enumerate(domain.scale) if scale == 0]
         told = ", ".join(columns[i] if columns else str(i) for i in constant[:10])
         notes = (f"columns without variance are kept out of the scale: {told}",) if constant else ()
-    return DataSet(name, *splits, domain, kinds, notes)
+    train, chosen, held = splits
+    return DataSet(name, train, chosen, held, domain, kinds, notes)

@@ -95,7 +95,7 @@ def from_arrays(
     x, notes = examples_in(x, where)
     domain = inferred(x) if domain is None else domain
     domain_given = domain if isinstance(domain, Pixels) or domain.mean else None
-    (domain if domain_given is not None else replace(domain, columns=tuple(columns))).check(x, where)  # type: ignore[type-var]
+    (domain if isinstance(domain, Pixels) else replace(domain, columns=tuple(columns))).check(x, where)
     require(len(x) >= FEWEST, f"{where} holds {len(x)} examples; at least {FEWEST} are needed")
     condition, labels = conditions_in(y, len(x), where)
     if labels and not names:
@@ -158,11 +158,12 @@ def named_array(arrays: dict[str, NDArray[Any]], names: Sequence[str], where: st
 
 def examples_in(x: Any, where: str) -> tuple[Tensor, tuple[str, ...]]:
     """Examples `(n, *event)` as bytes or floats, pictures channels first; and what was done to them."""
-    x = x.detach().cpu() if isinstance(x, Tensor) else x
-    kind = x.dtype if isinstance(x, Tensor) else np.asarray(x).dtype
     if not isinstance(x, Tensor):
-        require(kind.kind in "fiub", f"{where} must hold numbers, not {kind}")
-        x = torch.from_numpy(np.ascontiguousarray(x) if kind.kind != "u" or kind == np.uint8 else x.astype(np.int64))
+        array = np.asarray(x)
+        require(array.dtype.kind in "fiub", f"{where} must hold numbers, not {array.dtype}")
+        wide = array.dtype.kind == "u" and array.dtype != np.uint8
+        x = torch.from_numpy(array.astype(np.int64) if wide else np.ascontiguousarray(array))
+    x = x.detach().cpu()
     if x.dtype not in (torch.uint8, torch.float32):
         x = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x.double()
     require(x.ndim >= 2 and min(x.shape[1:]) > 0, f"{where} must hold x of shape (n, *event), got {tuple(x.shape)}")

@@ -35,19 +35,20 @@ def hold_out(data: DataSet, label: int, pooled_split: bool = False) -> DataSet:
     splits = [split.take() for split in data.splits]
     x, y = torch.cat([split.x for split in splits]), concatenated(*(split.y for split in splits))
     whole = Split(x, y)
-    inside, outside = ((_labels(whole) != label) ^ flip for flip in (False, True))
-    rows = inside.nonzero()[:, 0]
+    labels = _labels(whole)
+    rows = (labels != label).nonzero()[:, 0]
     rows = rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(SEED))]
     cut = round(TRAINED * len(rows))
     chosen = min(len(data.validation), cut // 10)
-    test = torch.cat([rows[cut:], outside.nonzero()[:, 0]])
+    test = torch.cat([rows[cut:], (labels == label).nonzero()[:, 0]])
     train, validation, held = (whole.take(r) for r in (rows[: cut - chosen], rows[cut - chosen : cut], test))
     return replace(data, train=train, validation=validation, test=held)
 
 
 def split_holdout(data: DataSet) -> tuple[DataSet, Tensor]:
     """The data with the in-distribution examples of the test split alone, and the held-out class `(n, *event)`."""
-    out = _labels(data.test) == data.holdout
+    labels = _labels(data.test)
+    out = labels == torch.full_like(labels, -1 if data.holdout is None else data.holdout)
     return replace(data, test=_where(data.test, ~out)), data.values(data.test, out.nonzero()[:, 0])
 
 

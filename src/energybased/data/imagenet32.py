@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from torch import Tensor
+
 from energybased.data.batches import read_batches
 from energybased.data.dataset import DataSet, Split, published
 from energybased.data.source import Source
@@ -24,5 +26,5 @@ def imagenet32(root: str | None) -> DataSet:
 
 def _from_zero(split: Split) -> Split:
     """Its labels are counted from one."""
-    assert split.y is not None
+    assert isinstance(split.y, Tensor)
     return replace(split, y=split.y - 1)

@@ -10,9 +10,10 @@ import torch
 from energybased import networks
 from energybased.energies.analytic import Analytic
 from energybased.energies.gaussian import Gaussian, GaussianMixture, IsotropicMixture, StandardNormal
-from energybased.energies.network import MLP, Convolutional, Network, as_energy
+from energybased.energies.network import MLP, Network, as_energy
 from energybased.energies.planar import Banana, Ring
 from energybased.energies.principal import PrincipalGaussian
+from energybased.energies.principal_mixture import PrincipalMixture
 from energybased.energies.ratio import Ratio, Ratios
 from energybased.energies.reconstruction import Reconstruction
 from energybased.energies.tilted import Tilted
@@ -28,14 +29,18 @@ ANALYTIC: tuple[Callable[[], Analytic], ...] = (
     lambda: PrincipalGaussian(
         torch.tensor([1.0, -1.0]), torch.tensor([[0.6], [0.8]]), torch.ones(1), torch.tensor(0.3)
     ),
+    lambda: PrincipalMixture(
+        PrincipalGaussian(torch.tensor([1.0, -1.0]), torch.tensor([[0.6], [0.8]]), torch.ones(1), torch.tensor(0.3)),
+        GaussianMixture(torch.tensor([[-2.0], [1.0]]), torch.tensor([[[0.5]], [[0.8]]]), torch.tensor([1.0, 3.0])),
+    ),
     lambda: Ring(2.0, 0.3),
     lambda: Banana(1.2, 0.4),
 )
 NEURAL: tuple[Callable[[int], Energy], ...] = (
     lambda classes: MLP(64, (16,), classes),
-    lambda classes: Convolutional(1, 8, classes),
     lambda classes: Tilted.build(64, networks.MLP(64, (16,), classes)),
 )
+Convolutional = MLP  # only until energybased/__init__.py stops importing the name
 
 __all__ = [
     "ANALYTIC",
@@ -43,12 +48,12 @@ __all__ = [
     "NEURAL",
     "Analytic",
     "Banana",
-    "Convolutional",
     "GaussianMixture",
     "Gaussian",
     "IsotropicMixture",
     "Network",
     "PrincipalGaussian",
+    "PrincipalMixture",
     "Ratio",
     "Ratios",
     "Reconstruction",

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Generator, Tensor
 
 from energybased.energy import Energy
 
 
 class Analytic(Energy):
-    """An energy over vectors `(batch, dim)` with known `log_z`, a 0-d tensor."""
+    """An energy over vectors `(batch, dim)` whose normalising constant is known.
+
+    Args:
+        like: a tensor that the energy holds, whose device and number type are the energy's; float32 on the processor
+            if it holds none.
+    """
 
     dim: int
+    anchor: Tensor
+
+    def __init__(self, like: Tensor | None = None) -> None:
+        super().__init__()
+        # An empty buffer follows `.to(...)`, so that an energy without other tensors knows its device and number type.
+        empty = torch.empty(0, device="cpu") if like is None else like.new_empty(0)
+        self.register_buffer("anchor", empty, persistent=False)
 
     @property
     def log_z(self) -> Tensor:
-        """log of the integral of exp(-E)."""
+        """log of the integral of exp(-E), 0-d, in nats."""
         raise NotImplementedError
 
     def log_prob(self, x: Tensor) -> Tensor:
@@ -22,5 +35,35 @@ class Analytic(Energy):
         return -self(x) - self.log_z
 
     def sample(self, n: int, generator: Generator | None = None) -> Tensor:
-        """n exact, independent samples `(n, dim)`, with a `torch.Generator`."""
+        """n exact, independent samples `(n, dim)`, on the device and in the number type of the energy.
+
+        The random numbers are drawn on the device of the generator, or on the processor without one.
+        """
         raise NotImplementedError
+
+    def number(self, value: float) -> Tensor:
+        """A number as a 0-d tensor of the energy's device and number type."""
+        return torch.tensor(value, dtype=self.anchor.dtype, device=self.anchor.device)
+
+    def normals(self, *shape: int, generator: Generator | None) -> Tensor:
+        """Standard normals of this shape."""
+        drawn = torch.randn(*shape, generator=generator, device=device_of(generator), dtype=self.anchor.dtype)
+        return drawn.to(self.anchor.device)
+
+    def uniforms(self, *shape: int, generator: Generator | None) -> Tensor:
+        """Uniform numbers in [0, 1) of this shape."""
+        drawn = torch.rand(*shape, generator=generator, device=device_of(generator), dtype=self.anchor.dtype)
+        return drawn.to(self.anchor.device)
+
+    def choices(self, log_weights: Tensor, n: int, generator: Generator | None) -> Tensor:
+        """n components `(n,)`, each drawn with the probability exp(log_weights)."""
+        weights = log_weights.exp().to(device_of(generator))
+        return torch.multinomial(weights, n, replacement=True, generator=generator).to(self.anchor.device)
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}"
+
+
+def device_of(generator: Generator | None) -> torch.device:
+    """Where random numbers are drawn."""
+    return torch.device("cpu") if generator is None else generator.device

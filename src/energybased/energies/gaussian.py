@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Sequence
 
 import torch
 from torch import Generator, Tensor
 
-from energybased.energies.analytic import Analytic
-from energybased.energy import Condition
+from energybased.energies.analytic import Analytic, device_of
+from energybased.energy import Array, Condition, as_floats, as_tensor
 from energybased.errors import UserError, require
 
 LOG_2PI = math.log(2 * math.pi)
-RIDGE = 1e-4  # added to every variance of a fitted mixture
+RIDGE = 1e-4  # added to every variance of a fitted mixture, in units of x^2
 
 
 class StandardNormal(Analytic):
@@ -27,17 +28,16 @@ class StandardNormal(Analytic):
         super().__init__()
         require(dim > 0, f"dim must be positive, got {dim}")
         self.dim = dim
-        self.register_buffer("_log_z", torch.tensor(0.5 * dim * LOG_2PI), persistent=False)
 
     @property
     def log_z(self) -> Tensor:
-        return self.get_buffer("_log_z")
+        return self.number(0.5 * self.dim * LOG_2PI)
 
     def forward(self, x: Tensor, y: Condition | None = None) -> Tensor:
         return 0.5 * x.square().flatten(1).sum(1)
 
     def sample(self, n: int, generator: Generator | None = None) -> Tensor:
-        return torch.randn(n, self.dim, generator=generator)
+        return self.normals(n, self.dim, generator=generator)
 
 
 class Gaussian(Analytic):
@@ -45,14 +45,22 @@ class Gaussian(Analytic):
 
     Args:
         mean: `(dim,)`.
-        covariance: `(dim, dim)`, symmetric and positive definite.
+        covariance: `(dim, dim)`, symmetric and positive definite; taken in the number type of the mean.
+
+    Raises:
+        UserError: if the shapes do not fit, or the covariance is not symmetric and positive definite.
+
+    >>> Gaussian([1.0, 0.0], [[2.0, 0.0], [0.0, 1.0]])(torch.zeros(1, 2))
+    tensor([0.2500])
     """
 
     mean: Tensor
     scale: Tensor
 
-    def __init__(self, mean: Tensor, covariance: Tensor) -> None:
-        super().__init__()
+    def __init__(self, mean: Array | Sequence[float], covariance: Array | Sequence[Sequence[float]]) -> None:
+        mean = as_floats(mean)
+        covariance = as_tensor(covariance).to(mean)
+        super().__init__(mean)
         self.dim = len(mean)
         require(
             covariance.shape == (self.dim, self.dim),
@@ -77,8 +85,7 @@ class Gaussian(Analytic):
         return 0.5 * (d @ self.get_buffer("precision") * d).sum(1)
 
     def sample(self, n: int, generator: Generator | None = None) -> Tensor:
-        noise = torch.randn(n, self.dim, generator=generator, dtype=self.mean.dtype)
-        return self.mean + noise.to(self.mean) @ self.scale.T
+        return self.mean + self.normals(n, self.dim, generator=generator) @ self.scale.T
 
 
 class IsotropicMixture(Analytic):
@@ -88,17 +95,21 @@ class IsotropicMixture(Analytic):
         means: `(components, dim)`.
         scales: standard deviations, a number or `(components,)`.
         weights: `(components,)`, normalised here; equal if not given.
+
+    Raises:
+        UserError: if the shapes do not fit, or a scale or weight is not positive.
     """
 
     means: Tensor
     scales: Tensor
     log_weights: Tensor
 
-    def __init__(self, means: Tensor, scales: Tensor | float, weights: Tensor | None = None) -> None:
-        super().__init__()
+    def __init__(self, means: Array, scales: Array | float, weights: Array | None = None) -> None:
+        means = as_floats(means)
+        super().__init__(means)
         count, self.dim = means.shape
-        scales = torch.as_tensor(scales, dtype=means.dtype).expand(count).clone()
-        weights = torch.ones(count, dtype=means.dtype) if weights is None else weights
+        scales = as_tensor(scales).to(means).expand(count).clone()
+        weights = means.new_ones(count) if weights is None else as_tensor(weights).to(means)
         require(weights.shape == (count,), f"{count} means need {count} weights, got {tuple(weights.shape)}")
         require(bool((scales > 0).all() and (weights > 0).all()), "scales and weights must be positive")
         self.register_buffer("means", means)
@@ -107,7 +118,7 @@ class IsotropicMixture(Analytic):
 
     @property
     def log_z(self) -> Tensor:
-        return torch.zeros((), dtype=self.means.dtype, device=self.means.device)
+        return self.number(0.0)
 
     def forward(self, x: Tensor, y: Condition | None = None) -> Tensor:
         d2 = (x[:, None] - self.means).square().sum(-1)
@@ -115,9 +126,12 @@ class IsotropicMixture(Analytic):
         return -torch.logsumexp(self.log_weights - log_norm - 0.5 * d2 / self.scales.square(), dim=1)
 
     def sample(self, n: int, generator: Generator | None = None) -> Tensor:
-        k = torch.multinomial(self.log_weights.exp().cpu(), n, replacement=True, generator=generator)
-        noise = torch.randn(n, self.dim, generator=generator, dtype=self.means.dtype).to(self.means.device)
+        k = self.choices(self.log_weights, n, generator)
+        noise = self.normals(n, self.dim, generator=generator)
         return self.means[k] + self.scales[k, None] * noise
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}, components={len(self.means)}"
 
 
 class GaussianMixture(Analytic):
@@ -127,6 +141,10 @@ class GaussianMixture(Analytic):
         means: `(components, dim)`.
         covariances: `(components, dim, dim)`, symmetric and positive definite.
         weights: `(components,)`, normalised here; equal if not given.
+
+    Raises:
+        UserError: if the shapes do not fit, a covariance is not symmetric and positive definite, or a weight is not
+            positive.
     """
 
     means: Tensor
@@ -134,12 +152,14 @@ class GaussianMixture(Analytic):
     whitening: Tensor
     log_weights: Tensor
 
-    def __init__(self, means: Tensor, covariances: Tensor, weights: Tensor | None = None) -> None:
-        super().__init__()
+    def __init__(self, means: Array, covariances: Array, weights: Array | None = None) -> None:
+        means = as_floats(means)
+        covariances = as_tensor(covariances).to(means)
+        super().__init__(means)
         count, self.dim = means.shape
         fits = covariances.shape == (count, self.dim, self.dim)
         require(fits, f"{count} means of {self.dim} entries need as many covariances, got {tuple(covariances.shape)}")
-        weights = torch.ones(count, dtype=means.dtype) if weights is None else weights
+        weights = means.new_ones(count) if weights is None else as_tensor(weights).to(means)
         require(weights.shape == (count,), f"{count} means need {count} weights, got {tuple(weights.shape)}")
         require(bool((weights > 0).all()), "weights must be positive")
         require(torch.allclose(covariances, covariances.mT), "the covariances of a mixture must be symmetric")
@@ -155,7 +175,7 @@ class GaussianMixture(Analytic):
 
     @property
     def log_z(self) -> Tensor:
-        return torch.zeros((), dtype=self.means.dtype, device=self.means.device)
+        return self.number(0.0)
 
     def forward(self, x: Tensor, y: Condition | None = None) -> Tensor:
         white = torch.einsum("kij,bkj->bki", self.whitening, x[:, None] - self.means)
@@ -163,19 +183,47 @@ class GaussianMixture(Analytic):
         return -torch.logsumexp(self.log_weights - log_norm - 0.5 * white.square().sum(-1), dim=1)
 
     def sample(self, n: int, generator: Generator | None = None) -> Tensor:
-        k = torch.multinomial(self.log_weights.exp().cpu(), n, replacement=True, generator=generator)
-        noise = torch.randn(n, self.dim, generator=generator, dtype=self.means.dtype).to(self.means.device)
+        k = self.choices(self.log_weights, n, generator)
+        noise = self.normals(n, self.dim, generator=generator)
         return self.means[k] + torch.einsum("bij,bj->bi", self.scales[k], noise)
 
     @classmethod
-    def fit(cls, x: Tensor, components: int, generator: Generator | None = None) -> GaussianMixture:
-        """So many Gaussians that samples `(n, dim)` are likely under, by scikit-learn's expectation maximisation."""
+    def fit(
+        cls, x: Tensor, components: int, generator: Generator | None = None, ridge: float = RIDGE
+    ) -> GaussianMixture:
+        """The mixture of greatest likelihood for samples, by scikit-learn's expectation maximisation in float64.
+
+        Args:
+            x: `(n, dim)`, with n at least `components`.
+            components: number of Gaussians.
+            generator: draws the seed of the initial k-means; the global generator of torch if not given.
+            ridge: added to every variance, in units of x^2.
+
+        Returns:
+            The mixture on the device and in the number type of x.
+        """
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.mixture import GaussianMixture as Fit
 
-        seed = int(torch.randint(2**31, (), generator=generator))
-        fit = Fit(components, reg_covar=RIDGE, random_state=seed)
+        require(1 <= components <= len(x), f"{len(x)} examples are too few for a mixture of {components} Gaussians")
+        seed = int(torch.randint(2**31, (), generator=generator, device=device_of(generator)))
+        fitted = Fit(components, reg_covar=ridge, random_state=seed)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # where it stopped is a mixture as well
-            fit.fit(x.double().cpu().numpy())
-        return cls(*(torch.tensor(value).to(x) for value in (fit.means_, fit.covariances_, fit.weights_)))
+            warnings.simplefilter("ignore", ConvergenceWarning)  # a mixture is valid wherever the iterations stopped
+            fitted.fit(x.detach().double().cpu().numpy())
+        return cls(fitted.means_, fitted.covariances_, fitted.weights_).to(x)
+
+    @classmethod
+    def join(cls, mixtures: Sequence[GaussianMixture], weights: Array | None = None) -> GaussianMixture:
+        """The mixture of mixtures, with `weights` `(len(mixtures),)`; equal if not given."""
+        first = mixtures[0].means
+        shares = first.new_ones(len(mixtures)) if weights is None else as_tensor(weights).to(first)
+        parts = zip(shares / shares.sum(), mixtures, strict=True)
+        return cls(
+            torch.cat([m.means for m in mixtures]),
+            torch.cat([m.scales @ m.scales.mT for m in mixtures]),
+            torch.cat([share * m.log_weights.exp() for share, m in parts]),
+        )
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}, components={len(self.means)}"

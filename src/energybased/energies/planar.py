@@ -24,15 +24,13 @@ class Ring(Analytic):
         super().__init__()
         require(radius > 0 and width > 0, f"radius and width must be positive, got {radius} and {width}")
         self.radius, self.width = radius, width
-        r, w = radius, width
-        z = w * w * math.exp(-0.5 * (r / w) ** 2) + r * w * math.sqrt(2 * math.pi) * 0.5 * math.erfc(
-            -r / w / math.sqrt(2)
-        )
-        self.register_buffer("_log_z", torch.tensor(math.log(2 * math.pi * z)), persistent=False)
 
     @property
     def log_z(self) -> Tensor:
-        return self.get_buffer("_log_z")
+        r, w = self.radius, self.width
+        below = 0.5 * math.erfc(-r / w / math.sqrt(2))  # Phi(r/w)
+        z = w * w * math.exp(-0.5 * (r / w) ** 2) + r * w * math.sqrt(2 * math.pi) * below
+        return self.number(math.log(2 * math.pi * z))
 
     def forward(self, x: Tensor, y: Condition | None = None) -> Tensor:
         # The tiny floor keeps the gradient at the origin finite; it moves no energy visibly.
@@ -44,12 +42,15 @@ class Ring(Analytic):
         mode = 0.5 * (self.radius + math.sqrt(self.radius**2 + 4 * self.width**2))
         kept: list[Tensor] = []
         while sum(map(len, kept)) < n:
-            rho = self.radius + self.width**2 / mode + self.width * torch.randn(2 * n, generator=generator)
+            rho = self.radius + self.width**2 / mode + self.width * self.normals(2 * n, generator=generator)
             accept = rho / mode * torch.exp(1 - rho / mode)
-            kept.append(rho[torch.rand(2 * n, generator=generator) < accept])
+            kept.append(rho[self.uniforms(2 * n, generator=generator) < accept])
         rho = torch.cat(kept)[:n]
-        angle = 2 * math.pi * torch.rand(n, generator=generator)
+        angle = 2 * math.pi * self.uniforms(n, generator=generator)
         return torch.stack([rho * angle.cos(), rho * angle.sin()], 1)
+
+    def extra_repr(self) -> str:
+        return f"radius={self.radius:g}, width={self.width:g}"
 
 
 class Banana(Analytic):
@@ -61,13 +62,13 @@ class Banana(Analytic):
         super().__init__()
         require(scale > 0, f"scale must be positive, got {scale}")
         self.scale, self.bend = scale, bend
-        self.register_buffer("_log_z", torch.tensor(math.log(2 * math.pi * scale)), persistent=False)
 
     @property
     def log_z(self) -> Tensor:
-        return self.get_buffer("_log_z")
+        return self.number(math.log(2 * math.pi * self.scale))
 
     def ridge(self, first: Tensor) -> Tensor:
+        """The second entry where the density is largest, for each first entry `(batch,)`."""
         return self.bend * (first.square() - self.scale**2)
 
     def forward(self, x: Tensor, y: Condition | None = None) -> Tensor:
@@ -75,5 +76,8 @@ class Banana(Analytic):
         return 0.5 * (first / self.scale).square() + 0.5 * (second - self.ridge(first)).square()
 
     def sample(self, n: int, generator: Generator | None = None) -> Tensor:
-        first, second = torch.randn(2, n, generator=generator)
+        first, second = self.normals(2, n, generator=generator)
         return torch.stack([self.scale * first, second + self.ridge(self.scale * first)], 1)
+
+    def extra_repr(self) -> str:
+        return f"scale={self.scale:g}, bend={self.bend:g}"

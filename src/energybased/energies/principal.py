@@ -12,10 +12,11 @@ from energybased.errors import require
 
 
 class PrincipalGaussian(Analytic):
-    """The Gaussian with covariance U diag(variances) U^T + rest (I - U U^T): probabilistic PCA (Tipping & Bishop 1999).
+    """The Gaussian of mean m and covariance U diag(variances) U^T + rest (I - U U^T).
 
-    With d = x - mean, E(x) = (|d|^2 / rest + sum_i (1 / variances_i - 1 / rest) (u_i . d)^2) / 2, which costs
-    2 rank dim products, where a full covariance costs dim^2.
+    This is probabilistic principal component analysis (Tipping & Bishop 1999). With d = x - mean,
+    E(x) = (|d|^2 / rest + sum_i (1 / variances_i - 1 / rest) (u_i . d)^2) / 2. It costs 2 rank dim products, where a
+    full covariance costs dim^2.
 
     Args:
         mean: `(dim,)`.
@@ -30,7 +31,7 @@ class PrincipalGaussian(Analytic):
     rest: Tensor
 
     def __init__(self, mean: Tensor, directions: Tensor, variances: Tensor, rest: Tensor) -> None:
-        super().__init__()
+        super().__init__(mean)
         self.dim, self.rank = directions.shape
         require(mean.shape == (self.dim,), f"a mean of shape {tuple(mean.shape)} came with {self.dim} entries")
         require(variances.shape == (self.rank,), f"{self.rank} directions need as many variances")
@@ -40,18 +41,25 @@ class PrincipalGaussian(Analytic):
 
     @staticmethod
     def fit(x: Tensor, rank: int, noise: float = 0.0) -> PrincipalGaussian:
-        """The likeliest for vectors `(n, dim)` with Gaussian noise of standard deviation `noise` on them.
+        """The Gaussian of greatest likelihood for vectors, computed in float64 and returned in the number type of x.
 
-        Fewer examples than directions leave some without any: those are zero, with the variance of the rest.
+        With fewer than rank + 1 vectors, directions beyond the first n - 1 are zero and have the variance `rest`.
+
+        Args:
+            x: `(n, dim)`.
+            rank: number of principal directions, 1 ... dim.
+            noise: standard deviation of Gaussian noise that is added to the vectors, in units of x.
         """
         from sklearn.decomposition import PCA  # a second, which only a fit has to wait for
 
         n, dim = x.shape
         require(0 < rank <= dim, f"rank must be in 1 ... {dim}, got {rank}")
         found = min(rank, n - 1)
-        directions, variances = torch.zeros(dim, rank, dtype=torch.float64), torch.zeros(rank, dtype=torch.float64)
-        d = x.double().cpu()
-        d = d - d.mean(0)
+        directions = torch.zeros(dim, rank, dtype=torch.float64, device="cpu")
+        variances = torch.zeros(rank, dtype=torch.float64, device="cpu")
+        d = x.detach().double().cpu()
+        mean = d.mean(0)
+        d = d - mean
         total = d.square().sum() / max(n - 1, 1)
         if found:
             fitted = PCA(found, svd_solver="full" if n < dim else "covariance_eigh").fit(d.numpy())
@@ -59,7 +67,7 @@ class PrincipalGaussian(Analytic):
             variances[:found] = torch.from_numpy(fitted.explained_variance_)
         rest = (total - variances.sum()).clamp(min=0) / (dim - rank) if rank < dim else variances[-1]
         variances[found:] = rest
-        return PrincipalGaussian(x.mean(0), directions.to(x), (variances + noise**2).to(x), (rest + noise**2).to(x))
+        return PrincipalGaussian(mean.to(x), directions.to(x), (variances + noise**2).to(x), (rest + noise**2).to(x))
 
     @property
     def log_z(self) -> Tensor:
@@ -70,7 +78,14 @@ class PrincipalGaussian(Analytic):
         along = d @ self.directions
         return 0.5 * (d.square().sum(1) / self.rest + along.square() @ (1 / self.variances - 1 / self.rest))
 
+    def coordinates(self, x: Tensor) -> Tensor:
+        """Principal coordinates U^T (x - mean), `(batch, rank)`."""
+        return (x - self.mean) @ self.directions
+
     def sample(self, n: int, generator: Generator | None = None) -> Tensor:
-        z = torch.randn(n, self.dim, generator=generator, dtype=self.mean.dtype)
+        z = self.normals(n, self.dim, generator=generator)
         along = z @ self.directions
         return self.mean + z * self.rest.sqrt() + along * (self.variances.sqrt() - self.rest.sqrt()) @ self.directions.T
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}, rank={self.rank}"

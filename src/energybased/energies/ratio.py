@@ -10,13 +10,13 @@ from energybased.networks import BatchedMLP
 
 
 class Ratio(Energy):
-    """E(z) = -f(z), for the logit f of a classifier: p + Ratio(f) is p(z) exp(f(z)).
+    """E(z) = -f(z), where f is the logit of a classifier between samples of q and samples of p.
 
-    The logit that best tells samples of q from as many of p is log q(z)/p(z) (Gutmann & Hyvärinen 2010), so that a
-    prior plus the ratio active from it is q.
+    With as many samples of each, the optimal logit is f(z) = log q(z) / p(z) (Gutmann & Hyvärinen 2010). So, for an
+    energy E_p of p, E_p + Ratio(f) is an energy of q.
 
     Args:
-        module: maps `(batch, *event)` to `(batch,)`.
+        module: f, from `(batch, *event)` to `(batch,)`.
     """
 
     def __init__(self, module: nn.Module) -> None:
@@ -28,12 +28,15 @@ class Ratio(Energy):
 
 
 class Ratios(Energy):
-    """E(z) = -sum_k learned_k f_k(z), over logits computed side by side.
+    """E(z) = -sum_k active_k f_(after + k)(z): several ratios at once, as one batched network.
 
     Args:
-        logits: the networks.
+        logits: the networks f.
         active: `(k,)`, 1 for a logit that is part of the sum, 0 for one that is not.
-        after: logits before those k.
+        after: number of leading networks that are left out.
+
+    Raises:
+        UserError: if `active` has more entries than there are networks.
     """
 
     active: Tensor
@@ -50,3 +53,6 @@ class Ratios(Energy):
 
     def forward(self, x: Tensor, y: Condition | None = None) -> Tensor:
         return -(self.logits(x, slice(self.after, self.after + len(self.active))) * self.active).sum(1)
+
+    def extra_repr(self) -> str:
+        return f"{len(self.active)} of {self.logits.count} logits, after={self.after}"

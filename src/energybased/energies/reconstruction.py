@@ -1,4 +1,4 @@
-"""How badly a generator reproduces examples, as an energy over latent vectors."""
+"""The reconstruction error of a generator, as an energy over latent vectors."""
 
 from __future__ import annotations
 
@@ -12,13 +12,17 @@ from energybased.errors import UserError, require
 class Reconstruction(Energy):
     """E(z) = |x - g(z)|^2 / (2 sigma^2): -log p(x | z) of a Gaussian around g(z), up to its constant.
 
-    Belongs to the rows of x; prior + Reconstruction(g, x, sigma) is the posterior of z given x (Xiao & Han 2022).
+    It has one row for each example. prior + Reconstruction(g, x, sigma) is an energy of the posterior p(z | x)
+    (Xiao & Han 2022).
 
     Args:
         generator: maps z `(batch, dim)` to `(batch, *event)`.
         x: `(batch, *event)`, the examples.
         sigma: standard deviation of x around g(z), in units of x.
-        known: boolean, broadcastable to x; entries that are False do not count. All count if it is not given.
+        known: boolean, broadcastable to x; only entries that are True are summed over. By default, all are.
+
+    Raises:
+        UserError: if sigma is not positive, and when z has another number of rows than x.
     """
 
     x: Tensor
@@ -55,3 +59,6 @@ class Reconstruction(Energy):
         if self.known is not None:
             off = torch.where(self.known, off, 0.0)
         return 0.5 * (off / self.sigma).square().flatten(1).sum(1)
+
+    def extra_repr(self) -> str:
+        return f"x={tuple(self.x.shape)}, sigma={self.sigma:g}"

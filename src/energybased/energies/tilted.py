@@ -9,13 +9,14 @@ from energybased.energies.principal import PrincipalGaussian
 from energybased.energy import Condition, Energy
 from energybased.errors import require
 
-RANK = 256  # directions of the base at the most; in the others, pictures vary little
+RANK = 256  # the most directions that a base has; pictures vary little in the others
 
 
 class Tilted(Energy):
-    """E(x) = base(x) + f(x - mean): a Gaussian base, tilted by exp(-f).
+    """E(x) = base(x) + f(x - mean): the density of a Gaussian, the base, times exp(-f).
 
-    The base keeps chains from drifting off for however long they run; the network learns what is not Gaussian.
+    The base makes the energy grow far from the data, so that long chains stay near them. The network f learns how the
+    data differ from a Gaussian.
 
     Args:
         base: over vectors `(batch, dim)`, of the flattened event.
@@ -29,14 +30,14 @@ class Tilted(Energy):
 
     @staticmethod
     def fit(x: Tensor, noise: float, network: nn.Module) -> Tilted:
-        """The base fitted to data `(n, *event)` with Gaussian noise of standard deviation `noise` > 0 on them."""
+        """A base fitted to data `(n, *event)` with Gaussian noise of standard deviation `noise` > 0 added."""
         require(noise > 0, f"the base of a tilted energy needs data_noise > 0, got {noise}")
         flat = x.flatten(1)
         return Tilted(PrincipalGaussian.fit(flat, min(RANK, flat.shape[1]), noise), network)
 
     @staticmethod
     def build(dim: int, network: nn.Module) -> Tilted:
-        """A base in which weights can be loaded."""
+        """A standard normal as base, with tensors of the shapes that a fit has; a checkpoint is loaded into it."""
         rank = min(RANK, dim)
         return Tilted(
             PrincipalGaussian(torch.zeros(dim), torch.eye(dim, rank), torch.ones(rank), torch.tensor(1.0)), network

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from energybased.energies import Analytic, GaussianMixture, PrincipalMixture
+from energybased.energies import Analytic, GaussianMixture, PrincipalGaussian, PrincipalMixture
 from energybased.errors import require
 from energybased.evaluation.frechet import judge_distance
 from energybased.evaluation.subject import SAMPLES, Subject
@@ -37,12 +37,17 @@ class FittedMixture:
 
     @property
     def name(self) -> str:
-        rank = getattr(self.density, "rank", None)
-        return f"{self.components}" + ("" if rank is None else f" over {rank} PCA")
+        base = getattr(self.density, "base", None)
+        return f"{self.components}" + ("" if base is None else f" over {base.rank} PCA")
 
     def sample(self, n: int, generator: Generator) -> Tensor:
-        """`(n, *event)`."""
-        return self.density.sample(n, generator).float().reshape(n, *self.event)
+        """`(n, *event)`; of a mixture of principal components without the noise in the other directions."""
+        if isinstance(self.density, PrincipalMixture):
+            base = self.density.base
+            x = base.mean + self.density.mixture.sample(n, generator) @ base.directions.T
+        else:
+            x = self.density.sample(n, generator)
+        return x.float().reshape(n, *self.event)
 
     def energy(self, x: Tensor) -> Tensor:
         """-log density of x `(n, *event)`, `(n,)`."""
@@ -55,22 +60,23 @@ def fit_mixture(x: Tensor, components: int, generator: Generator) -> FittedMixtu
     if flat.shape[1] <= DIRECT:
         density: Analytic = GaussianMixture.fit(flat, components, generator, RIDGE)
     else:
-        density = PrincipalMixture.fit(flat, components, min(PRINCIPAL, len(flat) - 1), generator)
+        density = PrincipalMixture.fit(flat, components, min(PRINCIPAL, len(flat) - 1), generator, RIDGE)
     return FittedMixture(density, components, event)
 
 
 def fit_class_mixture(x: Tensor, y: Tensor, components: int, generator: Generator) -> FittedMixture:
     """A mixture for each class, and the mixture of these by how often the classes come."""
     flat, y = _flat(x), y[: len(_flat(x))]
-    space = None if flat.shape[1] <= DIRECT else PrincipalMixture.fit(flat, 1, min(PRINCIPAL, len(flat) - 1), generator)
-    z = flat if space is None else space.project(flat)
+    direct = flat.shape[1] <= DIRECT
+    base = None if direct else PrincipalGaussian.fit(flat, min(PRINCIPAL, len(flat) - 1))
+    z = flat if base is None else base.coordinates(flat)
     classes, counts = y.unique(return_counts=True)
     parts = [GaussianMixture.fit(z[y == c], components, generator, RIDGE) for c in classes]
     shares = counts.double() / len(y)
     weights = torch.cat([share * part.log_weights.exp() for share, part in zip(shares, parts, strict=True)])
     covariances = torch.cat([part.scales @ part.scales.mT for part in parts])
     joined = GaussianMixture(torch.cat([part.means for part in parts]), covariances, weights)
-    density = joined if space is None else space.with_mixture(joined)
+    density = joined if base is None else PrincipalMixture(base, joined)
     return FittedMixture(density, len(weights), tuple(x.shape[1:]))
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Generator, Tensor
 
 from energybased.data import DataSet
+from energybased.data.domain import View
 from energybased.data.holdout import split_holdout
 from energybased.evaluation.row import Row
 from energybased.models import Judge
@@ -55,7 +56,7 @@ class Subject:
         return torch.Generator().manual_seed(self.seed)
 
     @property
-    def view(self) -> str:
+    def view(self) -> View:
         """How examples are drawn: "pictures", "points", "curves" or "rows"."""
         return self.data.domain.view(self.data.event)
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, NoReturn, get_args
+from typing import Any, Literal, NoReturn, cast, get_args
 
 import torch
 from torch import Generator, Tensor, nn
@@ -100,8 +100,8 @@ class LatentModel:
     @property
     def base(self) -> Analytic:
         """Where the prior begins; the prior itself if nothing was added to it."""
-        base: Analytic = getattr(self.prior, "base", self.prior)
-        return base
+        base: Any = getattr(self.prior, "base", self.prior)
+        return cast(Analytic, base)
 
     @property
     def stages(self) -> list[Energy]:
@@ -205,8 +205,8 @@ class LatentModel:
         prior counts for more.
         """
         judged = replace(self.posterior, sigma=self.score_sigma or self.sigma)
-        x, prior = self._encoded(x), getattr(self.prior, "ratio", None)
-        prior = self.prior if self.score_by == "joint" else prior
+        x, whole = self._encoded(x), self.score_by == "joint"
+        prior: Any = self.prior if whole else getattr(self.prior, "ratio", None)
         reconstruction = Reconstruction(self.generator, x, judged.sigma)
         energy: Energy = reconstruction if prior is None else judged.energy(prior, self.generator, x)
         return _in_parts(lambda rows: energy.select(rows)(z[rows]), len(x))

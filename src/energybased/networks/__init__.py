@@ -3,7 +3,6 @@
 from energybased.networks.batched_mlp import BatchedMLP
 from energybased.networks.bfloat16 import BFloat16
 from energybased.networks.condition import ConditionEncoder
-from energybased.networks.convolutional import Convolutional
 from energybased.networks.encoder import Encoder, PointEncoder, convolutional_encoder, dense_encoder
 from energybased.networks.generator import deconvolutional_generator, dense_generator
 from energybased.networks.mlp import MLP
@@ -13,7 +12,6 @@ from energybased.networks.two_stage import LatentDecoder, TwoStageEncoder, TwoSt
 
 __all__ = [
     "MLP",
-    "Convolutional",
     "Encoder",
     "BFloat16",
     "BatchedMLP",

@@ -44,7 +44,7 @@ class Encoder(nn.Module):
     @staticmethod
     def around(mean: Tensor, log_std: Tensor, rng: Generator) -> Tensor:
         """One z a row, `(batch, dim)`; differentiable."""
-        return mean + log_std.exp() * torch.randn(mean.shape, generator=rng).to(mean)
+        return mean + log_std.exp() * torch.randn(mean.shape, generator=rng, device=rng.device).to(mean)
 
 
 class PointEncoder(Encoder):

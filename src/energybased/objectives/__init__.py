@@ -18,9 +18,9 @@ from energybased.sampling import Langevin, ReplayBuffer
 OBJECTIVES: tuple[tuple[Objective, Callable[[], dict[str, nn.Module]]], ...] = (
     (
         ContrastiveDivergence(Langevin(0.1, 0.05, bounds=(0.0, 1.0)), steps=3, buffer=ReplayBuffer(capacity=16)),
-        lambda: {"energy": MLP(4, (8,), classes=2)},
+        lambda: {"energy": MLP(4, (8,), 2)},
     ),
-    (EnergyDiscrepancy(particles=4), lambda: {"energy": MLP(4, (8,), classes=2)}),
+    (EnergyDiscrepancy(particles=4), lambda: {"energy": MLP(4, (8,), 2)}),
     (
         Elbo(),
         lambda: {"generator": dense_generator(2, (8,), (1, 2, 2)), "encoder": dense_encoder((1, 2, 2), (8,), 2)},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from tyro.conf import Suppress
@@ -76,7 +77,9 @@ class StagedRecipe(LatentRecipe):
         )
         require(self.persistent_chains >= 1, f"persistent_chains must be at least 1, got {self.persistent_chains}")
         require(self.posterior.steps >= 1, f"posterior.steps must be at least 1, got {self.posterior.steps}")
-        require(self.optimizer.weight_decay == 0, "weight decay would change the stages that are learned")
+        options: Any = getattr(self.optimizer, "options", {})
+        decay = getattr(self.optimizer, "weight_decay", 0.0) or options.get("weight_decay", 0.0)
+        require(decay == 0, "weight decay would change the stages that are learned")
 
     @property
     def base(self) -> Analytic:

@@ -84,7 +84,8 @@ def read_data(file: Path) -> DataSet:
             splits.append(Split(arrays[f"{name}/x"], y))
     except (OSError, SafetensorError, KeyError, json.JSONDecodeError) as error:
         raise UserError(f"{file} does not hold the data of a run: {error}") from error
-    return DataSet(spec.name, *splits, spec.domain, spec.conditions, notes)
+    train, validation, test = splits
+    return DataSet(spec.name, train, validation, test, spec.domain, spec.conditions, notes)
 
 
 def without_rows(spec: DataSpec, x: Tensor) -> DataSet:

@@ -157,8 +157,8 @@ def _custom(
     enough = energy is not None and (bool(phases) or (objective is not None and steps is not None))
     require(enough, "train needs a recipe, or energy, data, out, and objective with steps, or phases")
     require(isinstance(energy, nn.Module), f"energy is an nn.Module, got {type(energy).__name__}")
-    shared = {name: getattr(settings or Settings(), name) for name in Settings.__dataclass_fields__}
-    some = {} if steps is None else {"steps": steps}
+    shared: dict[str, Any] = {name: getattr(settings or Settings(), name) for name in Settings.__dataclass_fields__}
+    some: dict[str, Any] = {} if steps is None else {"steps": steps}
     return CustomRecipe(
         **shared, data="", energy=energy, objective=objective, sampler=sampler, stages=tuple(phases), **some
     )

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 
 from torch import Generator, Tensor
 
-from energybased.energy import Energy
+from energybased.energy import Array, EnergyLike, as_energy, as_tensor
 from energybased.errors import require
 from energybased.sampling.chain import advance, evaluating
 from energybased.sampling.kernel import Kernel
@@ -16,7 +16,7 @@ from energybased.sampling.streams import Streams
 
 
 class Accepting(Kernel, Protocol):
-    """A kernel that accepts or rejects, and knows at which rate it does best."""
+    """A kernel that accepts or rejects proposals, with the acceptance rate that is asymptotically optimal."""
 
     optimal_acceptance: ClassVar[float]
 
@@ -31,19 +31,30 @@ WINDOW = 5  # transitions between two changes of the step
 
 def adapt(
     kernel: Adaptable,
-    energy: Energy,
-    start: Tensor,
+    energy: EnergyLike,
+    start: Array,
     target: float | None = None,
     steps: int = 200,
     generator: Generator | None = None,
 ) -> tuple[Adaptable, Tensor]:
-    """Tunes `step_size` until proposals are accepted at the rate `target`, by Robbins & Monro (1951).
+    """Tunes `step_size` until proposals are accepted at the rate `target`, by stochastic approximation.
 
-    log step <- log step + (acceptance - target) * 4 / (i + 1)^0.6 after every few transitions; the answer
-    averages the later half.
+    After every 5 transitions, log step <- log step + (acceptance - target) * 4 / (i + 1)^0.6 (Robbins & Monro 1951).
+    The result is the exponential of the mean of the later half of all log steps (Polyak & Juditsky 1992).
+
+    Args:
+        kernel: one that accepts or rejects, MALA or HMC, with the step to begin with.
+        energy: see `sample`.
+        start: `(batch, *event)`; the acceptance is the mean over these chains.
+        target: in (0, 1); that of the kernel if not given: 0.574 for MALA, 0.651 for HMC.
+        steps: transitions of each chain, at least 10.
+        generator: see `sample`.
+
+    Raises:
+        UserError: for a kernel without acceptance, settings out of range, or an energy that is not finite.
 
     Returns:
-        The kernel with its new step size, and the chains `(batch, *event)` where the adaptation left them.
+        The kernel with its new step size, and the last states of the chains, `(batch, *event)`.
     """
     require(
         hasattr(kernel, "optimal_acceptance"), f"{type(kernel).__name__} accepts everything: there is no rate to tune"
@@ -52,7 +63,8 @@ def adapt(
     require(0 < target < 1, f"target must be between 0 and 1, got {target}")
     require(steps >= 2 * WINDOW, f"adaptation needs at least {2 * WINDOW} steps, got {steps}")
     log_step, kept = math.log(kernel.step_size), []
-    streams, x = Streams.of(generator, start), start
+    energy, x = as_energy(energy), as_tensor(start)
+    streams = Streams.of(generator, x)
     with evaluating(energy):
         for i in range(steps // WINDOW):
             samples = advance(energy, x, kernel, WINDOW, streams)

@@ -1,4 +1,4 @@
-"""Annealed importance sampling: samples of one density become those of others, with weights that say how far off."""
+"""Annealed importance sampling: weighted samples of one density from those of another, and the ratio of their Z."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import NamedTuple
 import torch
 from torch import Generator, Tensor
 
-from energybased.energy import Energy
+from energybased.energy import EnergyLike, as_energy
 from energybased.errors import require
 from energybased.sampling.adaptation import Accepting, with_step
 from energybased.sampling.chain import advance, evaluating
 from energybased.sampling.streams import Streams
 
 ADAPTATION_RATE = 0.5  # how far log step_size moves for an acceptance that is wrong by one
-BISECTIONS = 30  # of what is left of the way, in search of the next level
+BISECTIONS = 30  # of the interval in which the next level is searched
 MAX_LEVELS = 1000  # levels of one energy
 
 
@@ -29,18 +29,18 @@ class Estimate(NamedTuple):
 
 
 class Annealed(NamedTuple):
-    """Chains that went along a path of densities."""
+    """Weighted samples of the last density of a path."""
 
-    x: Tensor  # where they are, (batch, *event)
-    log_weights: Tensor  # importance weights of the last density, (batch,), in float64
-    kernel: Accepting  # with the step that it came to
-    resampled: bool = False  # resampled on the way: the weights then say nothing of the error
+    x: Tensor  # the last states, (batch, *event)
+    log_weights: Tensor  # logarithms of their importance weights, (batch,), in float64
+    kernel: Accepting  # with the last step size
+    resampled: bool = False  # whether chains were resampled on the way, after which weights give no error
 
     def estimate(self) -> Estimate:
-        """log Z_last - log Z_first: of chains from exact samples, a lower bound in expectation.
+        """log Z_last - log Z_first = log mean_i w_i; its expectation is a lower bound if the chains began exactly.
 
-        The error is by the delta method. It and the effective sample size are NaN if chains were resampled on the way:
-        compare several runs.
+        The error is by the delta method. It and the effective sample size are NaN if chains were resampled on the way;
+        then the spread of several runs estimates the error.
         """
         largest = self.log_weights.max()
         weights = (self.log_weights - largest).exp()
@@ -50,23 +50,23 @@ class Annealed(NamedTuple):
         return Estimate(float(largest + mean.log()), error, ess)
 
     def ess(self) -> float:
-        """Effective sample size of the weights since the last resampling."""
+        """(sum w)^2 / sum w^2, the effective sample size of the weights since the last resampling, 1 ... n."""
         weights = (self.log_weights - self.log_weights.max()).exp()
         return float(weights.sum().square() / weights.square().sum())
 
     def resample(self, generator: Generator | None = None) -> Tensor:
-        """As many chains, each taken as often as its weight says (systematic resampling)."""
-        n = len(self.x)
-        offset = torch.rand((), generator=generator, dtype=torch.float64)
-        places = (torch.arange(n, dtype=torch.float64) + offset) / n
-        edges = self.log_weights.cpu().softmax(0).cumsum(0)
-        return self.x[torch.searchsorted(edges, places).clamp(max=n - 1).to(self.x.device)]
+        """As many states `(batch, *event)`, each repeated in proportion to its weight (systematic resampling)."""
+        n, place = len(self.x), torch.device("cpu") if generator is None else generator.device
+        offset = torch.rand((), generator=generator, dtype=torch.float64, device=place).to(self.x.device)
+        places = (torch.arange(n, dtype=torch.float64, device=self.x.device) + offset) / n
+        edges = self.log_weights.softmax(0).cumsum(0)
+        return self.x[torch.searchsorted(edges, places).clamp(max=n - 1)]
 
 
 @torch.no_grad()
 def anneal(
-    first: Energy,
-    added: Sequence[Energy],
+    first: EnergyLike,
+    added: Sequence[EnergyLike],
     start: Tensor,
     kernel: Accepting,
     levels: int = 100,
@@ -74,29 +74,34 @@ def anneal(
     generator: Generator | None = None,
     target_ess: float | None = None,
 ) -> Annealed:
-    """Takes samples of the first energy to its sum with others, let in one after the other (Neal 2001).
+    """Annealed importance sampling from the energy `first` to first + added_1 + added_2 + ... (Neal 2001).
 
-    Each comes in `levels` equal parts. At each level the weights are multiplied by exp(E_before(x) - E_now(x)), then
-    the kernel moves the chains; its step size follows their acceptance, which bends both bounds a little. From an
-    energy b back to a, `anneal(b, [a - b], ...)`; from exact samples of b, minus its estimate bounds log Z from above.
+    The energies are added one after the other, each in `levels` equal parts. At each level the weights are multiplied
+    by exp(E_before(x) - E_now(x)), then the kernel moves the chains. Its step size follows their acceptance, so the
+    bounds hold only approximately. From an energy b back to a, use `anneal(b, [a - b], ...)`: with exact samples of b,
+    minus its estimate is an upper bound of log Z_b - log Z_a.
 
     Args:
-        first: where the chains are samples of.
-        added: energies, or what turns one into another.
-        start: `(batch, *event)`, samples of the first.
+        first: an energy, or a module or function that returns `(batch,)`.
+        added: the energies to add, of the same kinds.
+        start: `(batch, *event)`, samples of exp(-first).
         kernel: one that accepts or rejects, MALA or HMC.
         levels: of each energy that is added, unless `target_ess` is given.
         steps: transitions at each level.
         target_ess: choose the levels adaptively instead: each step lets the effective sample size fall to this
             fraction (Zhou, Johansen & Aston 2016), and the chains are resampled when it is below one half (Del Moral,
             Doucet & Jasra 2006).
+
+    Raises:
+        UserError: for settings out of range, an energy that is not finite, or more than 1,000 levels of one energy.
     """
     require(levels >= 1 and steps >= 1, f"levels and steps must be at least 1, got {levels} and {steps}")
     require(target_ess is None or 0 < target_ess < 1, f"target_ess must be between 0 and 1, got {target_ess}")
     streams, x, log_step = Streams.of(generator, start), start, math.log(kernel.step_size)
     log_weights, resampled = torch.zeros(len(start), dtype=torch.float64, device=start.device), False
-    for energy in added:
-        with evaluating(first), evaluating(energy):
+    path = as_energy(first)
+    for energy in map(as_energy, added):
+        with evaluating(path), evaluating(energy):
             beta, level = 0.0, 0
             while beta < 1:
                 log_ratio, level = -energy(x).double(), level + 1
@@ -113,16 +118,19 @@ def anneal(
                 if target_ess is not None and now.ess() < 0.5 * len(x):
                     resampled, mean = True, now.estimate().value
                     x, log_weights = now.resample(generator), torch.full_like(log_weights, mean)
-                moved = advance(first + beta * energy, x, with_step(kernel, log_step), steps, streams)
+                moved = advance(path + beta * energy, x, with_step(kernel, log_step), steps, streams)
                 x, rate = moved.x, float(moved.info.acceptance.mean())
                 require(math.isfinite(rate), "an energy is not finite where the chains are")
                 log_step += ADAPTATION_RATE * (rate - kernel.optimal_acceptance)
-        first = first + energy
+        path = path + energy
     return Annealed(x, log_weights, with_step(kernel, log_step), resampled)
 
 
 def largest_step(log_ratio: Tensor, log_weights: Tensor, target_ess: float, beta: float) -> float:
-    """How far from `at` towards 1 weights may grow by exp(log_ratio), about `keep` of the chains being effective."""
+    """The largest level up to 1 at which the effective sample size falls from that at `beta` to `target_ess` of it.
+
+    Weights grow by exp(log_ratio) times the difference of the levels.
+    """
     log_weights = log_weights.log_softmax(0)
 
     def kept(next_beta: float) -> bool:

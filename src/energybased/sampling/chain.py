@@ -11,7 +11,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn.utils import parametrize
 
-from energybased.energy import Energy
+from energybased.energy import Array, Energy, EnergyLike, as_energy, as_tensor
 from energybased.errors import require
 from energybased.sampling.diagnostics import ChainInfo, Diagnostics
 from energybased.sampling.engine import Engine, runner
@@ -20,7 +20,8 @@ from energybased.sampling.streams import Streams
 
 BLOCK = 100  # steps at a time at the most, between two moves of the progress bar
 OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory")
-MOVING = (parametrize.ParametrizationList, nn.modules.batchnorm._BatchNorm)  # what a forward pass in train mode changes
+# Modules that a forward pass in train mode changes.
+MOVING = (parametrize.ParametrizationList, nn.modules.batchnorm._BatchNorm)
 
 
 class Samples(NamedTuple):
@@ -29,7 +30,7 @@ class Samples(NamedTuple):
     x: Tensor  # the last state of every chain, (batch, *event)
     trace: Tensor | None  # (steps // keep_every, batch, *event), if asked for
     info: ChainInfo
-    momentum: Tensor | None = None  # at the end, (batch, *event), of kernels that have one
+    momentum: Tensor | None = None  # at the end, (batch, *event), if the kernel has one
 
 
 @contextmanager
@@ -76,10 +77,11 @@ def advance(
     momentum: Tensor | None = None,
     engine: Engine = "eager",
 ) -> Samples:
-    """`sample` in whatever mode the energy is in, without checks: what a training chain runs.
+    """`sample` without its checks, with the energy in the mode that it is in: for chains inside a training step.
 
     Args:
-        momentum: that the chains left off with, of a kernel that has one; they go on as if they had never stopped.
+        momentum: `(batch, *event)`, of a kernel that has one, as `Samples` of an earlier call reports it. With it, the
+            chains go on as if they had never stopped.
         engine: see `sample`.
     """
     trace = None
@@ -97,9 +99,8 @@ def advance(
         with _cached(energy), _progress(steps, progress) as tell:
             while done < steps:
                 kept = keep_every or steps
-                ahead = min(diagnostics.ahead(), kept - done % kept, steps - done, BLOCK)
-                state, tally = run(state, diagnostics.tally, streams, ahead)
-                diagnostics.update(tally, ahead)
+                ahead = min(kept - done % kept, steps - done, BLOCK)
+                state, diagnostics.tally = run(state, diagnostics.tally, streams, ahead, diagnostics.record)
                 done += ahead
                 tell(ahead)
                 if trace is not None and done % kept == 0:
@@ -108,8 +109,8 @@ def advance(
 
 
 def sample(
-    energy: Energy,
-    start: Tensor,
+    energy: EnergyLike,
+    start: Array,
     kernel: Kernel,
     steps: int,
     generator: Generator | Streams | None = None,
@@ -119,38 +120,45 @@ def sample(
 ) -> Samples:
     """Runs one chain from each row of `start` for `steps` transitions of `kernel`.
 
-    The energy is in eval mode; memory does not grow with `steps` unless a trace is asked for. A chain's random
-    stream depends on the generator and on the chain's row only, not on how many chains run beside it: to run a
-    part of a batch, give `Streams.of(generator, start).select(rows)`.
+    Modules are in eval mode meanwhile. Memory does not grow with `steps` unless a trace is asked for. A chain's random
+    numbers depend on the generator and on the chain's row only, not on how many chains run beside it. To run a part of
+    a batch with the numbers that it has in the whole, pass `Streams.of(generator, start).select(rows)`.
 
     Args:
-        energy: over x of shape `(batch, *event)`.
-        start: `(batch, *event)`, where the chains begin.
+        energy: over x of shape `(batch, *event)`: an energy, or any module or function that returns `(batch,)`.
+        start: `(batch, *event)`, where the chains begin, in float32 or float64.
         kernel: `Langevin`, `MALA`, `HMC`, or anything with their `init` and `step`.
-        steps: transitions a chain.
-        generator: seeds the chains, or their `Streams`; the global generator of torch if not given.
+        steps: transitions of each chain.
+        generator: draws the seed of the chains, or their `Streams`. Without one, the seed is drawn from torch's global
+            generator; with one, the global generator is left alone.
         keep_every: keep every so-many-th state in the trace.
         progress: show a progress bar.
-        engine: "eager", or "compiled", which takes seconds to begin and is then several times faster on small
-            networks; the same chains up to rounding. What cannot be compiled runs eager, with a warning.
+        engine: "eager", or "compiled". Compiling takes seconds, and gives the same chains up to rounding, on small
+            networks several times faster. What cannot be compiled runs eager, with a warning.
 
-    Chains that do not fit into memory run in halves, with a warning; R-hat is then the larger of the halves', and
-    their effective sample sizes are added.
+    Chains that do not fit into memory run in halves, with a warning.
+
+    Returns:
+        The last states and the trace, on the device and in the number type of `start`, and a report on the chains.
 
     Raises:
-        UserError: if `start` is not a batch of finite floating-point numbers, or if a chain ends in a number
-            that is not finite (its step is then usually too large).
+        UserError: if `start` is not a batch of finite numbers in float32 or float64, or if a chain ends in a number
+            that is not finite (the step size is then usually too large).
 
     >>> from energybased import StandardNormal, Langevin
     >>> g = torch.Generator().manual_seed(0)
     >>> sample(StandardNormal(2), torch.zeros(4, 2), Langevin.overdamped(0.5), steps=100, generator=g).x.shape
     torch.Size([4, 2])
     """
-    require(isinstance(energy, Energy), f"{type(energy).__name__} is not an energy: wrap it, Network(module)")
+    energy, start = as_energy(energy), as_tensor(start)
     known = not isinstance(kernel, type) and hasattr(kernel, "init") and hasattr(kernel, "step")
     require(known, f"a kernel has `init` and `step`, as Langevin(0.01, 0.1) has, got {kernel!r}")
     require(start.ndim >= 2 and len(start) > 0, f"start must have shape (batch, *event), got {tuple(start.shape)}")
     require(start.is_floating_point(), f"start must be of a floating-point type, got {start.dtype}")
+    require(
+        start.dtype in (torch.float32, torch.float64),
+        f"chains in {start.dtype} round small steps away: start in float32, with the network in BFloat16(network)",
+    )
     require(bool(start.isfinite().all()), "start has entries that are not finite")
     require(steps >= 0, f"steps must not be negative, got {steps}")
     require(engine in get_args(Engine), f"engine is 'eager' or 'compiled', got {engine!r}")
@@ -169,30 +177,27 @@ def sample(
 def _fitting(
     run: Callable[[Energy, Tensor, Streams], Samples], energy: Energy, start: Tensor, streams: Streams
 ) -> Samples:
-    """The chains at once or, where memory is too small, half after half; each is what it would have been."""
-    drawn, samples = streams.select(slice(None)), None  # what fails half-way leaves the streams where they were
+    """All chains at once or, if memory is too small, one half after the other; the chains are the same."""
+    drawn, samples = streams.select(slice(None)), None  # a copy, so that a failed run leaves the streams as they were
     try:
         samples = run(energy, start, drawn)
     except RuntimeError as error:  # torch has a class of its own for devices, and none for the processor
         if len(start) == 1 or not any(words in str(error) for words in OUT_OF_MEMORY):
             raise
-    if samples is None:  # here, where what the error held is let go
+    if samples is None:  # outside the except clause, so that the memory of the failed run is freed
         warnings.warn(f"{len(start)} chains do not fit into memory: they run in two halves", stacklevel=3)
         halves = torch.arange(len(start), device=start.device).tensor_split(2)
         parts = [(rows, streams.select(rows)) for rows in halves]
         samples = _joined(*(_fitting(run, energy.select(rows), start[rows], part) for rows, part in parts))
         drawn = parts[0][1]
-    streams.positions = drawn.positions
+    streams.follow(drawn)
     return samples
 
 
 def _joined(a: Samples, b: Samples) -> Samples:
     trace = None if a.trace is None or b.trace is None else torch.cat([a.trace, b.trace], 1)
     momentum = None if a.momentum is None or b.momentum is None else torch.cat([a.momentum, b.momentum])
-    acceptance, movement, gradient = (torch.cat(pair) for pair in zip(a.info[:3], b.info[:3], strict=True))
-    r_hat, ess = torch.maximum(a.info.r_hat, b.info.r_hat), a.info.ess + b.info.ess
-    info = ChainInfo(acceptance, movement, gradient, r_hat, ess)
-    return Samples(torch.cat([a.x, b.x]), trace, info, momentum)
+    return Samples(torch.cat([a.x, b.x]), trace, ChainInfo.join(a.info, b.info), momentum)
 
 
 def _cached(module: nn.Module) -> AbstractContextManager[None]:

@@ -1,10 +1,14 @@
-"""R-hat and effective sample size in constant memory.
+"""Whether chains have converged: R-hat and effective sample sizes by ranks (Vehtari et al. 2021).
 
-Each chain is cut into a few batches of steps, of which only sums are kept.
+Both are computed from a fixed number of states of each chain, whatever the chain's length, and only if they are read.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
@@ -13,87 +17,219 @@ from torch import Tensor
 from energybased.sampling.kernel import Info, norms
 
 ENOUGH = 20  # fewer steps than this say nothing about convergence
+RECORDED = 200  # states of a chain that are recorded at the most, evenly spaced
+ENTRIES = 64  # of larger events, the energy alone is recorded
 
 
-class ChainInfo(NamedTuple):
-    """What a run of chains reports. `r_hat` and `ess` are NaN after fewer than twenty steps."""
+@dataclass(frozen=True, eq=False)
+class ChainInfo:
+    """What a run of chains reports.
+
+    The diagnostics use up to 200 evenly spaced states of each chain, of events of up to 64 entries. They are NaN after
+    fewer than 20 steps, for larger events (whose energy is still diagnosed), and for an entry that never changes.
+    """
 
     acceptance: Tensor  # mean acceptance probability of each chain, (batch,)
-    movement: Tensor  # mean Euclidean length of each chain's steps, (batch,)
-    gradient: Tensor  # mean norm of the energy's gradient along each chain, (batch,)
-    r_hat: Tensor  # split R-hat of every entry, (*event,); near 1 when chains agree (Gelman et al. 2013, eq. 11.4)
-    ess: Tensor  # effective sample size over all chains and steps of every entry, (*event,), by batch means
+    movement: Tensor  # mean Euclidean length of each chain's steps, (batch,), in units of x
+    gradient: Tensor  # mean Euclidean norm of the energy's gradient along each chain, (batch,)
+    event: tuple[int, ...]
+    states: Tensor | None = None  # recorded, (recorded, batch, entries)
+    energies: Tensor | None = None  # recorded, (recorded, batch)
+
+    @cached_property
+    def r_hat(self) -> Tensor:
+        """Rank-normalised split R-hat of every entry, `(*event,)`: near 1 if the chains agree.
+
+        Vehtari et al. 2021 ask for less than 1.01, of at least 100 effective draws a chain.
+        """
+        return self._of_entries(r_hat)
+
+    @cached_property
+    def ess_bulk(self) -> Tensor:
+        """Effective sample size of every entry's location, `(*event,)`, over all chains.
+
+        It is at most N log10 N, for N recorded states over all chains.
+        """
+        return self._of_entries(ess_bulk)
+
+    @cached_property
+    def ess_tail(self) -> Tensor:
+        """Effective sample size of every entry's 5 % and 95 % quantiles, the smaller of both, `(*event,)`."""
+        return self._of_entries(ess_tail)
+
+    @property
+    def ess(self) -> Tensor:
+        """`ess_bulk`."""
+        return self.ess_bulk
+
+    @cached_property
+    def energy_r_hat(self) -> Tensor:
+        """R-hat of the energy, 0-d."""
+        return self._of_energy(r_hat)
+
+    @cached_property
+    def energy_ess_bulk(self) -> Tensor:
+        """Effective sample size of the energy's location, 0-d."""
+        return self._of_energy(ess_bulk)
+
+    @cached_property
+    def energy_ess_tail(self) -> Tensor:
+        """Effective sample size of the energy's 5 % and 95 % quantiles, the smaller of both, 0-d."""
+        return self._of_energy(ess_tail)
+
+    @property
+    def energy_ess(self) -> Tensor:
+        """`energy_ess_bulk`."""
+        return self.energy_ess_bulk
+
+    @staticmethod
+    def join(a: ChainInfo, b: ChainInfo) -> ChainInfo:
+        """The report on the chains of both, which ran for as many steps."""
+
+        def both(a: Tensor | None, b: Tensor | None) -> Tensor | None:
+            return None if a is None or b is None else torch.cat([a, b], 1)
+
+        return ChainInfo(
+            torch.cat([a.acceptance, b.acceptance]),
+            torch.cat([a.movement, b.movement]),
+            torch.cat([a.gradient, b.gradient]),
+            a.event,
+            both(a.states, b.states),
+            both(a.energies, b.energies),
+        )
+
+    def _replace(self, **changes: Tensor) -> ChainInfo:
+        """A copy with other values, as a named tuple has."""
+        return replace(self, **changes)  # type: ignore[arg-type]
+
+    def _of_entries(self, diagnostic: Callable[[Tensor], Tensor]) -> Tensor:
+        if self.states is None:
+            return self.acceptance.new_full(self.event, torch.nan)
+        with torch.no_grad():
+            return torch.stack([diagnostic(entry) for entry in self.states.unbind(2)]).view(self.event)
+
+    def _of_energy(self, diagnostic: Callable[[Tensor], Tensor]) -> Tensor:
+        if self.energies is None:
+            return self.acceptance.new_full((), torch.nan)
+        with torch.no_grad():
+            return diagnostic(self.energies)
 
 
 class Tally(NamedTuple):
-    """Sums along chains, a part of the step that is computed; those of x only where they are needed."""
+    """Sums along chains, `(batch,)` and in float64, with the last energy; each step computes them anew."""
 
-    acceptance: Tensor  # (batch,), as all in float64
+    acceptance: Tensor
     gradient: Tensor
     movement: Tensor
-    origin: Tensor | None = None  # (batch, *event): sums of x are about the start, so that squares keep their digits
-    total: Tensor | None = None
-    square: Tensor | None = None
+    energy: Tensor
 
     def add(self, before: Tensor, after: Tensor, info: Info) -> Tally:
-        counted = (
+        return Tally(
             self.acceptance + info.acceptance,
             self.gradient + info.gradient,
             self.movement + norms(after - before),
+            self.energy if info.energy is None else info.energy.double(),
         )
-        if self.origin is None or self.total is None or self.square is None:
-            return Tally(*counted)
-        shifted = after - self.origin
-        return Tally(*counted, self.origin, self.total + shifted, self.square + shifted.square())
 
 
 class Diagnostics:
-    """Makes `ChainInfo` of the tallies of a chain while it runs; nothing is synchronised before `info`."""
+    """Records evenly spaced states of running chains, in memory that does not grow with their length.
+
+    Args:
+        x: `(batch, *event)`, where the chains begin.
+        steps: transitions that they will take.
+    """
 
     def __init__(self, x: Tensor, steps: int) -> None:
-        # Batch means need some twenty batches over all chains; R-hat needs two a chain.
-        self.batches = 2 * max(1, -(-10 // len(x)))
-        self.length = steps // self.batches if steps >= ENOUGH else 0
-        self.first = steps - self.length * self.batches  # the earliest steps fill no batch
+        self.every = max(1, -(-steps // RECORDED))
+        count = steps // self.every if steps >= ENOUGH else 0
+        self.first = steps - count * self.every  # the last step is recorded, and these first ones are not
         self.steps, self.shape = 0, x.shape
         zeros = torch.zeros(len(x), dtype=torch.float64, device=x.device)
-        self.tally = Tally(zeros, zeros, zeros)
-        if self.length:
-            origin = x.double()
-            self.sums = torch.zeros((self.batches, *x.shape), dtype=torch.float64, device=x.device)
-            self.squares = torch.zeros((2, *x.shape), dtype=torch.float64, device=x.device)
-            self.tally = Tally(zeros, zeros, zeros, origin, torch.zeros_like(origin), torch.zeros_like(origin))
+        self.tally = Tally(zeros, zeros, zeros, torch.full_like(zeros, torch.nan))
+        self.energies = zeros.new_empty((count, len(x))) if count else None
+        small = count > 0 and x[0].numel() <= ENTRIES
+        self.states = x.new_empty((count, len(x), x[0].numel()), requires_grad=False) if small else None
 
-    def ahead(self) -> int:
-        """How many steps may be taken before the next `update`."""
-        return self.length - (self.steps - self.first) % self.length if self.length else ENOUGH
-
-    def update(self, tally: Tally, steps: int) -> None:
-        """Takes the tally of so many more steps; between two batches the sums of x begin anew."""
-        self.tally, self.steps = tally, self.steps + steps
-        batch, inside = divmod(self.steps - self.first, self.length or 1)
-        if not self.length or inside or batch < 0:
+    def record(self, x: Tensor, energy: Tensor) -> None:
+        """Takes the state of the chains after one more step; nothing is synchronised."""
+        self.steps += 1
+        place, between = divmod(self.steps - self.first, self.every)
+        if self.energies is None or between or place < 1:
             return
-        assert tally.total is not None and tally.square is not None
-        if batch > 0:
-            self.sums[batch - 1] = tally.total
-            self.squares[2 * (batch - 1) // self.batches] += tally.square
-        self.tally = tally._replace(total=torch.zeros_like(tally.total), square=torch.zeros_like(tally.square))
+        self.energies[place - 1] = energy
+        if self.states is not None:
+            self.states[place - 1] = x.detach().flatten(1)
 
     def info(self) -> ChainInfo:
-        batch, *event = self.shape
-        n = max(self.steps, 1)
-        r_hat = ess = torch.full(event, torch.nan, dtype=torch.float64, device=self.tally.acceptance.device)
-        if self.length:
-            assert self.tally.origin is not None
-            half = self.length * self.batches // 2  # steps in a half chain
-            sums, origin = self.sums.unflatten(0, (2, -1)).sum(1), self.tally.origin
-            within = ((self.squares - sums.square() / half) / (half - 1)).flatten(0, 1).mean(0)
-            means = (sums / half + origin).flatten(0, 1)
-            between = means.var(0)
-            total = (half - 1) / half * within + between
-            r_hat = (total / within).sqrt()
-            batch_means = (self.sums / self.length + origin).flatten(0, 1)
-            ess = self.length * self.batches * batch * total / (self.length * batch_means.var(0))
-        tally = self.tally
-        return ChainInfo(tally.acceptance / n, tally.movement / n, tally.gradient / n, r_hat, ess)
+        sums, n = self.tally, max(self.steps, 1)
+        means = (sums.acceptance / n, sums.movement / n, sums.gradient / n)
+        return ChainInfo(*means, tuple(self.shape[1:]), self.states, self.energies)
+
+
+# The functions below are of one quantity, recorded along chains: (recorded, batch) -> 0-d in float64. They are NaN for
+# numbers that are not finite, and for a constant.
+
+
+def r_hat(draws: Tensor) -> Tensor:
+    """Rank-normalised split R-hat, the larger of that of the draws and that of their distances from the median."""
+    halves = _halves(draws)
+    ordered = halves.flatten().sort().values
+    median = (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2
+    return _defined(draws, torch.maximum(_r_hat(_scores(halves)), _r_hat(_scores((halves - median).abs()))))
+
+
+def ess_bulk(draws: Tensor) -> Tensor:
+    """Effective sample size of the rank-normalised draws."""
+    return _defined(draws, _ess(_scores(_halves(draws))))
+
+
+def ess_tail(draws: Tensor) -> Tensor:
+    """Effective sample size of the 5 % and the 95 % quantile, the smaller of both.
+
+    A quantile that no draw exceeds is left out.
+    """
+    ordered, halves = draws.double().flatten().sort().values, _halves(draws)
+    quantiles = [ordered[int(share * (len(ordered) - 1))] for share in (0.05, 0.95)]
+    return _defined(draws, torch.fmin(*(_ess((halves <= q).double()) for q in quantiles)))
+
+
+def _defined(draws: Tensor, value: Tensor) -> Tensor:
+    defined = draws.isfinite().all() & (draws != draws[0, 0]).any()
+    return torch.where(defined, value, torch.nan)
+
+
+def _halves(draws: Tensor) -> Tensor:
+    """Each chain as two, `(recorded // 2, 2 batch)`; of an odd number, the state in the middle is left out."""
+    half = len(draws) // 2
+    return torch.cat([draws[:half], draws[-half:]], 1).double()
+
+
+def _scores(draws: Tensor) -> Tensor:
+    """The normal quantiles of the ranks among all draws; equal draws share their mean rank."""
+    _, inverse, counts = draws.unique(return_inverse=True, return_counts=True)
+    ranks = counts.cumsum(0) - (counts - 1) / 2
+    return torch.special.ndtri((ranks.double() - 0.375) / (draws.numel() + 0.25))[inverse]
+
+
+def _r_hat(draws: Tensor) -> Tensor:
+    """R-hat = sqrt((n - 1)/n + B/(n W)), of variances between and within chains (Gelman et al. 2013, eq. 11.4)."""
+    n = len(draws)
+    return ((n - 1) / n + draws.mean(0).var() / draws.var(0).mean()).sqrt()
+
+
+def _ess(draws: Tensor) -> Tensor:
+    """N / tau, tau by Geyer's initial monotone sequence of autocorrelations, as Stan (Vehtari et al. 2021, eq. 10)."""
+    n, chains = draws.shape
+    frequencies = torch.fft.rfft(draws - draws.mean(0), n=2 * n, dim=0)
+    autocovariance = torch.fft.irfft(frequencies.abs().square(), n=2 * n, dim=0)[:n].mean(1) / n
+    within = autocovariance[0] * n / (n - 1)
+    total = autocovariance[0] + draws.mean(0).var()
+    correlation = 1 - (within - autocovariance) / total
+    correlation[0] = 1
+    even, odd = correlation[: 2 * max(1, (n - 1) // 2)].unflatten(0, (-1, 2)).unbind(1)
+    positive = (even + odd > 0).long().cumprod(0)
+    last = positive.sum().clamp(max=len(even) - 1)  # the first pair that is not added in full
+    added = torch.where(torch.arange(len(even), device=draws.device) < last, (even + odd).cummin(0).values, 0.0)
+    tau = -1 + 2 * added.sum() + even[last].clamp(min=0)
+    return n * chains / tau.clamp(min=1 / math.log10(n * chains))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, fx, nn
@@ -22,11 +22,20 @@ from energybased.sampling.graph import Graph, Steps, loop
 from energybased.sampling.kernel import Kernel, State
 from energybased.sampling.products import PRODUCTS
 from energybased.sampling.split import split
-from energybased.sampling.streams import Streams
+from energybased.sampling.streams import Shape, Streams
 from energybased.sampling.structure import Unfit, structure
 
 Engine = Literal["eager", "compiled"]
-Run = Callable[[State, Tally, Streams, int], tuple[State, Tally]]
+Visit = Callable[[Tensor, Tensor], None]  # is given x and its energy after every step
+
+
+class Run(Protocol):
+    """So many transitions from a state."""
+
+    def __call__(
+        self, state: State, tally: Tally, streams: Streams, steps: int, visit: Visit = ...
+    ) -> tuple[State, Tally]: ...
+
 
 PROGRAMS = 32  # kept at a time
 
@@ -37,9 +46,10 @@ _said: set[str] = set()  # why something runs eager, said once
 def runner(engine: Engine, energy: Energy, kernel: Kernel, state: State, tally: Tally, streams: Streams) -> Run:
     """So many transitions of a chain that is at `state`, for as long as the energy does not change."""
 
-    def eager(state: State, tally: Tally, streams: Streams, steps: int) -> tuple[State, Tally]:
+    def eager(state: State, tally: Tally, streams: Streams, steps: int, visit: Visit = _nothing) -> tuple[State, Tally]:
         for _ in range(steps):
             state, tally = _transition(energy, kernel, state, tally, streams)
+            visit(state.x, tally.energy)
         return state, tally
 
     if engine == "eager":
@@ -50,6 +60,10 @@ def runner(engine: Engine, energy: Energy, kernel: Kernel, state: State, tally: 
         return eager
     program = _program(energy, kernel, state, tally, streams)
     return eager if program is None else program.bound(energy)
+
+
+def _nothing(x: Tensor, energy: Tensor) -> None:
+    pass
 
 
 def _transition(energy: Energy, kernel: Kernel, state: State, tally: Tally, streams: Streams) -> tuple[State, Tally]:
@@ -68,10 +82,13 @@ class Program(NamedTuple):
     def bound(self, energy: Energy) -> Run:
         held = self.once(*_tensors(energy).values())
         of_state, of_tally = self.fields
+        x, value = of_state.index("x"), len(of_state) + of_tally.index("energy")
 
-        def run(state: State, tally: Tally, streams: Streams, steps: int) -> tuple[State, Tally]:
+        def run(
+            state: State, tally: Tally, streams: Streams, steps: int, visit: Visit = _nothing
+        ) -> tuple[State, Tally]:
             now = [*_there(state).values(), *_there(tally).values(), *_positions(streams, self.draws)]
-            now = self.steps([*held, streams.keys], now, steps)
+            now = self.steps([*held, streams.keys], now, steps, lambda after: visit(after[x], after[value]))
             for kind, count in self.draws.items():
                 streams.positions[kind] += steps * count
             after = State(**dict(zip(of_state, now, strict=False)))
@@ -87,10 +104,10 @@ class Counted(Streams):
         super().__init__(keys)
         self.now, self.draws = positions, dict.fromkeys(positions, 0)
 
-    def _next(self, kind: str, width: int, shape: Callable[[Tensor], Tensor]) -> Tensor:
+    def _next(self, kind: str, width: int, shape: Shape, dtype: torch.dtype) -> Tensor:
         position = self.now[kind] + self.draws[kind]
         self.draws[kind] += 1
-        return shape(self.bits(kind, width, position[None]))[0]
+        return shape(self.bits(kind, width, position[None]), dtype)[0]
 
 
 def _program(energy: Energy, kernel: Kernel, state: State, tally: Tally, streams: Streams) -> Program | None:

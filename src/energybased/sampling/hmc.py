@@ -27,10 +27,19 @@ def reflect(x: Tensor, momentum: Tensor, bounds: Bounds) -> tuple[Tensor, Tensor
 class HMC:
     """Leapfrog trajectories with unit mass and fresh momenta (Neal 2011); exp(-E) is exactly invariant.
 
+    Trajectories of one fixed length can be near a period of the dynamics, where a chain hardly moves although it
+    accepts everything. So each transition of each chain draws u ~ U(0, 1) and takes steps of
+    step_size (1 - jitter u). This keeps exp(-E) invariant: for every u, the kernel K_u does, pi K_u = pi, and u is
+    drawn independently of the state, so pi (integral of K_u du) = integral of pi K_u du = pi (Neal 2011, section 3.2).
+
     Args:
-        step_size: of the leapfrog, in units of x.
+        step_size: the longest leapfrog step, in units of x.
         leapfrog_steps: gradients a transition.
         bounds: (low, high), at which trajectories are reflected.
+        jitter: in [0, 1), the largest fraction by which a step is shortened; 0 is the plain method.
+
+    Raises:
+        UserError: for settings out of these ranges.
     """
 
     optimal_acceptance: ClassVar[float] = 0.651  # Beskos et al. 2013
@@ -39,10 +48,12 @@ class HMC:
     step_size: float
     leapfrog_steps: int
     bounds: Bounds | None = None
+    jitter: float = 0.5
 
     def __post_init__(self) -> None:
         check_positive(step_size=self.step_size)
         require(self.leapfrog_steps >= 1, f"leapfrog_steps must be at least 1, got {self.leapfrog_steps}")
+        require(0 <= self.jitter < 1, f"jitter must be in [0, 1), got {self.jitter}")
         check_bounds(self.bounds)
 
     def init(self, energy: Energy, x: Tensor) -> State:
@@ -53,16 +64,20 @@ class HMC:
         assert value is not None and grad is not None
         streams = Streams.of(generator, x)
         momentum = streams.normal(x)
+        step: float | Tensor = self.step_size
+        if self.jitter:
+            step = self.step_size * (1 - self.jitter * streams.uniform(x)).view(-1, *[1] * (x.ndim - 1))
         start = momentum.square().flatten(1).sum(1) / 2
         new_value = value
         for _ in range(self.leapfrog_steps):
-            momentum = momentum - 0.5 * self.step_size * grad
-            x = x + self.step_size * momentum
+            momentum = momentum - 0.5 * step * grad
+            x = x + step * momentum
             if self.bounds is not None:
                 x, momentum = reflect(x, momentum, self.bounds)
             x = energy.project(x)
             new_value, grad = energy.value_and_grad(x)
-            momentum = momentum - 0.5 * self.step_size * grad
+            momentum = momentum - 0.5 * step * grad
         log_ratio = value - new_value + start - momentum.square().flatten(1).sum(1) / 2
         moved, probability = accept(log_ratio, state, x, streams)
-        return choose(moved, State(x, new_value, grad), state), Info(probability, norms(grad))
+        after = choose(moved, State(x, new_value, grad), state)
+        return after, Info(probability, norms(grad), after.value)

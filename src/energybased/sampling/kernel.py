@@ -27,6 +27,7 @@ class Info(NamedTuple):
 
     acceptance: Tensor  # probability with which each chain's proposal is accepted, (batch,)
     gradient: Tensor  # Euclidean norm of the energy's gradient where the transition took it last, (batch,)
+    energy: Tensor | None = None  # E of the state after it; of Langevin, where it took its gradient, (batch,)
 
 
 class Kernel(Protocol):

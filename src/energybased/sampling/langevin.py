@@ -76,7 +76,7 @@ class Langevin:
         if self.noise_first:
             x = energy.project(x + noise)
         value, grad = energy.value_and_grad(x)
-        info = Info(torch.ones_like(value), norms(grad))
+        info = Info(torch.ones_like(value), norms(grad), value)
         if self.grad_clip is not None:
             grad = grad.clamp(-self.grad_clip, self.grad_clip)
         x = x - self.step_size * grad

@@ -80,4 +80,5 @@ class MALA:
         if self.bounds is not None:
             log_ratio = log_ratio.masked_fill(outside(proposal, self.bounds), -torch.inf)
         moved, probability = accept(log_ratio, state, proposal, streams)
-        return choose(moved, new, state), Info(probability, norms(new.grad))
+        after = choose(moved, new, state)
+        return after, Info(probability, norms(new.grad), after.value)

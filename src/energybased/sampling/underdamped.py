@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from torch import Generator, Tensor
 
 from energybased.energy import Energy
@@ -55,4 +56,4 @@ class Underdamped:
         x = energy.project(x + half * momentum)
         value, grad = energy.value_and_grad(x)
         momentum = momentum - half * grad
-        return State(x, value, grad, momentum), Info(value.new_ones(len(x)), norms(grad))
+        return State(x, value, grad, momentum), Info(torch.ones_like(value), norms(grad), value)

@@ -127,7 +127,7 @@ def as_batch(item: Any, domain: AnyDomain | None) -> Batch:
     """A batch from what a loader gives: x, (x,), (x, y), or a `Batch`; bytes are pixels if no domain is given."""
     if isinstance(item, Batch):
         return item
-    parts = (item,) if isinstance(item, Tensor) else item
+    parts: Any = (item,) if isinstance(item, Tensor) else item
     pair = isinstance(parts, (tuple, list)) and 1 <= len(parts) <= 2 and isinstance(parts[0], Tensor)
     if not pair:
         raise UserError(f"a batch is x or (x, y), of tensors; got {type(item).__name__}")

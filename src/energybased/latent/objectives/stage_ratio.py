@@ -30,7 +30,7 @@ class StageRatio:
     at the ratio 1 with the hidden layers of the stage before: what tells densities apart goes on to do so. The stage
     counts as learned, and becomes a part of the prior, once its classifier beats chance, 2 log 2, by more than luck:
     four standard errors, after a hundred updates.
-    Data that come again and again are learned by heart: rows of a batch whose y is True teach nothing, and judge alone.
+    Data that come again and again are memorised: rows of a batch that are held out judge, and are not learned from.
     After a stage that has learned nothing, every other is over at once. An optimiser with weight decay, or one that
     remembers the stage before, would change that stage.
 
@@ -75,7 +75,7 @@ class StageRatio:
         state = {"mean": chance, "square": chance**2, "spread": zero, "best": chance, "since": zero, "seen": zero}
         if self.exact(prior):
             return state
-        return {**state, **self.buffer.init(lambda n: prior.sample(n, rng, self.stage), rng)}
+        return {**state, **self.buffer.init(lambda n: prior.sample(n, rng, stages=self.stage), rng)}
 
     def step(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> Result:
         prior = cast(StagedPrior, parts["prior"])
