@@ -12,9 +12,7 @@ spiral = torch.stack([angle * angle.cos(), angle * angle.sin()], 1) / 5 + 0.05 *
 network = nn.Sequential(nn.Linear(2, 128), nn.SiLU(), nn.Linear(128, 128), nn.SiLU(), nn.Linear(128, 1), nn.Flatten(0))
 energy = eb.Network(network) + eb.Gaussian(torch.zeros(2), torch.cov(spiral.T))  # what the network learns, times a base
 
-objective = eb.ContrastiveDivergence(
-    eb.Underdamped(0.1, 0.8), steps=10, buffer=eb.ReplayBuffer(1024, restart=0.02), energy_l2=0.0, start="normal"
-)
+objective = eb.ContrastiveDivergence(eb.Underdamped(0.1, 0.8), steps=10, buffer=eb.ReplayBuffer(1024, restart=0.02))
 settings = eb.training.Settings(batch_size=256, data_noise=0.1, optimizer=eb.training.Adam(lr=2e-3, clip_norm=5.0))
 run = eb.train(
     energy=energy, data=spiral, objective=objective, steps=400, out="runs/spiral", settings=settings, overwrite=True

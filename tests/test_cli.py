@@ -12,10 +12,9 @@ import torch
 
 from energybased import load
 from energybased.cli import VERBS, main
-from energybased.data import load_data
 from energybased.data.pictures import save_png
-from energybased.report.latent import latent_report
-from energybased.runs.model import load_latent
+from energybased.report import report
+from energybased.runs.evaluate import subject_of
 from energybased.training import Run
 
 QUICK = [
@@ -68,13 +67,12 @@ def test_sample(run, capsys):
 
 
 def test_own_data_of_any_shape(folder, capsys):
-    np.save("table.npy", np.random.default_rng(0).normal(size=(60, 5)).astype(np.float32))
-    assert main(["train", "digits", "--data", "table.npy", "--name", "t", *QUICK]) == 2
-    assert "outside [0, 1]" in capsys.readouterr().err and not (folder / "runs").exists()
-    np.save("table.npy", np.random.default_rng(0).uniform(size=(60, 5)).astype(np.float32))
+    np.save("table.npy", 1000 + 50 * np.random.default_rng(0).normal(size=(60, 5)))
     assert main(["train", "digits", "--data", "table.npy", "--name", "t", *QUICK]) == 0
-    assert main(["sample", "runs/t", "--out", "x.npz"]) == 0 and np.load("x.npz")["x"].shape == (64, 5)
-    assert main(["report", "runs/t"]) == 0
+    assert main(["sample", "runs/t", "--out", "x.npz"]) == 0
+    x = np.load("x.npz")["x"]
+    assert x.shape == (64, 5) and 500 < x.mean() < 1500  # in the units of the file
+    assert main(["report", "runs/t"]) == 0 and "Measurements" in (folder / "runs/t/report.html").read_text()
     assert main(["doctor", "runs/t"]) in (0, 1)
 
 
@@ -83,8 +81,17 @@ def test_report(run, capsys):
     page = (run / "report.html").read_text()
     assert "ebm train digits --batch-size 8" in page and page.count("data:image/png") >= 3 and "<svg" in page
     assert not re.search(r'(src|href)="http|@import|url\(http', page)  # nothing is fetched from elsewhere
-    rows = {row["what"] for row in json.loads((run / "results.json").read_text())}
-    assert {"fd_buffer", "fd_fresh", "fd_best_mixture", "fd_gaussian", "fd_floor"} <= rows
+    rows = json.loads((run / "results.json").read_text())
+    assert {("fd_buffer", "digits"), ("fd", "digits"), ("fd", "best mixture"), ("fd", "floor")} <= {
+        (row["metric"], row["system"]) for row in rows
+    }
+    capsys.readouterr()
+    assert main(["evaluate", "runs/a", "--metrics", "ood"]) == 0
+    assert "auroc_flipped" in capsys.readouterr().out
+    again = json.loads((run / "results.json").read_text())
+    assert {row["metric"] for row in again} == {row["metric"] for row in rows}  # the others are kept
+    assert main(["evaluate", "runs/a", "--metrics", "fdd"]) == 2 and "did you mean 'fd'" in capsys.readouterr().err
+    assert main(["evaluate", "runs/a", "--metrics", "mse"]) == 2 and "needs latent vectors" in capsys.readouterr().err
 
 
 def test_doctor(run, capsys):
@@ -132,7 +139,10 @@ def test_usage_names_every_verb(capsys):
         (["train", "digits", "--sampler.kernel.step-size", "0"], "step_size must be positive"),
         (["train", "digits", "--buffer.restart", "2"], "restart must be a probability"),
         (["train", "digits", "--batch-size", "5000"], "larger than buffer.capacity"),
-        (["train", "digits", "--classes", "3"], "digits has 10 classes, the recipe takes 3"),
+        (["train", "digits", "--device", "gpu7"], "is no device"),
+        (["train", "digits", "--device", "cuda:64"], "there is no device cuda:64"),
+        (["sample", "runs/none", "--import", "gone.py"], "there is no file gone.py"),
+        (["sample", "runs/none", "--import", "no_such_module"], "cannot import 'no_such_module'"),
         (["train", "digits", "--data", "nothing.npz"], "no data at nothing.npz"),
         (["train", "digits", "--data", "digist"], "did you mean 'digits'"),
         (["train", "images", "--data", "nofolder"], "no data set, folder or file 'nofolder'"),
@@ -230,18 +240,13 @@ def test_a_latent_run_is_used_as_any_other(latent, capsys):
     assert main(["sample", "runs/z", "-n", "5"]) == 0
     assert (latent / "samples.png").is_file() and (latent / "samples-film.png").is_file()
     assert main(["doctor", "runs/z"]) in (0, 1) and "mse" in capsys.readouterr().out
-    for arguments, words in (["--label", "1"], "no classes"), (["--steps", "5"], "takes no steps"):
+    for arguments, words in (["--given", "1"], "not conditional"), (["--steps", "5"], "takes no steps"):
         assert main(["sample", "runs/z", *arguments]) == 2 and words in capsys.readouterr().err
-    model = load_latent(latent)
-    for learned, title, pictures in (0, "what it is to become", 4), (1, "stage by stage", 5):
-        model.prior.active.fill_(learned)
-        page = latent_report(Run.open(latent), model, load_data("digits"), [])
-        assert "ebm train digits-latent --" in page and title in page and page.count("data:image/png") == pictures
-
-
-def test_no_longer_chains_of_a_latent_run(latent, capsys):
-    assert main(["report", "runs/z", "--long"]) == 2
-    assert "--long" in capsys.readouterr().err
+    model = load(latent)
+    for active, pictures in (0, 4), (1, 5):
+        model.prior.active.fill_(active)
+        page = report(Run.open(latent), subject_of(Run.open(latent), model=model), [])
+        assert "ebm train digits-latent --" in page and page.count("data:image/png") == pictures
 
 
 def test_scores_are_lines_of_csv(run, latent, folder, capsys):
@@ -252,7 +257,7 @@ def test_scores_are_lines_of_csv(run, latent, folder, capsys):
         assert main(["score", f"runs/{name}", "x.npy"]) == 0
         lines = capsys.readouterr().out.splitlines()
         assert lines[0] == "name,score" and [line.split(",")[0] for line in lines[1:]] == ["0", "1", "2"]
-        expected = load(f"runs/{name}").score(torch.from_numpy(x))
+        expected = load(f"runs/{name}").score(torch.from_numpy(x), generator=torch.Generator().manual_seed(0))
         np.testing.assert_allclose([float(line.split(",")[1]) for line in lines[1:]], expected, rtol=1e-4)
     (folder / "pictures").mkdir()
     for i in range(2):
@@ -275,11 +280,11 @@ def test_scores_are_lines_of_csv(run, latent, folder, capsys):
         ("nothing.png", "there is nothing at"),
         ("odd.npy", "must hold x of (n, 1, 8, 8)"),
         ("wild.npy", "outside [0, 1]"),
-        ("nan.npy", "outside [0, 1]"),
+        ("nan.npy", "not finite"),
         ("none.npy", "holds no examples"),
         ("text.png", "not a readable picture"),
         ("empty", "holds no pictures"),
-        ("text.txt", "is no picture"),
+        ("text.txt", "is no table, no picture"),
     ],
 )
 def test_what_cannot_be_scored_is_named(latent, folder, capsys, what, words):

@@ -9,10 +9,11 @@ import torch
 from energybased import UserError
 from energybased.data import load_data
 from energybased.evaluation.detection import OUT_OF_DISTRIBUTION, auroc, out_of_distribution_inputs
-from energybased.evaluation.frechet import frechet_distance
-from energybased.evaluation.mixtures import best_mixture, fit_class_mixture, fit_mixture
+from energybased.evaluation.frechet import frechet_distance, judge_distance
+from energybased.evaluation.mixtures import fit_class_mixture, fit_mixture, nearest_mixture
+from energybased.evaluation.subject import Subject
 from energybased.recipes import judge_digits
-from energybased.runs.judge import load_judge, save_judge, train_judge
+from energybased.runs.judge import find_judge, load_judge, train_judge
 
 
 def test_frechet_of_samples_from_gaussians(rng):
@@ -52,10 +53,11 @@ def test_the_judge_knows_digits_and_is_always_the_same(tmp_path):
     data = load_data("digits")
     judge = train_judge(out=tmp_path / "a")
     assert (judge.probabilities(data.test.x).argmax(1) == data.test.y).float().mean() >= 0.97
-    assert judge.distance(data.train.x, data.test.x) < judge.distance(torch.rand(500, 1, 8, 8), data.test.x) / 10
-    short = [train_judge(judge_digits(steps=20), tmp_path / name).state_dict() for name in "bc"]
+    near, far = (judge_distance(judge, x, data.test.x) for x in (data.train.x, torch.rand(500, 1, 8, 8)))
+    assert near < far / 10
+    short = [train_judge(judge_digits(steps=20), tmp_path / name).network.state_dict() for name in "bc"]
     assert all(torch.equal(a, b) for a, b in zip(*(weights.values() for weights in short), strict=True))
-    save_judge(tmp_path / "a", tmp_path / "judge.safetensors")
+    judge.export(tmp_path / "judge.safetensors")
     kept = load_judge(tmp_path / "judge.safetensors")
     torch.testing.assert_close(kept.features(data.test.x), judge.features(data.test.x), rtol=1e-2, atol=1e-2)
 
@@ -65,31 +67,33 @@ def test_what_is_no_judge(tmp_path):
     with pytest.raises(UserError, match="needs labels"):
         train_judge(judge_digits(data=str(tmp_path / "x.npy")), tmp_path / "a")
     (tmp_path / "judge").write_text("nothing")
-    with pytest.raises(UserError, match="is not a judge"):
+    with pytest.raises(UserError, match="is not a model"):
         load_judge(tmp_path / "judge")
 
 
-def test_mixtures():
+def test_mixtures(rng):
     data = load_data("digits")
-    one = fit_mixture(data.train.x, 1, seed=0)
-    assert one.sample(10).shape == (10, 1, 8, 8) and one.energy(data.test.x).shape == (500,)
+    one = fit_mixture(data.train.x, 1, rng)
+    assert one.sample(10, rng).shape == (10, 1, 8, 8) and one.energy(data.test.x).shape == (500,)
     assert data.train.y is not None
-    by_class = fit_class_mixture(data.train.x, data.train.y, 1, seed=0)
+    by_class = fit_class_mixture(data.train.x, data.train.y, 1, rng)
     likelihood = [-m.energy(data.test.x).mean() for m in (one, by_class)]
     assert by_class.components == 10 and likelihood[1] > likelihood[0]
-    assert best_mixture([one, by_class], lambda x: float((x.mean() - data.train.x.mean()).abs()), 200) in (
-        one,
-        by_class,
-    )
+    subject = Subject(None, data, find_judge(data))
+    found = {
+        m.name: judge_distance(subject.judge, m.sample(1000, rng), data.values(data.validation))
+        for m in (one, by_class)
+    }
+    assert nearest_mixture(subject, [one, by_class]).name == min(found, key=found.__getitem__)
 
 
-def test_a_class_mixture_is_the_mixture_of_its_classes():
+def test_a_class_mixture_is_the_mixture_of_its_classes(rng):
     """Its density against the sum over classes of share x density."""
     data = load_data("digits")
     x, y = data.train.x, data.train.y
     assert y is not None
-    joined = fit_class_mixture(x, y, 2, seed=0)
+    joined = fit_class_mixture(x, y, 1, rng)
     parts = torch.stack(
-        [(y == c).double().mean().log() - fit_mixture(x[y == c], 2, 0).energy(data.test.x) for c in range(10)]
+        [(y == c).double().mean().log() - fit_mixture(x[y == c], 1, rng).energy(data.test.x) for c in range(10)]
     )
     torch.testing.assert_close(joined.energy(data.test.x), -parts.logsumexp(0))

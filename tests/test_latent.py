@@ -11,7 +11,6 @@ import torch
 
 from energybased import MALA, Gaussian, IsotropicMixture, Langevin, StandardNormal, UserError
 from energybased.latent import (
-    LatentModel,
     LatentStage,
     MomentMatching,
     Posterior,
@@ -21,6 +20,7 @@ from energybased.latent import (
     fit_staged_prior,
 )
 from energybased.latent.objectives.stage_ratio import CHANCE
+from energybased.models import LatentModel
 from energybased.networks import BatchedMLP, dense_encoder, dense_generator
 from energybased.objectives import Batch
 from energybased.sampling.annealed import anneal
@@ -62,7 +62,7 @@ def test_a_stage_begins_at_chance_and_leaves_the_prior_as_it_was(rng):
         prior.logits.weights[-1][1:] = 0
     before = prior(x)
     stage = StageRatio(1, MALA(0.3), persistent_chains=64)
-    state = stage.init({"prior": prior}, x, rng)
+    state = stage.init({"prior": prior}, Batch(x), rng)
     assert state["x"].shape == (64, 2)
     result = stage.step({"prior": prior}, state, Batch(x), rng)
     assert float(result.metrics["loss"]) == pytest.approx(CHANCE, abs=1e-6)
@@ -71,7 +71,7 @@ def test_a_stage_begins_at_chance_and_leaves_the_prior_as_it_was(rng):
 
 def test_a_stage_goes_on_with_the_layers_of_the_one_before(rng):
     prior = taught(1)
-    StageRatio(1, MALA(0.3), persistent_chains=64).init({"prior": prior}, torch.randn(32, 2, generator=rng), rng)
+    StageRatio(1, MALA(0.3), persistent_chains=64).init({"prior": prior}, Batch(torch.randn(32, 2, generator=rng)), rng)
     for layers in (prior.logits.weights, prior.logits.biases):
         assert all(torch.equal(layer[1], layer[0]) for layer in list(layers)[:-1])
         assert not any(torch.equal(layer[2], layer[1]) for layer in list(layers)[:-1])
@@ -93,7 +93,7 @@ def test_the_average_begins_anew_with_the_stage(tmp_path):
 def test_only_the_new_stage_learns(rng):
     prior, x = taught(1), torch.randn(32, 2, generator=rng)
     stage = StageRatio(1, MALA(0.3), persistent_chains=64)
-    state = stage.init({"prior": prior}, x, rng)
+    state = stage.init({"prior": prior}, Batch(x), rng)
     stage.step({"prior": prior}, state, Batch(x), rng).losses["prior"].backward()
     for p in prior.logits.parameters():
         assert p.grad[1].any() and not p.grad[0].any() and not p.grad[2].any()
@@ -102,7 +102,7 @@ def test_only_the_new_stage_learns(rng):
 def test_the_first_stage_draws_from_the_base(rng, monkeypatch):
     monkeypatch.setattr("energybased.latent.objectives.stage_ratio.advance", None)
     prior, stage = blank(), StageRatio(0, MALA(0.3))
-    state = stage.init({"prior": prior}, torch.zeros(4, 2), rng)
+    state = stage.init({"prior": prior}, Batch(torch.zeros(4, 2)), rng)
     negatives = stage.negatives(prior, state, 20_000, rng)
     assert negatives.mean(0).abs().max() < 5 / math.sqrt(20_000)
 
@@ -110,7 +110,7 @@ def test_the_first_stage_draws_from_the_base(rng, monkeypatch):
 def test_a_pool_stays_and_short_runs_begin_anew(rng):
     prior, x = taught(1), torch.randn(8, 2, generator=rng)
     pool = StageRatio(1, MALA(0.3), steps=0, persistent_chains=16)
-    state = pool.init({"prior": prior}, x, rng)
+    state = pool.init({"prior": prior}, Batch(x), rng)
     before = state["x"].clone()
     drawn = pool.negatives(prior, state, 8, rng)
     assert torch.equal(state["x"], before) and all((before == row).all(1).any() for row in drawn)
@@ -135,7 +135,7 @@ def test_generator_and_ratio_learn_from_their_own_losses(rng):
     prior, generator = taught(1), dense_generator(2, (8,), (1, 2, 2))
     parts, x = {"prior": prior, "generator": generator}, torch.rand(16, 1, 2, 2, generator=rng)
     joint = LatentStage(StageRatio(1, MALA(0.3), persistent_chains=64), Posterior(0.5, steps=3), rows=16)
-    state = joint.init(parts, x, rng)
+    state = joint.init(parts, Batch(x), rng)
     posterior = joint.posterior.energy(prior.truncated(1), generator, x)
     z = torch.randn(16, 2, generator=rng)
     expected = prior.base(z) - prior.logits(z)[:, 0] + 2 * (x - generator(z)).square().flatten(1).sum(1)
@@ -228,9 +228,9 @@ def test_a_prior_in_double_precision(rng):
 def test_a_fit_to_drawn_data_can_go_back(tmp_path):
     """What draws has no position to go to; everything else has."""
     batches = as_batches(lambda n: torch.randn(n, 2), 8, 0)
-    state = TrainState.begin({"prior": blank()}, Adam(1e-3), batches, 0)
+    state = TrainState.begin({"prior": blank()}, Adam(1e-3), [batches], 0)
     state.restore(state.snapshot())
-    assert state.batches.next().x.shape == (8, 2)
+    assert state.batches[0].next().x.shape == (8, 2)
 
 
 @pytest.mark.parametrize(
@@ -328,7 +328,7 @@ def test_the_likelihood_of_a_linear_model_is_bounded_from_below():
     """With a hundred chains an example it is nearly tight: within five standard errors over twenty examples."""
     model, _, _, density = linear()
     x = density.sample((20,))
-    off = model.log_prob(x.reshape(20, 1, 2, 2), chains=100) - density.log_prob(x)
+    off = model.log_prob(x.reshape(20, 1, 2, 2), particles=100) - density.log_prob(x)
     assert float(off.std()) < 0.2
     assert abs(float(off.mean())) < 5 * float(off.std()) / math.sqrt(20)
 
@@ -351,8 +351,9 @@ def test_restoring_asks_the_known_pixels_alone():
     free = torch.tensor([[[True, False], [False, False]]])
     spoilt = x.clone()
     spoilt[:, 0, 0, 0] = 100.0
-    restored = model.restore(spoilt, free, steps=400)
-    assert torch.equal(restored[:, 0, 1], x[:, 0, 1]) and torch.equal(restored, model.restore(x, free, steps=400))
+    restore = lambda x: model.restore(x, free, steps=400, generator=torch.Generator().manual_seed(0))  # noqa: E731
+    restored = restore(spoilt)
+    assert torch.equal(restored[:, 0, 1], x[:, 0, 1]) and torch.equal(restored, restore(x))
     assert float((restored - x)[:, 0, 0, 0].abs().mean()) < float(x[:, 0, 0, 0].std())
 
 
@@ -367,9 +368,11 @@ def test_scores_by_the_joint_and_by_the_ratio_differ_by_the_base():
     model.prior.active[:1] = 1
     torch.nn.init.normal_(model.prior.logits.weights[-1], std=0.3)
     x = torch.rand(6, 1, 2, 2)
-    bases = [model.prior.base(z) for z in model.posterior_samples(x)]
+    seed = lambda: torch.Generator().manual_seed(0)  # noqa: E731
+    bases = [model.prior.base(z) for z in model.posterior_samples(x, generator=seed())]
     against = replace(model, score_by="ratio")
-    torch.testing.assert_close(model.score(x) - against.score(x), torch.stack(bases).mean(0), atol=1e-4, rtol=1e-4)
+    difference = model.score(x, generator=seed()) - against.score(x, generator=seed())
+    torch.testing.assert_close(difference, torch.stack(bases).mean(0), atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -378,12 +381,11 @@ def test_scores_by_the_joint_and_by_the_ratio_differ_by_the_base():
         torch.rand(2, 1, 3, 3),
         torch.rand(0, 1, 2, 2),
         torch.full((2, 1, 2, 2), torch.nan),
-        torch.full((2, 1, 2, 2), 200.0),
         torch.zeros(2, 1, 2, 2, dtype=torch.uint8),
     ],
 )
 def test_examples_that_are_no_pictures_of_the_model_are_named(x):
-    with pytest.raises(UserError, match="x must"):
+    with pytest.raises(UserError, match=r"x must|x holds"):
         linear()[0].score(x)
 
 
@@ -394,7 +396,7 @@ def test_what_a_latent_model_cannot_do_is_named():
         (lambda: replace(model, steps=-1), "steps"),
         (lambda: model.sample_posterior(x, free=torch.ones(2, 2)), "boolean"),
         (lambda: model.sample_posterior(x, free=torch.ones(3, 3, dtype=torch.bool)), "broadcast"),
-        (lambda: model.log_prob(x, chains=0), "chains"),
+        (lambda: model.log_prob(x, particles=0), "particles"),
         (lambda: model.prior.sample(-1), "n must be"),
         (lambda: StagedPrior(StandardNormal(3), BatchedMLP(2, (4,), 1)), "the networks over 2"),
     ):
@@ -415,7 +417,7 @@ def test_between_visits_to_the_posterior_the_ratio_learns_alone(rng):
     prior = blank()
     parts, x = {"prior": prior, "generator": dense_generator(2, (8,), (1, 2, 2))}, torch.rand(8, 1, 2, 2, generator=rng)
     stage = LatentStage(StageRatio(0, MALA(0.3)), Posterior(0.5, steps=2), ratio_updates_per_draw=3)
-    state, learned = stage.init(parts, x, rng), []
+    state, learned = stage.init(parts, Batch(x), rng), []
     for _ in range(6):
         _, state, metrics = result = stage.step(parts, state, Batch(x), rng)
         learned.append("generator" in result.losses)
@@ -429,7 +431,7 @@ def test_a_matched_base_has_the_moments_of_the_posterior(rng):
     parts = {"prior": StagedPrior(base, BatchedMLP(1, (8,), 1)), "generator": Doubled()}
     matched = MomentMatching(Posterior(0.5, MALA(0.3), steps=100))
     n, visits = 500, 8
-    state = matched.init(parts, torch.zeros(n, 1), rng)
+    state = matched.init(parts, Batch(torch.zeros(n, 1)), rng)
     for _ in range(visits):
         state = matched.step(parts, state, Batch(3 + torch.randn(n, 1, generator=rng)), rng).state
     slope, variance = 2 / 4.25, 0.25 / 4.25
@@ -461,7 +463,7 @@ def test_posteriors_that_diverge_reach_the_guard(rng):
     parts = {"prior": StagedPrior(base, BatchedMLP(2, (8,), 1)), "generator": dense_generator(2, (8,), (1, 2, 2))}
     matched = MomentMatching(Posterior(0.5, Langevin(1e6, 1e6), steps=9))
     x = torch.rand(8, 1, 2, 2, generator=rng)
-    metrics = matched.step(parts, matched.init(parts, x, rng), Batch(x), rng).metrics
+    metrics = matched.step(parts, matched.init(parts, Batch(x), rng), Batch(x), rng).metrics
     vital = matched.vitals[0]
     assert not vital.healthy(float(metrics[vital.name]), vital.warmup) and base.mean.isfinite().all()
 
@@ -484,7 +486,7 @@ def test_the_sum_of_bridges_is_the_ratio(magnitude, rng):
     prior = StagedPrior(StandardNormal(1), BatchedMLP(1, (32,), 4))
     telescope = Telescope(magnitude=magnitude)
     parts = {"prior": prior, "generator": torch.nn.Identity(), "encoder": Certain()}
-    telescope.init(parts, torch.zeros(1, 1), rng)
+    telescope.init(parts, Batch(torch.zeros(1, 1)), rng)
     optimizer = torch.optim.Adam(prior.parameters(), 5e-3)
     for _ in range(600):
         x = 2 + 0.5 * torch.randn(512, 1, generator=rng)

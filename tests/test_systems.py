@@ -7,13 +7,14 @@ import pytest
 import torch
 
 from energybased import StandardNormal, UserError
+from energybased.data import load_data
 from energybased.energies import GaussianMixture
 from energybased.latent import ExPostMixture, LatentDiscrepancy, LatentElbo, Posterior, ShortRun, StagedPrior, Telescope
 from energybased.networks import BatchedMLP, LatentDecoder, PointEncoder, dense_encoder, dense_generator
 from energybased.objectives import Batch, EnergyDiscrepancy, RegularizedAutoencoder
 from energybased.recipes import RaeRecipe, TwoStageRecipe, find_recipe
 from energybased.recipes.systems import system
-from energybased.runs.model import load_latent
+from energybased.runs.load import load
 from energybased.runs.train import train
 
 
@@ -30,9 +31,9 @@ def test_a_mixture_of_the_encoders_draws_becomes_the_base(rng):
     covariances = torch.tensor([[[1.0, 0.6], [0.6, 0.8]], [[0.5, -0.2], [-0.2, 0.7]]])
     truth = GaussianMixture(means, covariances, torch.tensor([1.0, 3.0]))
     base = GaussianMixture(torch.zeros(2, 2), torch.eye(2).expand(2, 2, 2))
-    parts = {"prior": StagedPrior(base, BatchedMLP(2, (8,), 1)), "generator": torch.nn.Identity(), "encoder": Known()}
+    parts = {"prior": base, "generator": torch.nn.Identity(), "encoder": Known()}
     mixed = ExPostMixture(pool=n)
-    state, fits = mixed.init(parts, torch.zeros(1, 2), rng), []
+    state, fits = mixed.init(parts, Batch(torch.zeros(1, 2)), rng), []
     for _ in range(n // 1000 + 1):  # the last batch finds the pool full, and changes nothing
         state = mixed.step(parts, state, Batch(truth.sample(1000, rng)), rng).state
         fits.append(int(state["fitted"]))
@@ -51,7 +52,7 @@ def test_energy_discrepancy_of_the_prior_is_that_of_its_samples(rng):
     x, discrepancy = torch.randn(6, 2, generator=rng), EnergyDiscrepancy(particles=3)
     parts = {"prior": prior, "generator": torch.nn.Identity(), "encoder": Known()}
     objective = LatentDiscrepancy(discrepancy=discrepancy)
-    state = objective.init(parts, x, rng)
+    state = objective.init(parts, Batch(x), rng)
     assert prior.stages
     losses = [
         objective.step(parts, state, Batch(x), torch.Generator().manual_seed(1)).losses["prior"],
@@ -99,8 +100,8 @@ def test_both_stages_reproduce_as_the_first_does(tmp_path):
     """(u, e) holds z whole: what is inferred and made again has not been through the second encoder's loss."""
     recipe = small("two-stage")
     assert isinstance(recipe, TwoStageRecipe)
-    model = load_latent(train(recipe, out=tmp_path / "a").path)
-    x = recipe.load_data().test.pixels(slice(20))
+    model = load(train(recipe, out=tmp_path / "a").path)
+    x = recipe.load_data().values(recipe.load_data().test, slice(20))
     z = model.encoder.lower.sample(x, torch.Generator().manual_seed(0))
     made = model.generate(model.encoder.sample(x, torch.Generator().manual_seed(0)))
     torch.testing.assert_close(made, model.generator.lower(z), atol=1e-5, rtol=1e-4)
@@ -109,7 +110,7 @@ def test_both_stages_reproduce_as_the_first_does(tmp_path):
 
 def test_a_second_autoencoder_is_averaged_from_where_it_begins():
     """What it began with is no part of its weights, and it learns as fast as any prior."""
-    phase = small("two-stage").phases()[1]
+    phase = small("two-stage").phases(load_data("digits"))[1]
     assert {"latent_decoder", "latent_encoder"} <= set(phase.restart_from_ema)
     assert phase.rates["latent_decoder"] == phase.rates["latent_encoder"] == 5
 
@@ -119,13 +120,18 @@ def test_an_autoencoder_has_its_mixture(batch, tmp_path):
     """Its moments are those of the encoder's z over what it was fitted to, which are training examples."""
     recipe = replace(small("rae"), batch_size=batch, components=2)
     assert isinstance(recipe, RaeRecipe)
-    model = load_latent(train(recipe, out=tmp_path / "a").path)
-    base = model.prior.base
-    z = model.sample_posterior(recipe.load_data().train.pixels())
+    model = load(train(recipe, out=tmp_path / "a").path)
+    base = model.prior
+    z = model.sample_posterior(recipe.load_data().values(recipe.load_data().train))
     mean = base.log_weights.exp() @ base.means
     many = len(z) if batch > len(z) else batch  # one batch is the least that is in a fit
     assert ((mean - z.mean(0)).abs() < 4 * z.std(0) / math.sqrt(many)).all()
-    assert torch.equal(z[:20], model.sample_posterior(recipe.load_data().train.pixels(slice(20)), seed=1))
+    assert torch.equal(
+        z[:20],
+        model.sample_posterior(
+            recipe.load_data().values(recipe.load_data().train, slice(20)), generator=torch.Generator().manual_seed(1)
+        ),
+    )
 
 
 def test_bad_settings_are_named():

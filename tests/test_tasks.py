@@ -8,7 +8,7 @@ import torch
 from energybased import Gaussian, ReplayBuffer
 from energybased.networks import Stage
 from energybased.recipes import RECIPES, Dense, EnergyRecipe, cifar10_small, digits
-from energybased.runs.settings import differences, from_json, to_json
+from energybased.settings import differences, from_json, to_json
 from energybased.tasks.denoise import denoise
 
 

@@ -95,7 +95,7 @@ def test_a_run_on_own_parts_resumes(tmp_path):
 
     straight = train(**parts(25), out=tmp_path / "a")
     broken = Run.open(copy_until(straight, 10, tmp_path / "b"))
-    with pytest.raises(UserError, match="parts of your own"):
+    with pytest.raises(UserError, match="energy=network"):
         resume(broken.path)
     assert same(tensors(straight, 25), tensors(resume(broken.path, **parts(25)), 25))
 
@@ -105,7 +105,6 @@ def test_wrong_parts_leave_no_run(tmp_path):
     for change in (
         {"data": []},
         {"data": torch.zeros(0, 4)},
-        {"data": torch.zeros(40, 4, dtype=torch.int64)},
         {"data": torch.full((40, 4), torch.nan)},
         {"data": {"x": 1}},
         {"data": (torch.rand(40, 4), torch.zeros(3))},
@@ -140,7 +139,7 @@ def test_it_takes_the_users_own_things(tmp_path, wrap):
         "dataset": TensorDataset(x),
         "loader": DataLoader(TensorDataset(x, y), batch_size=8, shuffle=True),
     }[wrap]
-    network = MLP(4, (8,), classes=3 if wrap in ("pair", "loader") else 0)
+    network = MLP(4, (8,), condition=3 if wrap in ("pair", "loader") else 0)
     objective = ContrastiveDivergence(Langevin(0.1, 0.05), 3, ReplayBuffer(capacity=16))
     settings = Settings(batch_size=8)
     run = train(energy=network, data=data, objective=objective, steps=9, out=tmp_path / "own", settings=settings)
@@ -439,7 +438,9 @@ def test_a_model_in_one_file(tmp_path):
     model.export(tmp_path / "model.safetensors")
     twin = load(tmp_path / "model.safetensors")
     x = torch.rand(3, 1, 8, 8)
-    assert torch.equal(model.score(x), twin.score(x)) and torch.equal(model.sample(2, steps=3), twin.sample(2, steps=3))
+    assert torch.equal(model.score(x), twin.score(x)) and torch.equal(
+        *(m.sample(2, steps=3, generator=torch.Generator().manual_seed(1)) for m in (model, twin))
+    )
     (tmp_path / "model.safetensors").write_bytes(b"short")
     with pytest.raises(UserError, match="not a model"):
         load(tmp_path / "model.safetensors")

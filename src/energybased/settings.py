@@ -40,6 +40,8 @@ def to_json(settings: Any) -> Any:
     Raises:
         UserError: if a value is none of these, or its class cannot be found again by name.
     """
+    if isinstance(settings, Given):
+        return {"given": settings.name}
     if dataclasses.is_dataclass(settings) and not isinstance(settings, type):
         fields = {f.name: to_json(getattr(settings, f.name)) for f in dataclasses.fields(settings)}
         return {"kind": name_of(type(settings)), **fields}
@@ -127,7 +129,7 @@ def _read(hint: Any, value: Any, where: str) -> Any:
         for option in options:
             if isinstance(option, type) and dataclasses.is_dataclass(option) and option.__name__ == name:
                 return from_json(option, value)
-        if Any in options:
+        if any(option is Any or getattr(option, "_is_protocol", False) for option in options):
             return from_json(_of_library(name), value)
         raise UserError(f"{where} cannot be a {name!r}")
     if isinstance(value, dict) and set(value) == {"given"}:

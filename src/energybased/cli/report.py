@@ -8,7 +8,7 @@ from pathlib import Path
 import tyro
 
 from energybased.report import report as page
-from energybased.runs.evaluate import evaluate, missing_metrics, read_rows, subject_of
+from energybased.runs.evaluate import evaluate, subject_of
 from energybased.runs.load import load, run_of
 
 
@@ -30,8 +30,7 @@ def report(
     """
     opened = run_of(path)
     subject = subject_of(opened, judge=judge, data=data, model=load(path, device=device))
-    due = missing_metrics(opened, subject)
-    rows = evaluate(opened, due, subject=subject) if due else read_rows(opened)
+    rows = evaluate(opened, subject=subject, only_missing=True)
     opened.write_text("report.html", page(opened, subject, rows))
     print(opened.path / "report.html")
     return 0

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Generic, TypeVar
 
 import tyro
 
+from energybased.cli.parse import parse
 from energybased.errors import require
 from energybased.recipes import RECIPES, Recipe, find_recipe, read_recipe
 from energybased.runs.train import resume, train
@@ -56,9 +57,9 @@ def run(arguments: Sequence[str]) -> int:
         return tell(resume(path))
     recipe = find_recipe(arguments[0])
     kind: Any = NewRun[type(recipe)]  # type: ignore[misc]
-    new = tyro.cli(
+    new = parse(
         kind,
-        args=arguments[1:],
+        arguments[1:],
         prog=f"ebm train {arguments[0]}",
         default=NewRun(arguments[0], recipe),
         config=(tyro.conf.AvoidSubcommands, tyro.conf.SuppressFixed),

@@ -93,7 +93,7 @@ class Reals:
         """Raises `UserError` unless x `(n, *event)` holds finite floating-point values."""
         require(x.dtype != torch.uint8, f"{where} holds bytes, which are pixels: use the domain Pixels, or floats")
         require(x.is_floating_point(), f"{where} must hold floating-point values, not {x.dtype}")
-        lost = ~x.isfinite().reshape(len(x), -1)
+        lost = ~x.isfinite().flatten(1)
         if self.columns and bool(lost.any()):
             names = [name for name, bad in zip(self.columns, lost.any(0).tolist(), strict=True) if bad]
             require(False, f"{where} holds values that are missing or not finite in {', '.join(names)}")

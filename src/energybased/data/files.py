@@ -48,10 +48,10 @@ def from_path(
     require(path.exists(), f"there is no data at {path}")
     if path.is_dir():
         x, y, names, notes = read_folder(path, size, skip_broken)
-        data = from_arrays(path.stem, x, y, names=names, where=str(path))
+        data = from_arrays(f"{path.name}/", x, y, names=names, where=str(path))
         return data.noted(*notes)
     if path.suffix in SUFFIXES:
-        data = from_columns(path.stem, read_columns(path), label, str(path))
+        data = from_columns(path.name, read_columns(path), label, str(path))
     elif path.suffix in (".npy", ".npz"):
         data = _from_numpy(path, label)
     else:
@@ -202,8 +202,8 @@ def _from_numpy(path: Path, label: str | None) -> DataSet:
             x = torch.from_numpy(np.load(path, mmap_mode="c"))
         except (ValueError, TypeError) as error:
             raise UserError(f"{path} cannot be read: it is cut short or holds no numbers") from error
-        return from_arrays(path.stem, x, where=where, file=path.resolve())
+        return from_arrays(path.name, x, where=where, file=path.resolve())
     arrays = read_arrays(path)
     labels = LABELS if label is None else (label,)
     y = named_array(arrays, labels, where) if label or any(name in arrays for name in labels) else None
-    return from_arrays(path.stem, named_array(arrays, EXAMPLES, where), y, where=where)
+    return from_arrays(path.name, named_array(arrays, EXAMPLES, where), y, where=where)

@@ -11,7 +11,7 @@ from typing import Any, Literal, NoReturn, cast, get_args
 import torch
 from torch import Generator, Tensor, nn
 
-from energybased.data import DataSpec, Pixels
+from energybased.data import DataSpec
 from energybased.energies import Analytic, Reconstruction
 from energybased.energy import Energy
 from energybased.errors import UserError, require
@@ -44,7 +44,7 @@ class LatentModel:
         encoder: where they begin; at noise if not given.
         score_sigma: the sigma of `score`; that of the model if not given.
         score_by: what `score` takes of the prior, "joint" or "ratio"; see `score_at`.
-        spec: shape and domain of the training data; pixels of the generator's shape if not given.
+        spec: shape and domain of the training data; real numbers of the generator's shape if not given.
         origin: what it was made of, for `export`.
     """
 
@@ -67,7 +67,7 @@ class LatentModel:
         )
         if not self.spec.event:
             event = tuple(self.generate(torch.zeros(1, self.dim, device="cpu"))[0].shape)
-            object.__setattr__(self, "spec", DataSpec(event, Pixels()))
+            object.__setattr__(self, "spec", DataSpec(event))
 
     @property
     def offers(self) -> frozenset[str]:

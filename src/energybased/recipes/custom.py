@@ -40,7 +40,7 @@ class CustomRecipe(Recipe):
 
     def build(self, spec: DataSpec) -> dict[str, nn.Module]:
         if isinstance(self.energy, Given):
-            raise UserError(f"the run was trained on a {self.energy.name} of your own: pass it, load(path, energy=...)")
+            raise UserError(f"the run was trained on a {self.energy.name} of your own: pass it, energy=network")
         return {"energy": as_energy(self.energy)}
 
     def settings(self) -> Any:

@@ -50,12 +50,18 @@ def subject_of(
 
 
 def evaluate(
-    run: Run | Path | str, metrics: Sequence[str] = (), *, subject: Subject | None = None, **given: Any
+    run: Run | Path | str,
+    metrics: Sequence[str] = (),
+    *,
+    subject: Subject | None = None,
+    only_missing: bool = False,
+    **given: Any,
 ) -> list[Row]:
     """Measures a run, writes the rows into its results.json, and returns all rows that are there.
 
     Args:
         metrics: names in `METRICS`; all that are not optional if not given. Rows of other metrics are kept.
+        only_missing: leave out metrics whose rows are there.
         subject: what is measured; made from the run, with `given`, if not given. See `subject_of`.
 
     Raises:
@@ -65,17 +71,21 @@ def evaluate(
     for name in metrics:
         require(name in METRICS, f"there is no metric {name!r}: {nearest(name, METRICS)}")
     subject = subject_of(run, **given) if subject is None else subject
-    rows = read_rows(run)
-    for name in metrics or [name for name, metric in METRICS.items() if not getattr(metric, "optional", False)]:
+    done = {row.measured_by for row in read_rows(run)} if only_missing else set()
+    asked = metrics or [name for name, metric in METRICS.items() if not getattr(metric, "optional", False)]
+    rows, skipped = read_rows(run), list[str]()
+    for name in (name for name in asked if name not in done):
         missing = subject.missing(METRICS[name].needs)
         if missing:
-            told = f"{name} needs {', '.join(missing)}, which {run.path} does not have"
-            require(name not in metrics, told)
-            log.info("skipped: %s", told)
+            told = f"{name} needs {', '.join(missing)}"
+            require(name not in metrics, f"{told}, which {run.path} does not have")
+            skipped.append(told)
             continue
         made = list(timed(name, subject))
         rows = [row for row in rows if row.measured_by != name] + made
         run.write_json(RESULTS, [row.json() for row in rows])
+    if skipped:
+        log.info("metrics that do not apply: %s", "; ".join(skipped))
     return rows
 
 
@@ -104,10 +114,3 @@ def _buffer(run: Run, recipe: Recipe, data: Any) -> tuple[Any, dict[str, Tensor]
     objective: Callable[..., Any] | None = recipe.phases(data)[-1].objective if "pointer" in state else None  # type: ignore[assignment]
     buffer = getattr(objective, "buffer", None)
     return None if buffer is None or tuple(state["x"].shape[1:]) != data.event else (buffer, state)
-
-
-def missing_metrics(run: Run, subject: Subject) -> list[str]:
-    """Metrics that a run could be measured by, and was not."""
-    done = {row.measured_by for row in read_rows(run)}
-    wanted = [name for name, metric in METRICS.items() if not getattr(metric, "optional", False)]
-    return [name for name in wanted if name not in done and not subject.missing(METRICS[name].needs)]

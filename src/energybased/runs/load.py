@@ -59,7 +59,8 @@ def load(
     with preserved_rng():
         parts = recipe.build(spec)
         known = {name.split("/", 1)[0] for name in weights}
-        require(set(parts) == known, f"{where} holds the parts {', '.join(sorted(known))}: its recipe has others")
+        wanted = {name for name, part in parts.items() if part.state_dict()}
+        require(wanted == known, f"{where} holds the parts {', '.join(sorted(known))}: its recipe has others")
         for name, part in parts.items():
             fill(part.cpu(), of_part(weights, name), where)
             part.eval().requires_grad_(False)

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from energybased.errors import require
 from energybased.training.batches import Batches
 from energybased.training.ema import Weights, ema_init
 from energybased.training.optimizer import Optimizer, laid_out
@@ -57,9 +58,12 @@ class TrainState:
     def begin(
         parts: Mapping[str, nn.Module], optimizer: Optimizer, batches: Sequence[Batches], seed: int
     ) -> TrainState:
+        learning = {name: part for name, part in parts.items() if any(p.requires_grad for p in part.parameters())}
+        named = " and ".join(type(part).__name__ for part in parts.values())
+        require(len(learning) > 0, f"{named} has no parameters to train")
         return TrainState(
             parts=dict(parts),
-            optimizers={name: optimizer.build(part) for name, part in parts.items()},
+            optimizers={name: optimizer.build(part) for name, part in learning.items()},
             averages={name: ema_init(part) for name, part in parts.items()},
             batches=list(batches),
             rng=torch.Generator().manual_seed(seed),
@@ -105,7 +109,8 @@ class TrainState:
     def restart_from_ema(self, name: str, optimizer: Optimizer) -> None:
         """A part goes on from its averaged weights, with an optimiser that remembers nothing."""
         self.parts[name].load_state_dict(self.averages[name])
-        self.optimizers[name] = optimizer.build(self.parts[name])
+        if name in self.optimizers:
+            self.optimizers[name] = optimizer.build(self.parts[name])
 
     def reseed(self, seed: int) -> None:
         """New randomness from here on, so that a way that failed is not walked again."""
