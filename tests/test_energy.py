@@ -46,7 +46,7 @@ def test_linear_combinations():
         (torch.arange(5.0) * A + B, torch.arange(5.0) * a + b),
     ]:
         torch.testing.assert_close(energy(X), expected)
-    with pytest.raises(TypeError):
+    with pytest.raises(UserError, match="'b' is not an energy"):
         A + "b"
 
 
@@ -98,7 +98,7 @@ def test_a_printed_energy_shows_what_it_is_made_of():
         "Gaussian(dim=3)",
         "half_square",
         "log_weights=(0, -1.5)",
-        "y0=(5, 2)",
+        "(5, 2)",
         "10 of 15 entries free",
     ):
         assert words in printed

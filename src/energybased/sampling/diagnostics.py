@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -68,7 +68,7 @@ class ChainInfo:
         return self._of_energy(r_hat)
 
     @cached_property
-    def energy_ess_bulk(self) -> Tensor:
+    def energy_ess(self) -> Tensor:
         """Effective sample size of the energy's location, 0-d."""
         return self._of_energy(ess_bulk)
 
@@ -77,42 +77,24 @@ class ChainInfo:
         """Effective sample size of the energy's 5 % and 95 % quantiles, the smaller of both, 0-d."""
         return self._of_energy(ess_tail)
 
-    @property
-    def energy_ess(self) -> Tensor:
-        """`energy_ess_bulk`."""
-        return self.energy_ess_bulk
-
     @staticmethod
     def join(a: ChainInfo, b: ChainInfo) -> ChainInfo:
         """The report on the chains of both, which ran for as many steps."""
+        pairs = {f.name: (getattr(a, f.name), getattr(b, f.name)) for f in fields(a)}
+        tensors = {name: pair for name, pair in pairs.items() if isinstance(pair[0], Tensor)}
+        return a._replace(**{name: torch.cat(pair, min(1, pair[0].ndim - 1)) for name, pair in tensors.items()})
 
-        def both(a: Tensor | None, b: Tensor | None) -> Tensor | None:
-            return None if a is None or b is None else torch.cat([a, b], 1)
-
-        return ChainInfo(
-            torch.cat([a.acceptance, b.acceptance]),
-            torch.cat([a.movement, b.movement]),
-            torch.cat([a.gradient, b.gradient]),
-            a.event,
-            both(a.states, b.states),
-            both(a.energies, b.energies),
-        )
-
-    def _replace(self, **changes: Tensor) -> ChainInfo:
+    def _replace(self, **changes: Any) -> ChainInfo:
         """A copy with other values, as a named tuple has."""
-        return replace(self, **changes)  # type: ignore[arg-type]
+        return replace(self, **changes)
 
     def _of_entries(self, diagnostic: Callable[[Tensor], Tensor]) -> Tensor:
         if self.states is None:
             return self.acceptance.new_full(self.event, torch.nan)
-        with torch.no_grad():
-            return torch.stack([diagnostic(entry) for entry in self.states.unbind(2)]).view(self.event)
+        return torch.stack([diagnostic(entry) for entry in self.states.unbind(2)]).view(self.event)
 
     def _of_energy(self, diagnostic: Callable[[Tensor], Tensor]) -> Tensor:
-        if self.energies is None:
-            return self.acceptance.new_full((), torch.nan)
-        with torch.no_grad():
-            return diagnostic(self.energies)
+        return self.acceptance.new_tensor(torch.nan) if self.energies is None else diagnostic(self.energies)
 
 
 class Tally(NamedTuple):
@@ -149,7 +131,7 @@ class Diagnostics:
         self.tally = Tally(zeros, zeros, zeros, torch.full_like(zeros, torch.nan))
         self.energies = zeros.new_empty((count, len(x))) if count else None
         small = count > 0 and x[0].numel() <= ENTRIES
-        self.states = x.new_empty((count, len(x), x[0].numel()), requires_grad=False) if small else None
+        self.states = x.new_empty((count, len(x), x[0].numel())) if small else None
 
     def record(self, x: Tensor, energy: Tensor) -> None:
         """Takes the state of the chains after one more step; nothing is synchronised."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, fx, nn
@@ -27,15 +27,7 @@ from energybased.sampling.structure import Unfit, structure
 
 Engine = Literal["eager", "compiled"]
 Visit = Callable[[Tensor, Tensor], None]  # is given x and its energy after every step
-
-
-class Run(Protocol):
-    """So many transitions from a state."""
-
-    def __call__(
-        self, state: State, tally: Tally, streams: Streams, steps: int, visit: Visit = ...
-    ) -> tuple[State, Tally]: ...
-
+Run = Callable[[State, Tally, Streams, int, Visit], tuple[State, Tally]]
 
 PROGRAMS = 32  # kept at a time
 
@@ -46,7 +38,7 @@ _said: set[str] = set()  # why something runs eager, said once
 def runner(engine: Engine, energy: Energy, kernel: Kernel, state: State, tally: Tally, streams: Streams) -> Run:
     """So many transitions of a chain that is at `state`, for as long as the energy does not change."""
 
-    def eager(state: State, tally: Tally, streams: Streams, steps: int, visit: Visit = _nothing) -> tuple[State, Tally]:
+    def eager(state: State, tally: Tally, streams: Streams, steps: int, visit: Visit) -> tuple[State, Tally]:
         for _ in range(steps):
             state, tally = _transition(energy, kernel, state, tally, streams)
             visit(state.x, tally.energy)
@@ -84,9 +76,7 @@ class Program(NamedTuple):
         of_state, of_tally = self.fields
         x, value = of_state.index("x"), len(of_state) + of_tally.index("energy")
 
-        def run(
-            state: State, tally: Tally, streams: Streams, steps: int, visit: Visit = _nothing
-        ) -> tuple[State, Tally]:
+        def run(state: State, tally: Tally, streams: Streams, steps: int, visit: Visit) -> tuple[State, Tally]:
             now = [*_there(state).values(), *_there(tally).values(), *_positions(streams, self.draws)]
             now = self.steps([*held, streams.keys], now, steps, lambda after: visit(after[x], after[value]))
             for kind, count in self.draws.items():
@@ -147,8 +137,8 @@ def _say(kernel: Kernel, reason: str) -> None:
 def _check(program: Program, energy: Energy, kernel: Kernel, state: State, tally: Tally, streams: Streams) -> None:
     """Two steps of the program against two of the kernel: what a trace has missed shows."""
     others = streams.select(slice(None)), streams.select(slice(None))
-    mine = program.bound(energy)(state, tally, others[0], 2)
-    theirs = runner("eager", energy, kernel, state, tally, others[1])(state, tally, others[1], 2)
+    mine = program.bound(energy)(state, tally, others[0], 2, _nothing)
+    theirs = runner("eager", energy, kernel, state, tally, others[1])(state, tally, others[1], 2, _nothing)
     moved, expected = mine[0].x - state.x, theirs[0].x - state.x
     if not (_agree(moved, expected) and _agree(mine[1].gradient[:, None], theirs[1].gradient[:, None])):
         raise Unfit("compiled, its steps are not the same")
