@@ -15,7 +15,7 @@ from energybased.sampling.streams import Streams
 
 
 def reflect(x: Tensor, momentum: Tensor, bounds: Bounds) -> tuple[Tensor, Tensor]:
-    """Folds x back into the bounds, turning the momentum at every wall that it met."""
+    """x reflected at the bounds until it is inside, with the sign of the momentum changed at every reflection."""
     low, width = bounds[0], bounds[1] - bounds[0]
     laps = (x - low) / width
     odd = laps.floor().remainder(2) == 1
@@ -39,7 +39,10 @@ class HMC:
         jitter: in [0, 1), the largest fraction by which a step is shortened; 0 is the plain method.
 
     Raises:
-        UserError: for settings out of these ranges.
+        UserError: for settings out of range, and if a chain starts outside the bounds.
+
+    >>> HMC(step_size=0.1, leapfrog_steps=10)
+    HMC(step_size=0.1, leapfrog_steps=10, bounds=None, jitter=0.5)
     """
 
     optimal_acceptance: ClassVar[float] = 0.651  # Beskos et al. 2013
