@@ -92,6 +92,7 @@ class Energy(nn.Module):
             fixed = x.clone() if x.is_inference() else x.detach()
             leaf = x if graph and x.requires_grad else fixed.requires_grad_()
             values = self(leaf, y)
+            require(values.requires_grad, f"{type(self).__name__} returned energies that torch cannot differentiate")
             (grad,) = torch.autograd.grad(values.sum(), leaf, create_graph=graph)
         return (values if graph else values.detach()), self.mask_gradient(grad)
 
@@ -394,7 +395,7 @@ class Pinned(Composite):
         )
 
     def project(self, x: Tensor) -> Tensor:
-        return self.terms[0].project(torch.where(self.free, x, self.x))
+        return self.terms[0].project(torch.where(self.free, x, self.x.to(x)))
 
     def mask_gradient(self, grad: Tensor) -> Tensor:
         return self.terms[0].mask_gradient(grad * self.free)
@@ -402,7 +403,7 @@ class Pinned(Composite):
     def forward(self, x: Tensor, y: Condition | None = None) -> Tensor:
         if x.shape != self.x.shape:
             raise UserError(f"the energy is pinned at x of shape {tuple(self.x.shape)}, got {tuple(x.shape)}")
-        return self.values(torch.where(self.free, x, self.x), y)[0]
+        return self.values(torch.where(self.free, x, self.x.to(x)), y)[0]
 
     def extra_repr(self) -> str:
         return f"{int(self.free.sum())} of {self.free.numel()} entries free"

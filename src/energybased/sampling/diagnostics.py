@@ -19,14 +19,16 @@ from energybased.sampling.kernel import Info, norms
 ENOUGH = 20  # fewer steps than this say nothing about convergence
 RECORDED = 200  # states of a chain that are recorded at the most, evenly spaced
 ENTRIES = 64  # of larger events, the energy alone is recorded
+NUMBERS = 2**24  # recorded over all chains and entries, about: of more than 1,000 chains fewer states are recorded
 
 
 @dataclass(frozen=True, eq=False)
 class ChainInfo:
     """What a run of chains reports.
 
-    The diagnostics use up to 200 evenly spaced states of each chain, of events of up to 64 entries. They are NaN after
-    fewer than 20 steps, for larger events (whose energy is still diagnosed), and for an entry that never changes.
+    R-hat and effective sample sizes are computed in float64 when they are read first, from up to 200 evenly spaced
+    states of each chain (fewer, if these are more than 2^24 numbers). They are NaN after fewer than 20 steps, for
+    events of more than 64 entries, of which the energy alone is recorded, and for an entry that never changes.
     """
 
     acceptance: Tensor  # mean acceptance probability of each chain, (batch,)
@@ -123,7 +125,8 @@ class Diagnostics:
     """
 
     def __init__(self, x: Tensor, steps: int) -> None:
-        self.every = max(1, -(-steps // RECORDED))
+        most = min(RECORDED, max(ENOUGH, NUMBERS // max(1, len(x) * min(x[0].numel(), ENTRIES))))
+        self.every = max(1, -(-steps // most))
         count = steps // self.every if steps >= ENOUGH else 0
         self.first = steps - count * self.every  # the last step is recorded, and these first ones are not
         self.steps, self.shape = 0, x.shape
