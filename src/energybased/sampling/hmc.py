@@ -70,16 +70,17 @@ class HMC:
         step: float | Tensor = self.step_size
         if self.jitter:
             step = self.step_size * (1 - self.jitter * streams.uniform(x)).view(-1, *[1] * (x.ndim - 1))
+        half = 0.5 * step
         start = momentum.square().flatten(1).sum(1) / 2
         new_value = value
         for _ in range(self.leapfrog_steps):
-            momentum = momentum - 0.5 * step * grad
+            momentum = momentum - half * grad
             x = x + step * momentum
             if self.bounds is not None:
                 x, momentum = reflect(x, momentum, self.bounds)
             x = energy.project(x)
             new_value, grad = energy.value_and_grad(x)
-            momentum = momentum - 0.5 * step * grad
+            momentum = momentum - half * grad
         log_ratio = value - new_value + start - momentum.square().flatten(1).sum(1) / 2
         moved, probability = accept(log_ratio, state, x, streams)
         after = choose(moved, State(x, new_value, grad), state)
