@@ -12,9 +12,9 @@ import pytest
 import torch
 from torch import nn
 
-from energybased import HMC, MALA, Energy, Langevin, StandardNormal, UserError, adapt, mean, mixture, sample
+from energybased import HMC, MALA, Energy, Langevin, Network, StandardNormal, UserError, adapt, mean, mixture, sample
 from energybased.energies import ANALYTIC, NEURAL, PrincipalMixture, Ratio, Ratios, Reconstruction, Tilted
-from energybased.networks import MLP, BatchedMLP, BFloat16, dense_encoder, dense_generator
+from energybased.networks import MLP, BatchedMLP, BFloat16, Residual, Stage, dense_encoder, dense_generator
 from energybased.sampling import KERNELS, Streams, advance
 from energybased.sampling.annealed import anneal
 from energybased.sampling.fastest import fastest
@@ -75,6 +75,8 @@ def test_the_other_energies(dtype):
     evaluate(Reconstruction(made, x, 0.3, x > 0.5).to(dtype), z)
     evaluate(Ratio(MLP(3, (4,))).to(dtype), z)
     evaluate(Ratios(BatchedMLP(3, (4,), 2), torch.ones(1), after=1).to(dtype), z)
+    pictures, residual = torch.rand(4, 1, 8, 8, dtype=dtype), Residual((1, 8, 8), 4, (Stage(8, halve=True),), 3)
+    evaluate(Network(residual).to(dtype).given(torch.tensor([0, 1, 2, 0])), pictures)
     encoder = dense_encoder((1, 2, 2), (4,), 3).to(dtype)
     with trap():
         sound(encoder.sample(x, generator()), dtype=dtype)

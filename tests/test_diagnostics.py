@@ -77,6 +77,12 @@ def test_evenly_spaced_states_are_recorded(steps):
     torch.testing.assert_close(samples.info.energies[1:], energies.double())
 
 
+def test_the_record_is_bounded():
+    many = Diagnostics(torch.empty(100_000, 4, device="meta"), 1000)
+    assert many.states.numel() <= 2**24 and len(many.states) == len(many.energies) == 1000 // 25
+    assert len(Diagnostics(torch.empty(10**6, 64, device="meta"), 1000).states) == 20
+
+
 def test_what_is_reported():
     info = run(400).info
     for value in (info.r_hat, info.ess, info.ess_bulk, info.ess_tail):

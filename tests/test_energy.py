@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from energybased import Energy, Gaussian, IsotropicMixture, Network, StandardNormal, UserError, mean, mixture
+from energybased.energy import as_energy
 
 
 class Shifted(Energy):
@@ -46,7 +47,7 @@ def test_linear_combinations():
         (torch.arange(5.0) * A + B, torch.arange(5.0) * a + b),
     ]:
         torch.testing.assert_close(energy(X), expected)
-    with pytest.raises(TypeError):
+    with pytest.raises(UserError, match="'b' is not an energy"):
         A + "b"
 
 
@@ -98,7 +99,7 @@ def test_a_printed_energy_shows_what_it_is_made_of():
         "Gaussian(dim=3)",
         "half_square",
         "log_weights=(0, -1.5)",
-        "y0=(5, 2)",
+        "(5, 2)",
         "10 of 15 entries free",
     ):
         assert words in printed
@@ -163,6 +164,7 @@ def test_pin_holds_entries():
     assert (grad[:, 1] == 0).all() and (grad[:, 0] != 0).all()
     torch.testing.assert_close((pinned + A).project(moved)[:, 1], X[:, 1])
     torch.testing.assert_close(pinned.select([2])(moved[[2]]), pinned(moved)[[2]])
+    assert A.pin(X.double(), free).project(moved).dtype == moved.dtype
 
 
 def test_value_and_grad_keeps_a_graph_only_in_grad_mode():
@@ -186,6 +188,7 @@ def test_value_and_grad_keeps_a_graph_only_in_grad_mode():
         (lambda: mean([A, 3]), ["3 is not an energy"]),
         (lambda: mixture([A, StandardNormal]), ["is not an energy"]),
         (lambda: (A + (lambda x: 1.0))(X), ["(5,)", "float"]),
+        (lambda: as_energy(lambda x: x.detach().sum(1)).value_and_grad(X), ["differentiate"]),
         (lambda: A.pin(X, torch.ones(3)), ["boolean"]),
         (lambda: A.pin(X, torch.ones(4, dtype=torch.bool)), ["(4,)", "(5, 3)"]),
         (lambda: mixture([A, B], [0.0]), ["2 energies", "(1,)"]),

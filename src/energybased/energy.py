@@ -19,6 +19,7 @@ from energybased.errors import UserError, require
 
 Condition = Union[Tensor, tuple[Tensor, ...]]
 Rows = Union[Tensor, slice, Sequence[int]]
+NUMBER = (int, float, Real)  # of numpy too
 Array = Union[Tensor, NDArray[Any]]
 EnergyLike = Union["Energy", nn.Module, Callable[..., Tensor]]  # maps (batch, *event) to (batch,)
 
@@ -91,6 +92,7 @@ class Energy(nn.Module):
             fixed = x.clone() if x.is_inference() else x.detach()
             leaf = x if graph and x.requires_grad else fixed.requires_grad_()
             values = self(leaf, y)
+            require(values.requires_grad, f"{type(self).__name__} returned energies that torch cannot differentiate")
             (grad,) = torch.autograd.grad(values.sum(), leaf, create_graph=graph)
         return (values if graph else values.detach()), self.mask_gradient(grad)
 
@@ -144,42 +146,39 @@ class Energy(nn.Module):
 
     def __add__(self, other: EnergyLike | float) -> Energy:
         """E + a function, as a product of experts; E + a number, which leaves the density as it is."""
-        if isinstance(other, Real):
+        if isinstance(other, NUMBER):
             return self if other == 0 else Combination.of((1.0, self), constant=float(other))  # sum() starts at 0
-        return Combination.of((1.0, self), (1.0, as_energy(other))) if callable(other) else NotImplemented
+        return Combination.of((1.0, self), (1.0, as_energy(other)))
 
     def __radd__(self, other: EnergyLike | float) -> Energy:
-        if isinstance(other, Real) or not callable(other):
-            return self + other
-        return Combination.of((1.0, as_energy(other)), (1.0, self))
+        return self + other if isinstance(other, NUMBER) else as_energy(other) + self
 
     def __sub__(self, other: EnergyLike | float) -> Energy:
-        if isinstance(other, Real):
-            return self + -float(other)
-        return Combination.of((1.0, self), (-1.0, as_energy(other))) if callable(other) else NotImplemented
+        return self + (-float(other) if isinstance(other, NUMBER) else -as_energy(other))
 
     def __rsub__(self, other: EnergyLike | float) -> Energy:
-        return -self + other if isinstance(other, Real) or callable(other) else NotImplemented
+        return other + -self
 
     def __mul__(self, weight: float | Tensor) -> Energy:
         """The energy times a number, a 0-d tensor, or a tensor `(batch,)` with one weight a row."""
         if isinstance(weight, Tensor):
+            require(weight.ndim <= 1, f"an energy is multiplied by a number or by (batch,), got {tuple(weight.shape)}")
             return Weighted(self, weight)
-        return Combination.of((float(weight), self)) if isinstance(weight, Real) else NotImplemented
+        return Combination.of((float(weight), self)) if isinstance(weight, NUMBER) else NotImplemented
 
     __rmul__ = __mul__
 
     def __truediv__(self, divisor: float | Tensor) -> Energy:
-        return self * (1.0 / divisor) if isinstance(divisor, (Real, Tensor)) else NotImplemented
+        return self * (1.0 / divisor) if isinstance(divisor, (*NUMBER, Tensor)) else NotImplemented
 
     def __neg__(self) -> Energy:
         return Combination.of((-1.0, self))
 
     def __or__(self, other: EnergyLike) -> Energy:
-        return mixture([self, other]) if callable(other) else NotImplemented
+        return mixture([self, other])
 
     def __ror__(self, other: EnergyLike) -> Energy:
-        return mixture([other, self]) if callable(other) else NotImplemented
+        return mixture([other, self])
 
 
 class Network(Energy):
@@ -280,33 +279,6 @@ class Combination(Composite):
         return f"weights=({weights})" + (f", constant={self.constant:g}" if self.constant else "")
 
 
-class Weighted(Composite):
-    """E(x) times a tensor, 0-d or with one weight a row, `(batch,)`."""
-
-    weight: Tensor
-
-    def __init__(self, energy: Energy, weight: Tensor) -> None:
-        super().__init__([energy])
-        require(weight.ndim <= 1, f"an energy is multiplied by a number or by (batch,), got {tuple(weight.shape)}")
-        self.register_buffer("weight", weight, persistent=False)
-
-    def select(self, rows: Rows) -> Energy:
-        return Weighted(self.terms[0].select(rows), self.weight[rows] if self.weight.ndim else self.weight)
-
-    def expand(self, n: int) -> Energy:
-        weight = self.weight.repeat_interleave(n) if self.weight.ndim else self.weight
-        return Weighted(self.terms[0].expand(n), weight)
-
-    def forward(self, x: Tensor, y: Condition | None = None) -> Tensor:
-        if self.weight.ndim:
-            check_rows("weights", self.weight, x)
-        (value,) = self.values(x, y)
-        return self.weight.to(value) * value
-
-    def extra_repr(self) -> str:
-        return f"weight={tuple(self.weight.shape)}"
-
-
 class Mixture(Composite):
     """E(x) = -log sum_i exp(log_weights_i - E_i(x))."""
 
@@ -332,26 +304,20 @@ class Mixture(Composite):
         return f"log_weights=({', '.join(f'{w:g}' for w in self.log_weights.tolist())})"
 
 
-class Given(Composite):
-    """E(x | y) for a fixed y; see `Energy.given`."""
+class Rowwise(Composite):
+    """An energy with tensors beside it, each 0-d or with one entry a row, `(batch, ...)`."""
 
-    def __init__(self, energy: Energy, *y: Array | int) -> None:
+    def __init__(self, energy: Energy, *tensors: Array | int) -> None:
         super().__init__([energy])
-        require(len(y) > 0, "given() needs a condition")
-        require(not energy.bound, "the energy is already bound to a condition")
-        self.count = len(y)
-        for i, part in enumerate(y):
-            self.register_buffer(f"y{i}", as_tensor(part), persistent=False)
-
-    @property
-    def bound(self) -> bool:
-        return True
+        self.count = len(tensors)
+        for i, tensor in enumerate(tensors):
+            self.register_buffer(f"y{i}", as_tensor(tensor), persistent=False)
 
     def parts(self) -> list[Tensor]:
         return [self.get_buffer(f"y{i}") for i in range(self.count)]
 
     def rowwise(self, energy: Energy, change: Callable[[Tensor], Tensor]) -> Energy:
-        return Given(energy, *[part if part.ndim == 0 else change(part) for part in self.parts()])
+        return type(self)(energy, *[part if part.ndim == 0 else change(part) for part in self.parts()])
 
     def select(self, rows: Rows) -> Energy:
         return self.rowwise(self.terms[0].select(rows), lambda part: part[rows])
@@ -359,15 +325,44 @@ class Given(Composite):
     def expand(self, n: int) -> Energy:
         return self.rowwise(self.terms[0].expand(n), lambda part: part.repeat_interleave(n, dim=0))
 
-    def forward(self, x: Tensor, y: Condition | None = None) -> Tensor:
-        require(y is None, "the energy is already bound to a condition")
+    def rows_of(self, x: Tensor) -> list[Tensor]:
+        """The tensors with as many rows as x."""
         parts = [part.to(x.device).expand(len(x)) if part.ndim == 0 else part for part in self.parts()]
         for part in parts:
-            check_rows("a condition", part, x)
-        return self.terms[0](x, parts[0] if self.count == 1 else tuple(parts))
+            if len(part) != len(x):
+                raise UserError(
+                    f"the energy is bound to a tensor of {len(part)} rows, but x has {len(x)}; use select or expand"
+                )
+        return parts
 
     def extra_repr(self) -> str:
-        return ", ".join(f"y{i}={tuple(part.shape)}" for i, part in enumerate(self.parts()))
+        return ", ".join(f"{tuple(part.shape)}" for part in self.parts())
+
+
+class Given(Rowwise):
+    """E(x | y) for a fixed y; see `Energy.given`."""
+
+    def __init__(self, energy: Energy, *y: Array | int) -> None:
+        super().__init__(energy, *y)
+        require(len(y) > 0, "given() needs a condition")
+        require(not energy.bound, "the energy is already bound to a condition")
+
+    @property
+    def bound(self) -> bool:
+        return True
+
+    def forward(self, x: Tensor, y: Condition | None = None) -> Tensor:
+        require(y is None, "the energy is already bound to a condition")
+        parts = self.rows_of(x)
+        return self.terms[0](x, parts[0] if self.count == 1 else tuple(parts))
+
+
+class Weighted(Rowwise):
+    """E(x) times a tensor, 0-d or with one weight a row, `(batch,)`."""
+
+    def forward(self, x: Tensor, y: Condition | None = None) -> Tensor:
+        (weight,), (value,) = self.rows_of(x), self.values(x, y)
+        return weight.to(value) * value
 
 
 class Pinned(Composite):
@@ -400,7 +395,7 @@ class Pinned(Composite):
         )
 
     def project(self, x: Tensor) -> Tensor:
-        return self.terms[0].project(torch.where(self.free, x, self.x))
+        return self.terms[0].project(torch.where(self.free, x, self.x.to(x)))
 
     def mask_gradient(self, grad: Tensor) -> Tensor:
         return self.terms[0].mask_gradient(grad * self.free)
@@ -408,16 +403,10 @@ class Pinned(Composite):
     def forward(self, x: Tensor, y: Condition | None = None) -> Tensor:
         if x.shape != self.x.shape:
             raise UserError(f"the energy is pinned at x of shape {tuple(self.x.shape)}, got {tuple(x.shape)}")
-        return self.values(torch.where(self.free, x, self.x), y)[0]
+        return self.values(torch.where(self.free, x, self.x.to(x)), y)[0]
 
     def extra_repr(self) -> str:
         return f"{int(self.free.sum())} of {self.free.numel()} entries free"
-
-
-def check_rows(what: str, held: Tensor, x: Tensor) -> None:
-    """What an energy holds for each row must have as many rows as x."""
-    if len(held) != len(x):
-        raise UserError(f"the energy is bound to {what} of {len(held)} rows, but x has {len(x)}; use select or expand")
 
 
 def mixture(energies: Sequence[EnergyLike], log_weights: Sequence[float] | Array | None = None) -> Energy:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Generator, Tensor
 
@@ -45,14 +47,9 @@ class Analytic(Energy):
         """A number as a 0-d tensor of the energy's device and number type."""
         return torch.tensor(value, dtype=self.anchor.dtype, device=self.anchor.device)
 
-    def normals(self, *shape: int, generator: Generator | None) -> Tensor:
-        """Standard normals of this shape."""
-        drawn = torch.randn(*shape, generator=generator, device=device_of(generator), dtype=self.anchor.dtype)
-        return drawn.to(self.anchor.device)
-
-    def uniforms(self, *shape: int, generator: Generator | None) -> Tensor:
-        """Uniform numbers in [0, 1) of this shape."""
-        drawn = torch.rand(*shape, generator=generator, device=device_of(generator), dtype=self.anchor.dtype)
+    def draw(self, function: Callable[..., Tensor], *shape: int, generator: Generator | None) -> Tensor:
+        """Numbers of this shape by `torch.randn` or `torch.rand`."""
+        drawn = function(*shape, generator=generator, device=device_of(generator), dtype=self.anchor.dtype)
         return drawn.to(self.anchor.device)
 
     def choices(self, log_weights: Tensor, n: int, generator: Generator | None) -> Tensor:

@@ -37,7 +37,7 @@ class StandardNormal(Analytic):
         return 0.5 * x.square().flatten(1).sum(1)
 
     def sample(self, n: int, generator: Generator | None = None) -> Tensor:
-        return self.normals(n, self.dim, generator=generator)
+        return self.draw(torch.randn, n, self.dim, generator=generator)
 
 
 class Gaussian(Analytic):
@@ -85,10 +85,33 @@ class Gaussian(Analytic):
         return 0.5 * (d @ self.get_buffer("precision") * d).sum(1)
 
     def sample(self, n: int, generator: Generator | None = None) -> Tensor:
-        return self.mean + self.normals(n, self.dim, generator=generator) @ self.scale.T
+        return self.mean + self.draw(torch.randn, n, self.dim, generator=generator) @ self.scale.T
 
 
-class IsotropicMixture(Analytic):
+class Components(Analytic):
+    """A mixture of Gaussians, of which only the means and weights are known here; log Z = 0."""
+
+    means: Tensor
+    log_weights: Tensor
+
+    def __init__(self, means: Tensor, weights: Array | None) -> None:
+        super().__init__(means)
+        count, self.dim = means.shape
+        weights = means.new_ones(count) if weights is None else as_tensor(weights).to(means)
+        require(weights.shape == (count,), f"{count} means need {count} weights, got {tuple(weights.shape)}")
+        require(bool((weights > 0).all()), "weights must be positive")
+        self.register_buffer("means", means)
+        self.register_buffer("log_weights", (weights / weights.sum()).log())
+
+    @property
+    def log_z(self) -> Tensor:
+        return self.number(0.0)
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}, components={len(self.means)}"
+
+
+class IsotropicMixture(Components):
     """E(x) = -log sum_k weights_k N(x; means_k, scales_k^2 I); log Z = 0.
 
     Args:
@@ -100,25 +123,13 @@ class IsotropicMixture(Analytic):
         UserError: if the shapes do not fit, or a scale or weight is not positive.
     """
 
-    means: Tensor
     scales: Tensor
-    log_weights: Tensor
 
     def __init__(self, means: Array, scales: Array | float, weights: Array | None = None) -> None:
-        means = as_floats(means)
-        super().__init__(means)
-        count, self.dim = means.shape
-        scales = as_tensor(scales).to(means).expand(count).clone()
-        weights = means.new_ones(count) if weights is None else as_tensor(weights).to(means)
-        require(weights.shape == (count,), f"{count} means need {count} weights, got {tuple(weights.shape)}")
-        require(bool((scales > 0).all() and (weights > 0).all()), "scales and weights must be positive")
-        self.register_buffer("means", means)
+        super().__init__(as_floats(means), weights)
+        scales = as_tensor(scales).to(self.means).expand(len(self.means)).clone()
+        require(bool((scales > 0).all()), "scales must be positive")
         self.register_buffer("scales", scales)
-        self.register_buffer("log_weights", (weights / weights.sum()).log())
-
-    @property
-    def log_z(self) -> Tensor:
-        return self.number(0.0)
 
     def forward(self, x: Tensor, y: Condition | None = None) -> Tensor:
         d2 = (x[:, None] - self.means).square().sum(-1)
@@ -127,14 +138,10 @@ class IsotropicMixture(Analytic):
 
     def sample(self, n: int, generator: Generator | None = None) -> Tensor:
         k = self.choices(self.log_weights, n, generator)
-        noise = self.normals(n, self.dim, generator=generator)
-        return self.means[k] + self.scales[k, None] * noise
-
-    def extra_repr(self) -> str:
-        return f"dim={self.dim}, components={len(self.means)}"
+        return self.means[k] + self.scales[k, None] * self.draw(torch.randn, n, self.dim, generator=generator)
 
 
-class GaussianMixture(Analytic):
+class GaussianMixture(Components):
     """E(x) = -log sum_k weights_k N(x; means_k, covariances_k); log Z = 0.
 
     Args:
@@ -147,35 +154,25 @@ class GaussianMixture(Analytic):
             positive.
     """
 
-    means: Tensor
     scales: Tensor
     whitening: Tensor
-    log_weights: Tensor
 
     def __init__(self, means: Array, covariances: Array, weights: Array | None = None) -> None:
-        means = as_floats(means)
-        covariances = as_tensor(covariances).to(means)
-        super().__init__(means)
-        count, self.dim = means.shape
-        fits = covariances.shape == (count, self.dim, self.dim)
-        require(fits, f"{count} means of {self.dim} entries need as many covariances, got {tuple(covariances.shape)}")
-        weights = means.new_ones(count) if weights is None else as_tensor(weights).to(means)
-        require(weights.shape == (count,), f"{count} means need {count} weights, got {tuple(weights.shape)}")
-        require(bool((weights > 0).all()), "weights must be positive")
+        super().__init__(as_floats(means), weights)
+        covariances = as_tensor(covariances).to(self.means)
+        fits = covariances.shape == (len(self.means), self.dim, self.dim)
+        require(
+            fits,
+            f"{len(self.means)} means of {self.dim} entries need as many covariances, got {tuple(covariances.shape)}",
+        )
         require(torch.allclose(covariances, covariances.mT), "the covariances of a mixture must be symmetric")
         try:
             scales = torch.linalg.cholesky(covariances)
         except RuntimeError:
             raise UserError("the covariances of a mixture must be positive definite") from None
-        eye = torch.eye(self.dim, dtype=means.dtype, device=means.device).expand_as(scales)
-        self.register_buffer("means", means)
+        eye = torch.eye(self.dim, dtype=scales.dtype, device=scales.device).expand_as(scales)
         self.register_buffer("scales", scales)
         self.register_buffer("whitening", torch.linalg.solve_triangular(scales, eye, upper=False))
-        self.register_buffer("log_weights", (weights / weights.sum()).log())
-
-    @property
-    def log_z(self) -> Tensor:
-        return self.number(0.0)
 
     def forward(self, x: Tensor, y: Condition | None = None) -> Tensor:
         white = torch.einsum("kij,bkj->bki", self.whitening, x[:, None] - self.means)
@@ -184,7 +181,7 @@ class GaussianMixture(Analytic):
 
     def sample(self, n: int, generator: Generator | None = None) -> Tensor:
         k = self.choices(self.log_weights, n, generator)
-        noise = self.normals(n, self.dim, generator=generator)
+        noise = self.draw(torch.randn, n, self.dim, generator=generator)
         return self.means[k] + torch.einsum("bij,bj->bi", self.scales[k], noise)
 
     @classmethod
@@ -224,6 +221,3 @@ class GaussianMixture(Analytic):
             torch.cat([m.scales @ m.scales.mT for m in mixtures]),
             torch.cat([share * m.log_weights.exp() for share, m in parts]),
         )
-
-    def extra_repr(self) -> str:
-        return f"dim={self.dim}, components={len(self.means)}"

@@ -42,11 +42,11 @@ class Ring(Analytic):
         mode = 0.5 * (self.radius + math.sqrt(self.radius**2 + 4 * self.width**2))
         kept: list[Tensor] = []
         while sum(map(len, kept)) < n:
-            rho = self.radius + self.width**2 / mode + self.width * self.normals(2 * n, generator=generator)
+            rho = self.radius + self.width**2 / mode + self.width * self.draw(torch.randn, 2 * n, generator=generator)
             accept = rho / mode * torch.exp(1 - rho / mode)
-            kept.append(rho[self.uniforms(2 * n, generator=generator) < accept])
+            kept.append(rho[self.draw(torch.rand, 2 * n, generator=generator) < accept])
         rho = torch.cat(kept)[:n]
-        angle = 2 * math.pi * self.uniforms(n, generator=generator)
+        angle = 2 * math.pi * self.draw(torch.rand, n, generator=generator)
         return torch.stack([rho * angle.cos(), rho * angle.sin()], 1)
 
     def extra_repr(self) -> str:
@@ -76,7 +76,7 @@ class Banana(Analytic):
         return 0.5 * (first / self.scale).square() + 0.5 * (second - self.ridge(first)).square()
 
     def sample(self, n: int, generator: Generator | None = None) -> Tensor:
-        first, second = self.normals(2, n, generator=generator)
+        first, second = self.draw(torch.randn, 2, n, generator=generator)
         return torch.stack([self.scale * first, second + self.ridge(self.scale * first)], 1)
 
     def extra_repr(self) -> str:

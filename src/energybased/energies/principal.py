@@ -83,7 +83,7 @@ class PrincipalGaussian(Analytic):
         return (x - self.mean) @ self.directions
 
     def sample(self, n: int, generator: Generator | None = None) -> Tensor:
-        z = self.normals(n, self.dim, generator=generator)
+        z = self.draw(torch.randn, n, self.dim, generator=generator)
         along = z @ self.directions
         return self.mean + z * self.rest.sqrt() + along * (self.variances.sqrt() - self.rest.sqrt()) @ self.directions.T
 

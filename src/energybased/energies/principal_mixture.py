@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Generator, Tensor
 
 from energybased.energies.analytic import Analytic
@@ -66,7 +67,8 @@ class PrincipalMixture(Analytic):
         return self.mixture(z) + 0.5 * left.square().sum(1) / rest + log_norm
 
     def sample(self, n: int, generator: Generator | None = None) -> Tensor:
-        z, noise, u = self.mixture.sample(n, generator), self.normals(n, self.dim, generator=generator), self.base
+        z, u = self.mixture.sample(n, generator), self.base
+        noise = self.draw(torch.randn, n, self.dim, generator=generator)
         return u.mean + z @ u.directions.T + u.rest.sqrt() * (noise - noise @ u.directions @ u.directions.T)
 
     def extra_repr(self) -> str:

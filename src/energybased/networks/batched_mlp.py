@@ -1,4 +1,4 @@
-"""Several perceptrons of one shape, computed side by side."""
+"""Several perceptrons of one shape, computed as one batched network."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ ALL = slice(None)
 
 
 class BatchedMLP(nn.Module):
-    """`count` perceptrons of one shape, each layer one batched product of matrices.
+    """`count` multilayer perceptrons of one shape, with GELU between their layers.
 
-    Each is a multilayer perceptron with GELU between its layers, initialised as `nn.Linear`, but for the last layer,
-    which is zero: each begins as the constant 0.
+    Each layer is one batched matrix product. Hidden layers are initialised as `nn.Linear`, the last one with zeros, so
+    that each perceptron begins as the constant 0.
 
     Args:
         dim: entries of the flattened event.
@@ -42,7 +42,7 @@ class BatchedMLP(nn.Module):
 
     @torch.no_grad()
     def follow(self, k: int) -> None:
-        """Perceptron k takes the hidden layers of the one before it; it stays the constant 0."""
+        """Copies the hidden layers of perceptron k - 1 to perceptron k, whose last layer stays as it is."""
         for layers in (self.weights, self.biases):
             for layer in list(layers)[:-1]:
                 layer[k] = layer[k - 1]
@@ -59,7 +59,7 @@ class BatchedMLP(nn.Module):
         return alone
 
     def forward(self, x: Tensor, which: slice = ALL) -> Tensor:
-        """x `(batch, *event)` -> `(batch, count)`, or of `which` perceptrons alone."""
+        """x `(batch, *event)` -> `(batch, count)`, or only the columns `which`."""
         flat = x.flatten(1)
         h = flat.expand(len(self.weights[0][which]), *flat.shape)
         for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):

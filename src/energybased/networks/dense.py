@@ -1,4 +1,4 @@
-"""Linear layers as generators and encoders have them."""
+"""Linear layers of generators and encoders."""
 
 from __future__ import annotations
 

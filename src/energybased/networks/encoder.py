@@ -1,4 +1,4 @@
-"""Encoders: from a picture `(batch, *event)` to a Gaussian over latent vectors."""
+"""Encoders: from pictures `(batch, *event)` to a Gaussian over latent vectors for each."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Generator, Tensor, nn
 
 from energybased.networks.dense import SLOPE, dense
 
-# Channels, beside the generators of the same names (Yu et al. 2023).
+# Channels of the encoders for the generators of the same names (Yu et al. 2023).
 LAYOUTS = {
     "mnist": (128, 256, 512),
     "svhn": (64, 128, 256, 512),
@@ -37,18 +37,18 @@ class Encoder(nn.Module):
         return mean, log_std
 
     def sample(self, x: Tensor, rng: Generator) -> Tensor:
-        """One z an example, `(batch, dim)`; differentiable."""
+        """One sample z of q(z | x) for each example, `(batch, dim)`; differentiable."""
         mean, log_std = self(x)
         return self.around(mean, log_std, rng)
 
     @staticmethod
     def around(mean: Tensor, log_std: Tensor, rng: Generator) -> Tensor:
-        """One z a row, `(batch, dim)`; differentiable."""
+        """mean + exp(log_std) eps, `(batch, dim)`; differentiable."""
         return mean + log_std.exp() * torch.randn(mean.shape, generator=rng, device=rng.device).to(mean)
 
 
 class PointEncoder(Encoder):
-    """One z an example, without spread: the mean alone, the other half of the trunk's entries being unused."""
+    """A deterministic encoder, z = mean(x): the standard deviation is 0, and half of the trunk's outputs are unused."""
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         mean, _ = super().forward(x)
@@ -56,12 +56,18 @@ class PointEncoder(Encoder):
 
 
 def dense_encoder(event: Sequence[int], hidden: Sequence[int], dim: int) -> Encoder:
-    """Linear layers with LeakyReLU(0.2) between them."""
+    """An encoder of linear layers of widths `hidden`, with LeakyReLU(0.2) between them."""
     return Encoder(nn.Sequential(nn.Flatten(), *dense([math.prod(event), *hidden], 2 * dim)))
 
 
 def convolutional_encoder(event: Sequence[int], channels: Sequence[int], dim: int) -> Encoder:
-    """A 3x3 convolution, then ever more strided 4x4 ones, with instance norms and LeakyReLU(0.2)."""
+    """An encoder of one 3x3 convolution, then 4x4 ones of stride 2, with instance norms and LeakyReLU(0.2).
+
+    Args:
+        event: `(channels, height, width)`.
+        channels: of each convolution.
+        dim: entries of z.
+    """
     layers: list[nn.Module] = []
     for i, (a, b) in enumerate(pairwise([event[0], *channels])):
         convolution = nn.Conv2d(a, b, 4, 2, 1) if i else nn.Conv2d(a, b, 3, 1, 1)

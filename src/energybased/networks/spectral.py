@@ -11,14 +11,15 @@ EPSILON = 1e-6
 
 
 class SpectralNorm(nn.Module):
-    """W / sigma, with sigma the largest singular value of W seen as `(out, in x kernel)`, or W where that is capped.
+    """W / sigma, where sigma is the largest singular value of W as a matrix `(out, in x kernel)`.
 
-    Computing the weight changes nothing; `power_iteration` does, once an update, so that the chains of an update and
-    its energies share one weight. Sigma is computed in float32, under autocast too.
+    Sigma is estimated from a vector u that only `power_iteration` changes. It is called once an update, so that all
+    chains and energies of one update use the same weight. Sigma is computed in float32, also under autocast.
 
     Args:
         out: rows of the matrix.
-        capped: W / (sigma + 1e-6) min(sigma + 1e-6, 1): the norm is at most one. For weights that begin near zero.
+        capped: divide only if sigma exceeds 1, for weights that are near zero at first:
+            W min(sigma + 1e-6, 1) / (sigma + 1e-6).
     """
 
     u: Tensor

@@ -12,7 +12,7 @@ from energybased.networks.encoder import Encoder
 
 
 class LatentDecoder(nn.Module):
-    """u `(batch, dim)` -> the mean of z `(batch, dim)`, around which z has a standard deviation that is learned.
+    """The Gaussian p(z | u): maps u `(batch, dim)` to the mean of z `(batch, dim)`; its standard deviation is learned.
 
     Args:
         dim: entries of u, and of z.
@@ -30,7 +30,10 @@ class LatentDecoder(nn.Module):
 
 
 class TwoStageGenerator(nn.Module):
-    """(u, e) `(batch, 2 dim)` -> g(upper(u) + std e), so that N(0, I) over both draws u, then z, then x."""
+    """Both generators as one: (u, e) `(batch, 2 dim)` -> x = lower(z) with z = upper(u) + std e.
+
+    With (u, e) from N(0, I), z is a sample of the upper model, and x of the lower one given z.
+    """
 
     def __init__(self, lower: nn.Module, upper: LatentDecoder) -> None:
         super().__init__()
@@ -43,14 +46,14 @@ class TwoStageGenerator(nn.Module):
 
 
 class TwoStageEncoder(nn.Module):
-    """(u, e) of an example: z of the first encoder, u of the second, and the e that makes z of u."""
+    """The encoder for `TwoStageGenerator`: z from the first encoder, u from the second, e = (z - upper(u)) / std."""
 
     def __init__(self, lower: Encoder, above: Encoder, upper: LatentDecoder) -> None:
         super().__init__()
         self.lower, self.above, self.upper = lower, above, upper
 
     def sample(self, x: Tensor, rng: Generator) -> Tensor:
-        """One (u, e) an example, `(batch, 2 dim)`."""
+        """One sample (u, e) for each example x `(batch, *event)`, `(batch, 2 dim)`."""
         z = self.lower.sample(x, rng)
         u = self.above.sample(z, rng)
         return torch.cat([u, (z - self.upper(u)) / self.upper.log_std.exp()], 1)

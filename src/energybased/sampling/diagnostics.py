@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -19,14 +19,16 @@ from energybased.sampling.kernel import Info, norms
 ENOUGH = 20  # fewer steps than this say nothing about convergence
 RECORDED = 200  # states of a chain that are recorded at the most, evenly spaced
 ENTRIES = 64  # of larger events, the energy alone is recorded
+NUMBERS = 2**24  # recorded over all chains and entries, about: of more than 1,000 chains fewer states are recorded
 
 
 @dataclass(frozen=True, eq=False)
 class ChainInfo:
     """What a run of chains reports.
 
-    The diagnostics use up to 200 evenly spaced states of each chain, of events of up to 64 entries. They are NaN after
-    fewer than 20 steps, for larger events (whose energy is still diagnosed), and for an entry that never changes.
+    R-hat and effective sample sizes are computed in float64 when they are read first, from up to 200 evenly spaced
+    states of each chain (fewer, if these are more than 2^24 numbers). They are NaN after fewer than 20 steps, for
+    events of more than 64 entries, of which the energy alone is recorded, and for an entry that never changes.
     """
 
     acceptance: Tensor  # mean acceptance probability of each chain, (batch,)
@@ -68,7 +70,7 @@ class ChainInfo:
         return self._of_energy(r_hat)
 
     @cached_property
-    def energy_ess_bulk(self) -> Tensor:
+    def energy_ess(self) -> Tensor:
         """Effective sample size of the energy's location, 0-d."""
         return self._of_energy(ess_bulk)
 
@@ -77,42 +79,24 @@ class ChainInfo:
         """Effective sample size of the energy's 5 % and 95 % quantiles, the smaller of both, 0-d."""
         return self._of_energy(ess_tail)
 
-    @property
-    def energy_ess(self) -> Tensor:
-        """`energy_ess_bulk`."""
-        return self.energy_ess_bulk
-
     @staticmethod
     def join(a: ChainInfo, b: ChainInfo) -> ChainInfo:
         """The report on the chains of both, which ran for as many steps."""
+        pairs = {f.name: (getattr(a, f.name), getattr(b, f.name)) for f in fields(a)}
+        tensors = {name: pair for name, pair in pairs.items() if isinstance(pair[0], Tensor)}
+        return a._replace(**{name: torch.cat(pair, min(1, pair[0].ndim - 1)) for name, pair in tensors.items()})
 
-        def both(a: Tensor | None, b: Tensor | None) -> Tensor | None:
-            return None if a is None or b is None else torch.cat([a, b], 1)
-
-        return ChainInfo(
-            torch.cat([a.acceptance, b.acceptance]),
-            torch.cat([a.movement, b.movement]),
-            torch.cat([a.gradient, b.gradient]),
-            a.event,
-            both(a.states, b.states),
-            both(a.energies, b.energies),
-        )
-
-    def _replace(self, **changes: Tensor) -> ChainInfo:
+    def _replace(self, **changes: Any) -> ChainInfo:
         """A copy with other values, as a named tuple has."""
-        return replace(self, **changes)  # type: ignore[arg-type]
+        return replace(self, **changes)
 
     def _of_entries(self, diagnostic: Callable[[Tensor], Tensor]) -> Tensor:
         if self.states is None:
             return self.acceptance.new_full(self.event, torch.nan)
-        with torch.no_grad():
-            return torch.stack([diagnostic(entry) for entry in self.states.unbind(2)]).view(self.event)
+        return torch.stack([diagnostic(entry) for entry in self.states.unbind(2)]).view(self.event)
 
     def _of_energy(self, diagnostic: Callable[[Tensor], Tensor]) -> Tensor:
-        if self.energies is None:
-            return self.acceptance.new_full((), torch.nan)
-        with torch.no_grad():
-            return diagnostic(self.energies)
+        return self.acceptance.new_tensor(torch.nan) if self.energies is None else diagnostic(self.energies)
 
 
 class Tally(NamedTuple):
@@ -141,7 +125,8 @@ class Diagnostics:
     """
 
     def __init__(self, x: Tensor, steps: int) -> None:
-        self.every = max(1, -(-steps // RECORDED))
+        most = min(RECORDED, max(ENOUGH, NUMBERS // max(1, len(x) * min(x[0].numel(), ENTRIES))))
+        self.every = max(1, -(-steps // most))
         count = steps // self.every if steps >= ENOUGH else 0
         self.first = steps - count * self.every  # the last step is recorded, and these first ones are not
         self.steps, self.shape = 0, x.shape
@@ -149,7 +134,7 @@ class Diagnostics:
         self.tally = Tally(zeros, zeros, zeros, torch.full_like(zeros, torch.nan))
         self.energies = zeros.new_empty((count, len(x))) if count else None
         small = count > 0 and x[0].numel() <= ENTRIES
-        self.states = x.new_empty((count, len(x), x[0].numel()), requires_grad=False) if small else None
+        self.states = x.new_empty((count, len(x), x[0].numel())) if small else None
 
     def record(self, x: Tensor, energy: Tensor) -> None:
         """Takes the state of the chains after one more step; nothing is synchronised."""

@@ -1,8 +1,8 @@
 """The engine: how the transitions of a chain are computed.
 
-"eager" calls the kernel step by step. "compiled" traces one step once, with everything that the energy holds as
-inputs; what does not depend on the chain's state (casts of weights, spectral norms, embedded classes) is computed
-once a chain, the rest is compiled. Both draw the same random numbers and differ by rounding.
+"eager" calls the kernel step by step. "compiled" traces one step, with the parameters and buffers of the energy as
+inputs. Operations that do not depend on the chain's state (casts of weights, spectral norms, embedded classes) run once
+for each chain; all others are compiled. Both engines draw the same random numbers and differ by rounding.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, fx, nn
@@ -27,26 +27,18 @@ from energybased.sampling.structure import Unfit, structure
 
 Engine = Literal["eager", "compiled"]
 Visit = Callable[[Tensor, Tensor], None]  # is given x and its energy after every step
+Run = Callable[[State, Tally, Streams, int, Visit], tuple[State, Tally]]
 
+PROGRAMS = 32  # compiled steps that are kept
 
-class Run(Protocol):
-    """So many transitions from a state."""
-
-    def __call__(
-        self, state: State, tally: Tally, streams: Streams, steps: int, visit: Visit = ...
-    ) -> tuple[State, Tally]: ...
-
-
-PROGRAMS = 32  # kept at a time
-
-_programs: OrderedDict[Hashable, Program | None] = OrderedDict()  # what has been traced; None where that failed
-_said: set[str] = set()  # why something runs eager, said once
+_programs: OrderedDict[Hashable, Program | None] = OrderedDict()  # compiled steps; None where compiling failed
+_said: set[str] = set()  # warnings that were given, each of which is given once
 
 
 def runner(engine: Engine, energy: Energy, kernel: Kernel, state: State, tally: Tally, streams: Streams) -> Run:
-    """So many transitions of a chain that is at `state`, for as long as the energy does not change."""
+    """A function that runs transitions of chains, the first from `state`; valid while the energy does not change."""
 
-    def eager(state: State, tally: Tally, streams: Streams, steps: int, visit: Visit = _nothing) -> tuple[State, Tally]:
+    def eager(state: State, tally: Tally, streams: Streams, steps: int, visit: Visit) -> tuple[State, Tally]:
         for _ in range(steps):
             state, tally = _transition(energy, kernel, state, tally, streams)
             visit(state.x, tally.energy)
@@ -54,7 +46,7 @@ def runner(engine: Engine, energy: Energy, kernel: Kernel, state: State, tally: 
 
     if engine == "eager":
         return eager
-    # A kernel says for itself that it can be compiled; what is made of one may do anything.
+    # The class itself must declare that it can be compiled: a subclass may override anything.
     if not type(kernel).__dict__.get("compilable", False):
         _say(kernel, "it does not say that it is compilable")
         return eager
@@ -72,21 +64,19 @@ def _transition(energy: Energy, kernel: Kernel, state: State, tally: Tally, stre
 
 
 class Program(NamedTuple):
-    """One transition as code, for tensors of the shapes that it was traced with."""
+    """One compiled transition, for tensors of the shapes that it was traced with."""
 
-    once: fx.GraphModule  # the energy's tensors -> what the steps need of them
-    steps: Steps  # with that and the streams' keys, the tensors of state, tally and positions -> these three anew
-    fields: tuple[tuple[str, ...], tuple[str, ...]]  # of state and tally, those that are there
-    draws: dict[str, int]  # numbers that a step takes from the streams, by kind
+    once: fx.GraphModule  # from the energy's tensors to what the steps need of them
+    steps: Steps  # fixed: the results of `once` and the streams' keys; moving: tensors of state, tally and positions
+    fields: tuple[tuple[str, ...], tuple[str, ...]]  # of state and of tally, those that are not None
+    draws: dict[str, int]  # how many draws from the streams a step makes, by kind
 
     def bound(self, energy: Energy) -> Run:
         held = self.once(*_tensors(energy).values())
         of_state, of_tally = self.fields
         x, value = of_state.index("x"), len(of_state) + of_tally.index("energy")
 
-        def run(
-            state: State, tally: Tally, streams: Streams, steps: int, visit: Visit = _nothing
-        ) -> tuple[State, Tally]:
+        def run(state: State, tally: Tally, streams: Streams, steps: int, visit: Visit) -> tuple[State, Tally]:
             now = [*_there(state).values(), *_there(tally).values(), *_positions(streams, self.draws)]
             now = self.steps([*held, streams.keys], now, steps, lambda after: visit(after[x], after[value]))
             for kind, count in self.draws.items():
@@ -111,7 +101,7 @@ class Counted(Streams):
 
 
 def _program(energy: Energy, kernel: Kernel, state: State, tally: Tally, streams: Streams) -> Program | None:
-    """The program for this step, traced if it is new; None, said once, if it cannot be."""
+    """The program for this step, traced if it is new; None, with a warning, if it cannot be compiled."""
     key: Hashable = None
     try:
         found = _key(energy, kernel, state, tally)
@@ -145,10 +135,10 @@ def _say(kernel: Kernel, reason: str) -> None:
 
 
 def _check(program: Program, energy: Energy, kernel: Kernel, state: State, tally: Tally, streams: Streams) -> None:
-    """Two steps of the program against two of the kernel: what a trace has missed shows."""
+    """Compares two steps of the program with two of the kernel, to find what the trace has missed."""
     others = streams.select(slice(None)), streams.select(slice(None))
-    mine = program.bound(energy)(state, tally, others[0], 2)
-    theirs = runner("eager", energy, kernel, state, tally, others[1])(state, tally, others[1], 2)
+    mine = program.bound(energy)(state, tally, others[0], 2, _nothing)
+    theirs = runner("eager", energy, kernel, state, tally, others[1])(state, tally, others[1], 2, _nothing)
     moved, expected = mine[0].x - state.x, theirs[0].x - state.x
     if not (_agree(moved, expected) and _agree(mine[1].gradient[:, None], theirs[1].gradient[:, None])):
         raise Unfit("compiled, its steps are not the same")
@@ -193,7 +183,7 @@ def _trace(energy: Energy, kernel: Kernel, state: State, tally: Tally, streams: 
 
 
 def _agree(x: Tensor, expected: Tensor) -> bool:
-    """Whether nine of ten chains are as they should be, but for rounding to bfloat16: a coin may fall otherwise."""
+    """Whether nine of ten chains agree up to rounding in bfloat16, which can turn single Metropolis decisions."""
     sound = expected.isfinite()
     scale = torch.where(sound, expected, 0.0).abs().amax()
     wrong = torch.where(sound, ~((x - expected).abs() <= 0.05 * scale), x.isfinite())
@@ -216,7 +206,7 @@ def _tensors(energy: Energy) -> dict[str, Tensor]:
 
 
 def _there(part: State | Tally) -> dict[str, Tensor]:
-    """What a state or a tally is made of, each laid out in order."""
+    """The tensors of a state or a tally that are not None, each contiguous."""
     return {name: leaf.contiguous() for name, leaf in part._asdict().items() if leaf is not None}
 
 
@@ -230,7 +220,7 @@ def _layout(tensors: dict[str, Tensor]) -> Hashable:
 
 
 def _key(energy: Energy, kernel: Kernel, state: State, tally: Tally) -> Hashable:
-    """All that a program takes for constant."""
+    """Everything that a program takes for constant: two calls with the same key can share one."""
     named = [*energy.named_parameters(remove_duplicate=False), *energy.named_buffers(remove_duplicate=False)]
     first: dict[int, int] = {}
     shared = tuple(first.setdefault(id(tensor), i) for i, (_, tensor) in enumerate(named))

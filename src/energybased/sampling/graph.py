@@ -1,4 +1,4 @@
-"""Steps of a chain as a CUDA graph, which a GPU launches at once instead of kernel by kernel."""
+"""Steps of a chain as a CUDA graph, whose operations a GPU launches all at once."""
 
 from __future__ import annotations
 
@@ -26,22 +26,20 @@ def loop(step: OneStep) -> Steps:
 
 
 class Graph:
-    """Steps, each a replay of one that is captured now.
-
-    Nothing is allocated and nothing synchronised between two replays.
+    """Steps that replay one captured step, without allocation or synchronisation in between.
 
     Args:
-        step: what is captured.
-        fixed: tensors that it only reads; they become the graph's own, into which those of a call are copied.
-        moving: tensors in whose place it makes new ones; the same.
+        step: the step to capture.
+        fixed: tensors that it only reads. They become the graph's own; a call copies its tensors into them.
+        moving: tensors that it computes anew; likewise.
     """
 
     def __init__(self, step: OneStep, fixed: Sequence[Tensor], moving: Sequence[Tensor]) -> None:
         self.step, self.fixed, self.moving = step, list(fixed), list(moving)
         self.captured = torch.cuda.CUDAGraph()
-        # A capture that fails leaves its stream behind: the outer one brings back that of the caller.
+        # A failed capture leaves its stream as the current one: the outer context restores that of the caller.
         with torch.cuda.device(moving[0].device), torch.cuda.stream(torch.cuda.current_stream()):
-            step(*self.fixed, *self.moving)  # what a first call makes once must not be captured
+            step(*self.fixed, *self.moving)  # the first call may allocate or compile, which must not be captured
             with torch.cuda.graph(self.captured, capture_error_mode="thread_local"):
                 made = [t.clone() if any(t is m for m in self.moving) else t for t in step(*self.fixed, *self.moving)]
                 for place, after in zip(self.moving, made, strict=True):

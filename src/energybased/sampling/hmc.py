@@ -15,7 +15,7 @@ from energybased.sampling.streams import Streams
 
 
 def reflect(x: Tensor, momentum: Tensor, bounds: Bounds) -> tuple[Tensor, Tensor]:
-    """Folds x back into the bounds, turning the momentum at every wall that it met."""
+    """x reflected at the bounds until it is inside, with the sign of the momentum changed at every reflection."""
     low, width = bounds[0], bounds[1] - bounds[0]
     laps = (x - low) / width
     odd = laps.floor().remainder(2) == 1
@@ -39,7 +39,10 @@ class HMC:
         jitter: in [0, 1), the largest fraction by which a step is shortened; 0 is the plain method.
 
     Raises:
-        UserError: for settings out of these ranges.
+        UserError: for settings out of range, and if a chain starts outside the bounds.
+
+    >>> HMC(step_size=0.1, leapfrog_steps=10)
+    HMC(step_size=0.1, leapfrog_steps=10, bounds=None, jitter=0.5)
     """
 
     optimal_acceptance: ClassVar[float] = 0.651  # Beskos et al. 2013
@@ -67,16 +70,17 @@ class HMC:
         step: float | Tensor = self.step_size
         if self.jitter:
             step = self.step_size * (1 - self.jitter * streams.uniform(x)).view(-1, *[1] * (x.ndim - 1))
+        half = 0.5 * step
         start = momentum.square().flatten(1).sum(1) / 2
         new_value = value
         for _ in range(self.leapfrog_steps):
-            momentum = momentum - 0.5 * step * grad
+            momentum = momentum - half * grad
             x = x + step * momentum
             if self.bounds is not None:
                 x, momentum = reflect(x, momentum, self.bounds)
             x = energy.project(x)
             new_value, grad = energy.value_and_grad(x)
-            momentum = momentum - 0.5 * step * grad
+            momentum = momentum - half * grad
         log_ratio = value - new_value + start - momentum.square().flatten(1).sum(1) / 2
         moved, probability = accept(log_ratio, state, x, streams)
         after = choose(moved, State(x, new_value, grad), state)

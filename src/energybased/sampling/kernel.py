@@ -1,4 +1,4 @@
-"""What a kernel is: one MCMC transition with explicit state."""
+"""The interface of a kernel: one transition of a Markov chain, with explicit state."""
 
 from __future__ import annotations
 
@@ -14,27 +14,29 @@ Bounds = tuple[float, float]
 
 
 class State(NamedTuple):
-    """Where the chains are, with what a kernel remembers from its last gradient."""
+    """The state of the chains, with what the next transition can reuse of the last one."""
 
     x: Tensor  # (batch, *event)
     value: Tensor | None = None  # E(x), (batch,)
     grad: Tensor | None = None  # the gradient of E at x, like x
-    momentum: Tensor | None = None  # like x, where a kernel has one
+    momentum: Tensor | None = None  # like x, if the kernel has one
 
 
 class Info(NamedTuple):
     """What one transition reports."""
 
     acceptance: Tensor  # probability with which each chain's proposal is accepted, (batch,)
-    gradient: Tensor  # Euclidean norm of the energy's gradient where the transition took it last, (batch,)
-    energy: Tensor | None = None  # E of the state after it; of Langevin, where it took its gradient, (batch,)
+    gradient: Tensor  # Euclidean norm of the last gradient that the transition evaluated, (batch,)
+    energy: Tensor | None = None  # E of the new state or, for Langevin, where the gradient was evaluated, (batch,)
 
 
 class Kernel(Protocol):
     """One MCMC transition, as a frozen dataclass: `init` once, then `step` after `step`.
 
-    `generator` is a `torch.Generator`, or the `Streams` of a chain that is running. Called on its own in grad
-    mode, a step is differentiable in x and in the energy's parameters; `sample` runs without any graph.
+    `sample` and `advance` pass their `Streams` as `generator`, which are a `torch.Generator`: a kernel can hand them to
+    torch's functions, or call their `normal` and `uniform`. With `Streams.of(generator, x)`, it accepts any generator.
+    Called on its own in grad mode, a step is differentiable in x and in the energy's parameters. `sample` runs under
+    `torch.no_grad()`.
     """
 
     def init(self, energy: Energy, x: Tensor) -> State: ...
@@ -43,7 +45,11 @@ class Kernel(Protocol):
 
 
 def valued(energy: Energy, x: Tensor, bounds: Bounds | None = None) -> State:
-    """Where chains begin, with energy and gradient there; exact kernels cannot begin where the density is zero."""
+    """The state at x, with its energy and gradient.
+
+    Raises:
+        UserError: if x is outside the bounds, where the density is zero.
+    """
     x = energy.project(x)
     if bounds is not None and bool(((x < bounds[0]) | (x > bounds[1])).any()):
         raise UserError(f"chains cannot start outside the bounds {bounds}")

@@ -16,17 +16,23 @@ from energybased.sampling.streams import Streams
 
 @dataclass(frozen=True, repr=False)
 class Langevin:
-    """Du & Mordatch 2019: noise, gradient at the noised point, clip, step, bounds.
+    """Langevin dynamics in the order of Du & Mordatch 2019: noise, then a gradient step from the noised point.
 
-    x <- clamp(x' - step_size * clip(grad E(x'))), x' = x + noise_scale * eps. With decoupled step and noise the
-    chain samples exp(-E / T) at the implied temperature T = noise_scale^2 / (2 step_size), up to its step.
+    x' = x + noise_scale * eps, then x <- clamp(x' - step_size * clip(grad E(x'))). For small steps the chain samples
+    exp(-E / T) at the temperature T = noise_scale^2 / (2 step_size).
 
     Args:
         step_size: factor on the gradient, in units of x^2.
         noise_scale: standard deviation of the noise, in units of x.
         grad_clip: each entry of the gradient is clipped to +-grad_clip.
         bounds: (low, high), to which x is clamped after every step.
-        noise_first: take the gradient at the noised point, as the paper; else at the current point.
+        noise_first: evaluate the gradient at the noised point x', as the paper; else at x.
+
+    Raises:
+        UserError: for settings out of range.
+
+    >>> Langevin(step_size=0.5, noise_scale=1.0).temperature
+    1.0
     """
 
     compilable: ClassVar[bool] = True
@@ -45,15 +51,20 @@ class Langevin:
 
     @staticmethod
     def overdamped(s: float, grad_clip: float | None = None, bounds: Bounds | None = None) -> Langevin:
-        """x <- x - s^2/2 grad E(x) + s eps: temperature 1, the gradient at the current point (Xiao & Han 2022).
+        """x <- x - s^2/2 grad E(x) + s eps, at temperature 1 (Xiao & Han 2022).
 
-        On a standard normal its stationary variance is 1 / (1 - s^2/4).
+        Args:
+            s: standard deviation of the noise, in units of x. On a standard normal the stationary variance is
+                1 / (1 - s^2/4).
+            grad_clip: as for the class.
+            bounds: as for the class.
         """
         check_positive(s=s)
         return Langevin(0.5 * s * s, s, grad_clip, bounds, noise_first=False)
 
     @property
     def temperature(self) -> float:
+        """noise_scale^2 / (2 step_size)."""
         return self.noise_scale**2 / (2 * self.step_size)
 
     def __repr__(self) -> str:

@@ -14,10 +14,10 @@ from energybased.sampling.streams import Streams
 
 
 def accept(log_ratio: Tensor, old: State, proposal: Tensor, streams: Streams) -> tuple[Tensor, Tensor]:
-    """Metropolis' coin: which chains move, and the probabilities, both `(batch,)`.
+    """The Metropolis decision: which chains accept their proposal, and the acceptance probabilities, both `(batch,)`.
 
-    A proposal that left the finite numbers, from where energy and gradient were finite, has diverged and is
-    rejected. Any other NaN is accepted, so that a broken energy shows in the samples instead of freezing them.
+    A proposal that is not finite although the old energy and gradient were has diverged, and is rejected. Any other
+    NaN is accepted: a broken energy then shows in the samples, where a rejection would keep the chain in place.
     """
     assert old.value is not None and old.grad is not None
     sound = old.value.isfinite() & old.grad.isfinite().flatten(1).all(1)
@@ -45,11 +45,14 @@ def outside(x: Tensor, bounds: Bounds) -> Tensor:
 class MALA:
     """Langevin proposals, accepted or rejected so that exp(-E) is exactly invariant (Roberts & Tweedie 1996).
 
-    Proposal x - step_size^2/2 grad E(x) + step_size eps; outside the bounds it is rejected. One gradient a step.
+    The proposal is x - step_size^2/2 grad E(x) + step_size eps. Outside the bounds it is rejected. One gradient a step.
 
     Args:
         step_size: standard deviation of the proposal's noise, in units of x.
         bounds: (low, high), outside which the density is zero.
+
+    Raises:
+        UserError: for settings out of range, and if a chain starts outside the bounds.
     """
 
     optimal_acceptance: ClassVar[float] = 0.574  # Roberts & Rosenthal 1998

@@ -1,4 +1,4 @@
-"""Products of matrices as a compiler likes them: biases and outer products are elementwise, and fuse with the rest."""
+"""Matrix products for the compiler: biases and outer products as elementwise operations, which it can fuse."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ aten = torch.ops.aten
 
 
 def addmm(bias: Tensor, a: Tensor, b: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
-    # The compiler would make + an addmm again, which writes the bias out first; - it fuses with what follows.
+    # The compiler would turn a sum into addmm again, which first writes the bias out. A difference is fused.
     return a @ b - bias.neg() if beta == alpha == 1 else NotImplemented
 
 

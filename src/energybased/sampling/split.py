@@ -1,4 +1,4 @@
-"""A traced step in two: what depends on the energy alone, and the rest."""
+"""Splits a traced step into the operations that depend on the energy alone, and all others."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from energybased.sampling.structure import Unfit
 
 
 def split(traced: fx.GraphModule, fixed: int) -> tuple[fx.GraphModule, fx.GraphModule]:
-    """What depends on the first `fixed` inputs alone, and the rest, which takes that as its first inputs."""
+    """Two graphs: the operations on the first `fixed` inputs alone; and the others, which take their results first."""
     inputs = [node for node in traced.graph.nodes if node.op == "placeholder"]
     calls = [node for node in traced.graph.nodes if node.op == "call_function"]
     (outputs,) = (node.args[0] for node in traced.graph.nodes if node.op == "output")
     moving, found = set(inputs[fixed:]), 0
     for node in calls:
-        for written in _written(node):  # into what is made anew in every step, then
+        for written in _written(node):  # what an operation writes into must be made anew in every step
             moving.update((node, *_owners(written, inputs[:fixed])))
     while found < len(moving):
         found = len(moving)
@@ -42,7 +42,7 @@ def _written(node: fx.Node) -> list[fx.Node]:
 
 
 def _owners(node: fx.Node, fixed: list[fx.Node]) -> Iterator[fx.Node]:
-    """A tensor and those that it may be a view of."""
+    """A tensor and the tensors that it may be a view of."""
     while node.op == "call_function":
         yield node
         schema = getattr(node.target, "_schema", None)  # none: a part of what an operator returned

@@ -1,4 +1,4 @@
-"""What a compiled step takes for constant in an energy: everything but its tensors."""
+"""The part of an energy that a compiled step takes for constant: everything but its parameters and buffers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch.nn.utils import parametrize
 
 PLAIN = (int, float, str, bool, type(None), type, torch.dtype, torch.device, BuiltinFunctionType)
 HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-MODULE = frozenset(nn.Module().__dict__) - {"training"}  # what every module has, of which only the mode matters
+MODULE = frozenset(nn.Module().__dict__) - {"training"}  # attributes of every module
 
 
 class Unfit(Exception):
@@ -21,9 +21,12 @@ class Unfit(Exception):
 
 
 def structure(value: Any) -> Hashable:
-    """Everything in an energy beside its tensors that a trace would take for constant.
+    """A hashable description of everything in an energy but its parameters and buffers.
 
-    What a forward pass reads from a module's globals cannot be seen.
+    Global variables that a forward pass reads are not in it.
+
+    Raises:
+        Unfit: for an object whose changes could not be noticed.
     """
     if isinstance(value, nn.Module):
         if any(getattr(value, hooks) for hooks in HOOKS):
@@ -47,6 +50,6 @@ def structure(value: Any) -> Hashable:
 
 
 def _settings(kind: type) -> Hashable:
-    """Numbers that a class keeps for all its instances."""
+    """Numbers and strings among the class attributes."""
     own = [c for c in kind.__mro__ if not c.__module__.startswith(("torch.", "builtins", "abc"))]
     return tuple((name, repr(v)) for c in own for name, v in vars(c).items() if isinstance(v, (int, float, str)))

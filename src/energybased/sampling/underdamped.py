@@ -19,15 +19,20 @@ from energybased.sampling.streams import Streams
 class Underdamped:
     """Kinetic Langevin dynamics of unit mass at temperature 1, in BAOAB order (Leimkuhler & Matthews 2013).
 
-    Half a kick by the gradient, half a drift, momentum <- c momentum + sqrt(1 - c^2) eps, half a drift, half a
-    kick. Momentum carries a chain along narrow valleys, which it crosses in about sqrt(condition number) steps
-    where overdamped chains take its square. Without correction, the positions of a Gaussian are sampled exactly
-    at every stable step, step_size < 2 x the smallest standard deviation, as long as the momentum is kept: that of
-    the discrete chain is colder than a standard normal, and drawing it anew heats the positions. One gradient a step.
+    With h = step_size: p <- p - h/2 grad E(x), x <- x + h/2 p, p <- c p + sqrt(1 - c^2) eps, x <- x + h/2 p,
+    p <- p - h/2 grad E(x). One gradient a step. A narrow valley is crossed in a number of steps proportional to the
+    square root of the condition number, where overdamped chains need a number proportional to the condition number.
+
+    There is no Metropolis correction. The positions of a Gaussian are nevertheless sampled exactly at every stable
+    step, step_size < 2 x the smallest standard deviation, if the momentum is kept between calls (see `Samples`). The
+    stationary variance of the momentum is below 1, so momenta that are drawn anew increase that of the positions.
 
     Args:
         step_size: in units of x.
-        persistence: c in [0, 1), how much momentum outlives a step; 0 is overdamped.
+        persistence: c in [0, 1), the correlation of the momentum over one step; 0 is overdamped.
+
+    Raises:
+        UserError: for settings out of range.
     """
 
     inertial: ClassVar[bool] = True
