@@ -40,7 +40,6 @@ NEURAL: tuple[Callable[[int], Energy], ...] = (
     lambda classes: MLP(64, (16,), classes),
     lambda classes: Tilted.build(64, networks.MLP(64, (16,), classes)),
 )
-Convolutional = MLP  # only until energybased/__init__.py stops importing the name
 
 __all__ = [
     "ANALYTIC",
