@@ -16,7 +16,9 @@ def table(**changes: Any) -> EnergyRecipe:
     """Your own table, --data FILE.csv (or .npz, .npy, .parquet), in its own units.
 
     Columns are standardised by the training split, and samples and scores are in the file's units. A column of labels
-    is named by --label; with --conditional the energy is conditional on it.
+    is named by --label; with --conditional True the energy is conditional on it. The settings were chosen on the
+    validation splits of three tables (annthyroid, cardio, satimage-2); the step of the chains is below the noise, so
+    that it follows the narrowest columns. To expect: a minute on one core (results/tables.json).
     """
     recipe = EnergyRecipe(
         recipe="table",
@@ -25,9 +27,9 @@ def table(**changes: Any) -> EnergyRecipe:
         batch_size=256,
         steps=2000,
         network=Dense((128, 128)),
-        sampler=Sampler(Underdamped(0.15, 0.7), steps=10, length=300),
+        sampler=Sampler(Underdamped(0.08, 0.8), steps=15, length=500),
         buffer=ReplayBuffer(capacity=2048, restart=0.01),
-        optimizer=Adam(lr=2e-3, clip_norm=5.0, schedule="cosine"),
+        optimizer=Adam(lr=1e-3, clip_norm=5.0, schedule="cosine"),
         ema=0.998,
     )
     return replace(recipe, **changes)
