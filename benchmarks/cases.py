@@ -1,4 +1,4 @@
-"""The chains that `make bench` runs, as ours and as the others'."""
+"""The chains that `make bench` runs, as ours and as the rivals'."""
 
 from __future__ import annotations
 
@@ -26,32 +26,31 @@ Runs = dict[str, Callable[[], object]]  # "who precision" -> what is timed
 class Case:
     """Chains of one energy."""
 
+    variant: str
     what: str
-    module: nn.Module  # as the others evaluate it: (batch, *event) -> (batch,)
+    module: nn.Module  # as the rivals evaluate it: (batch, *event) -> (batch,)
     start: Tensor
     steps: int
     kernel: Kernel = Langevin.overdamped(STEP)
-    ours: nn.Module | None = None  # where it is not the same
+    ours: nn.Module | None = None  # where it is another one
     neural: bool = True
-    rows: nn.Module | None = None  # the same with its convolutions not channels-last
+    contiguous: nn.Module | None = None  # the same with its convolutions not channels-last
 
-    def runs(self) -> Runs:
+    def runs(self, rivals: bool = True) -> Runs:
         module, own = self.module.requires_grad_(False), (self.ours or self.module).requires_grad_(False)
-        theirs = sampler(peer(module), self.kernel)
         runs: Runs = {}
         for half in (False, True) if self.neural else (False,):
             bits = "bfloat16" if half else "float32"
             energy = Network(BFloat16(own)) if half else as_energy(own)
             runs[f"ours {bits}"] = lambda e=energy: sample(e, self.start, self.kernel, self.steps, engine="compiled")
             runs[f"eager {bits}"] = lambda e=energy: sample(e, self.start, self.kernel, self.steps)
-            if theirs is not None:
-                runs[f"torchebm {bits}"] = lambda h=half: torchebm(theirs, self.start, self.steps, h)
-            runs[f"plain {bits}"] = lambda h=half: plain(module, self.start, self.kernel, self.steps, h)
-        if self.rows is not None:  # as it comes, for who does not think of layouts
-            rows = self.rows.requires_grad_(False)
-            naive = sampler(peer(rows), self.kernel)
-            runs["torchebm float32"] = lambda: torchebm(naive, self.start, self.steps, False)
-            runs["plain float32"] = lambda: plain(rows, self.start, self.kernel, self.steps, False)
+            if not rivals:
+                continue
+            theirs = module if half or self.contiguous is None else self.contiguous.requires_grad_(False)
+            chains = sampler(peer(theirs), self.kernel)
+            if chains is not None:
+                runs[f"torchebm {bits}"] = lambda c=chains, h=half: torchebm(c, self.start, self.steps, h)
+            runs[f"plain {bits}"] = lambda m=theirs, h=half: plain(m, self.start, self.kernel, self.steps, h)
         return runs
 
     def work(self) -> float:
@@ -66,41 +65,42 @@ class Case:
 def chains(full: bool) -> list[Case]:
     """The networks in their sizes; `full` has the paper's batch of 128 and 60 steps."""
     torch.manual_seed(0)
-    latent, z = MLP(100, (200, 200)), torch.randn(128, 100)
+    mlp, z = MLP(100, (200, 200)), torch.randn(128, 100)
     batch, steps = (128, 60) if full else (32, 6)
     paper = Network(Residual((3, 32, 32), 128, groups(128, 256, 256, blocks=2), 10)).eval()
     labels = torch.arange(batch) % 10
-    as_it_comes = copy.deepcopy(paper).given(labels)
+    contiguous = copy.deepcopy(paper).given(labels)
     paper = paper.to(memory_format=torch.channels_last).given(labels)
     pictures = torch.rand(batch, 3, 32, 32)
     apart, together = ratios()
     small, large = dense_generator(16, (256, 512), (1, 28, 28)), deconvolutional_generator(100, SVHN)
+    dense = StandardNormal(16) + Reconstruction(small, torch.rand(100, 1, 28, 28), 0.3)
+    svhn = StandardNormal(100) + Reconstruction(large, torch.rand(16, 3, 32, 32), 0.3)
+    summed = "four such ratios summed, ours side by side, 128 chains x 60 steps"
+    cifar = f"the paper's CIFAR-10 network, {batch} chains x {steps} steps"
+    ring, points = Ring(2.0, 0.3), torch.randn(10_000, 2)
     return [
-        Case("2-D ring, 10,000 chains x 100 steps", Ring(2.0, 0.3), torch.randn(10_000, 2), 100, neural=False),
-        Case("latent MLP 100-200-200, 128 chains x 60 steps", latent, z, 60),
-        Case("the same, MALA", latent, z, 60, MALA(STEP)),
-        Case("the same, HMC of 5 gradients, 12 steps", latent, z, 12, HMC(STEP, 5)),
-        Case("four such ratios summed, ours side by side, 128 chains x 60 steps", apart, z, 60, ours=together),
+        Case("ring", "2-D ring, 10,000 chains x 100 steps", ring, points, 100, neural=False),
+        Case("mlp", "latent MLP 100-200-200, 128 chains x 60 steps", mlp, z, 60),
+        Case("mlp-mala", "the same, MALA", mlp, z, 60, MALA(STEP)),
+        Case("mlp-hmc", "the same, HMC of 5 gradients, 12 steps", mlp, z, 12, HMC(STEP, 5)),
+        Case("ratios", summed, apart, z, 60, ours=together),
         Case(
+            "posterior-mnist",
             "posterior, generator 16-256-512-784, 100 chains x 20 steps",
-            StandardNormal(16) + Reconstruction(small, torch.rand(100, 1, 28, 28), 0.3),
+            dense,
             torch.randn(100, 16),
             20,
         ),
-        Case(
-            "posterior, SVHN's generator, 16 chains x 20 steps",
-            StandardNormal(100) + Reconstruction(large, torch.rand(16, 3, 32, 32), 0.3),
-            torch.randn(16, 100),
-            20,
-        ),
-        Case("digits network, 256 chains x 60 steps", MLP(64, (256, 256)), torch.randn(256, 64), 60),
-        Case("MNIST network, 200 chains x 20 steps", MLP(784, (1024, 512)), torch.randn(200, 784), 20),
-        Case(f"the paper's CIFAR-10 network, {batch} chains x {steps} steps", paper, pictures, steps, rows=as_it_comes),
+        Case("posterior-svhn", "posterior, SVHN's generator, 16 chains x 20 steps", svhn, torch.randn(16, 100), 20),
+        Case("digits", "digits network, 256 chains x 60 steps", MLP(64, (256, 256)), torch.randn(256, 64), 60),
+        Case("mnist", "MNIST network, 200 chains x 20 steps", MLP(784, (1024, 512)), torch.randn(200, 784), 20),
+        Case("cifar10", cifar, paper, pictures, steps, contiguous=contiguous),
     ]
 
 
 def ratios() -> tuple[nn.Module, Energy]:
-    """Four networks one after the other, as others call them, and the same weights side by side."""
+    """Four networks one after the other, as the rivals call them, and the same weights side by side."""
     together = BatchedMLP(100, (200, 200), 4)
     nn.init.normal_(together.weights[-1], std=0.07)
     energy: Energy = StandardNormal(100)

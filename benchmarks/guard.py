@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
-import argparse
 import math
 import multiprocessing
-import os
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
 
 import torch
-from rows import row, write
+import tyro
+from rows import Measured
 from torch import nn
 
-from energybased.data import load_data
-from energybased.energies import Tilted
+import energybased as eb
+from energybased.evaluation.frechet import judge_distance
 from energybased.objectives import ContrastiveDivergence
-from energybased.recipes import digits
-from energybased.runs.judge import train_judge
-from energybased.sampling import sample
-from energybased.tasks.denoise import denoise
-from energybased.training import Loop, Phase, Run
+from energybased.recipes import Dense, EnergyRecipe, digits
+from energybased.runs.judge import find_judge
+
+LOST = 1e6  # a distance, at the most
+calls: list[int] = []
 
 
-class SquaredReLU(nn.Module):
-    def __init__(self, module):
+class Squared(nn.Module):
+    def __init__(self, module: nn.Module) -> None:
         super().__init__()
         self.module = module
 
     def forward(self, x, y):
         return self.module(x, y).relu().square()
+
+
+@dataclass(frozen=True)
+class SquaredReLU(Dense):
+    def build(self, event, conditions):
+        return Squared(super().build(event, conditions))
 
 
 @dataclass(frozen=True)
@@ -45,81 +51,55 @@ class Poisoned(ContrastiveDivergence):
         return super().step(parts, state, batch, rng)
 
 
-calls: list[int] = []
-FAULTS = ("none", "learning rate x 100", "squared-ReLU energy", "buffer poisoned once")
+def poisoned(recipe: EnergyRecipe) -> EnergyRecipe:
+    calls.clear()
+    data = recipe.load_data()
+    old = recipe.resolve(data).learning(data.spec)
+    return replace(
+        recipe, objective=Poisoned(**{f.name: getattr(old, f.name) for f in fields(old)}, at=recipe.steps // 2)
+    )
 
 
-def train(fault: str, guard: str, seed: int, steps: int, data):
-    recipe = digits(seed=seed, steps=steps, guard=guard).fitted(data)
-    energy = recipe.energy(data)
-    torch.manual_seed(seed)
-    if fault == "squared-ReLU energy":
-        network = SquaredReLU(recipe.network.build(data.event, recipe.classes))
-        energy = Tilted.fit(data.train.pixels(), recipe.data_noise, network)
-    if fault == "learning rate x 100":
-        recipe = replace(recipe, optimizer=replace(recipe.optimizer, lr=100 * recipe.optimizer.lr))
-    (phase,) = recipe.phases()
-    if fault == "buffer poisoned once":
-        calls.clear()
-        old = phase.objective
-        poisoned = Poisoned(old.kernel, old.steps, old.buffer, old.energy_l2, classes=old.classes, at=steps // 2)
-        phase = Phase(poisoned, steps)
-    name = f"runs/guard/{fault.replace(' ', '-')}-{guard}-{seed}"
-    loop = Loop({"energy": energy}, [phase], recipe.examples(data), recipe)
-    run = Run.create(name, {}, overwrite=True)
-    state = loop.fit(run)
-    run.release()
-    energy.load_state_dict(state.averages["energy"])
-    rollbacks = [line for line in run.lines("events.jsonl") if line["event"] == "rollback"]
-    return recipe, energy.eval(), len(rollbacks), state.counters.stopped
+FAULTS: dict[str, Callable[[EnergyRecipe], EnergyRecipe]] = {
+    "none": lambda recipe: recipe,
+    "learning rate x 100": lambda r: replace(r, optimizer=replace(r.optimizer, lr=100 * r.optimizer.lr)),
+    "squared-ReLU energy": lambda recipe: replace(recipe, network=SquaredReLU(recipe.network.hidden)),
+    "buffer poisoned once": poisoned,
+}
 
 
-def distance(recipe, energy, data, judge, seed):
-    """FD of fresh chains; infinite if they do not end in finite numbers."""
-    rng = torch.Generator().manual_seed(seed)
-    start, energy = torch.rand((1000, *data.event), generator=rng), energy.given(torch.arange(1000) % recipe.classes)
+def one(job: tuple[str, str, int, int]) -> tuple[float, str, float]:
+    """One run with one fault, on one thread: its distance, what the guard did, and seconds."""
+    torch.set_num_threads(1)
+    (fault, guard, seed, steps), began = job, time.monotonic()
+    recipe = FAULTS[fault](digits(seed=seed, steps=steps, guard=guard))
+    run = eb.train(recipe, out=f"runs/guard/{fault.replace(' ', '-')}-{guard}-{seed}", overwrite=True)
+    rollbacks = sum(line["event"] == "rollback" for line in run.lines("events.jsonl"))
+    note = f"{rollbacks} rollbacks" + (f", {run.outcome}" if run.outcome != "finished" else "")
+    data, value = recipe.load_data(), math.inf
     try:
-        x = sample(energy, start, recipe.sampler.kernel, recipe.sampler.length, rng).x
+        x = eb.load(run.path).sample(1000, generator=torch.Generator().manual_seed(seed))
+        value = judge_distance(find_judge(data), x, data.values(data.test)) if bool(x.isfinite().all()) else math.inf
     except Exception as error:  # a lost energy is a result here
         print(f"    {error}")
-        return math.inf
-    x = denoise(energy, x, recipe.data_noise).clamp(0, 1)
-    return judge.distance(x, data.test.pixels()) if bool(x.isfinite().all()) else math.inf
+    print(*job, round(value, 1), note, flush=True)
+    return min(value, LOST), note, time.monotonic() - began
 
 
-def one(job: tuple[str, str, int, int]):
-    """One run with one fault: its distance, what the guard did, and seconds; on one thread."""
-    fault, guard, seed, steps = job
-    torch.set_num_threads(1)
-    began, data = time.monotonic(), load_data("digits")
-    recipe, energy, rollbacks, stopped = train(fault, guard, seed, steps, data)
-    value = distance(recipe, energy, data, train_judge(out=f"runs/guard/judge-{os.getpid()}"), seed)
-    note = f"{rollbacks} rollbacks" + (f", stopped: {stopped}" if stopped else "")
-    print(fault, guard, seed, round(value, 1), note, flush=True)
-    return value, note, time.monotonic() - began
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--steps", type=int, default=digits().steps)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    options = parser.parse_args()
+def main(steps: int = digits().steps, seeds: tuple[int, ...] = (0, 1, 2)) -> None:
     pairs = [(fault, guard) for fault in FAULTS for guard in ("on", "off") if (fault, guard) != ("none", "off")]
-    jobs = [(*pair, seed, options.steps) for pair in pairs for seed in options.seeds]
+    jobs, found = [(*pair, seed, steps) for pair in pairs for seed in seeds], Measured("guard", seeds)
     with multiprocessing.get_context("spawn").Pool(2) as pool:
-        found = dict(zip(jobs, pool.map(one, jobs, chunksize=1), strict=True))
-    command, rows = f"python benchmarks/guard.py --steps {options.steps}", []
-    for fault, guard in pairs:
-        results = [found[fault, guard, seed, options.steps] for seed in options.seeds]
-        healthy = [found["none", "on", seed, options.steps][0] for seed in options.seeds]
-        values = [min(value, 1e6) for value, _, _ in results]
-        ratios = [value / base for value, base in zip(values, healthy, strict=True)]
-        protocol = f"FD of fresh chains over the healthy run's of the same seed, {options.steps} updates, guard {guard}"
-        more = {"fd": [round(value, 2) for value in values], "events": [note for _, note, _ in results]}
-        seconds = sum(took for _, _, took in results)
-        rows.append(row(f"{fault}, guard {guard}", ratios, options.seeds, protocol, command, seconds, **more))
-    write("guard.json", rows)
+        results = dict(zip(jobs, pool.map(one, jobs, chunksize=1), strict=True))
+    for fault, guard, seed, _ in jobs:
+        told = f"FD of fresh chains over the healthy run's of the same seed, {steps} updates, guard {guard}"
+        made = [results[fault, guard, s, steps] for s in seeds]
+        more = {"fd": [round(value, 2) for value, _, _ in made], "events": [note for _, note, _ in made]}
+        names = {"data": "digits", "system": "digits", "metric": "fd_ratio", "variant": fault, "guard": guard}
+        value, _, seconds = results[fault, guard, seed, steps]
+        found.add(value / results["none", "on", seed, steps][0], told, seconds, more, **names)
+    found.write()
 
 
 if __name__ == "__main__":
-    main()
+    tyro.cli(main, description=__doc__)

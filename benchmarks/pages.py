@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-import latent_table
 import speed
-import table
-from cells import ROOT
+import tables
+from rows import ROOT
 
 PAGES: Mapping[str, Mapping[str, Callable[[], str]]] = {  # page -> mark -> what stands there
-    "README.md": {
-        "results": table.table,
-        "pictures": table.pictures,
-        "latent-asked": latent_table.asked,
-        "ratios": latent_table.known_ratios,
+    "README.md": {"summary": tables.summary},
+    "RESULTS.md": {
+        "results": tables.energies,
+        "pictures": tables.pictures,
+        "latent-targets": tables.latent_targets,
+        "ratios": tables.known_ratios,
     },
-    "docs/latent.md": {
-        "latent": latent_table.systems,
-        "ablation": latent_table.ablation,
-        "anomaly": latent_table.anomalies,
-    },
+    "docs/latent.md": {"latent": tables.systems, "ablation": tables.ablation, "anomaly": tables.anomalies},
     "docs/chains.md": {"bench": speed.bench, "rates": speed.rates, "parts": speed.parts, "quality": speed.quality},
 }
 

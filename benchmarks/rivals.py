@@ -19,48 +19,40 @@ def plain(module: nn.Module, start: Tensor, kernel: Kernel, steps: int, half: bo
         (gradient,) = torch.autograd.grad(energy.float().sum(), x)
         return energy.detach().float(), gradient
 
+    x = start
     if isinstance(kernel, Langevin):
-        x = start
         for _ in range(steps):
             x = x - kernel.step_size * evaluate(x)[1] + kernel.noise_scale * torch.randn_like(x)
         return x
-    if isinstance(kernel, MALA):
-        return _plain_mala(evaluate, start, kernel.step_size, steps)
-    return _plain_hmc(evaluate, start, kernel.step_size, kernel.leapfrog_steps, steps)
-
-
-def _plain_mala(evaluate, x: Tensor, step: float, steps: int) -> Tensor:
-    energy, gradient = evaluate(x)
+    now = (x, *evaluate(x))
     for _ in range(steps):
-        noise = torch.randn_like(x)
-        moved = x - 0.5 * step**2 * gradient + step * noise
-        new_energy, new_gradient = evaluate(moved)
-        back = (x - moved + 0.5 * step**2 * new_gradient) / step
-        ratio = energy - new_energy + 0.5 * (noise.square() - back.square()).flatten(1).sum(1)
-        yes = torch.rand_like(ratio).log() < ratio
-        wide = yes.view(-1, *[1] * (x.ndim - 1))
-        x, gradient = torch.where(wide, moved, x), torch.where(wide, new_gradient, gradient)
-        energy = torch.where(yes, new_energy, energy)
-    return x
+        propose = _mala if isinstance(kernel, MALA) else _hmc
+        moved, log_ratio = propose(evaluate, kernel, *now)
+        accepted = torch.rand_like(log_ratio).log() < log_ratio
+        wide = accepted.view(-1, *[1] * (x.ndim - 1))
+        now = tuple(torch.where(accepted if b.ndim == 1 else wide, b, a) for a, b in zip(now, moved, strict=True))
+    return now[0]
 
 
-def _plain_hmc(evaluate, x: Tensor, step: float, leapfrog_steps: int, steps: int) -> Tensor:
-    energy, gradient = evaluate(x)
-    for _ in range(steps):
-        momentum = torch.randn_like(x)
-        before = energy + 0.5 * momentum.square().flatten(1).sum(1)
-        moved, new_energy, new_gradient = x, energy, gradient
-        for _ in range(leapfrog_steps):
-            momentum = momentum - 0.5 * step * new_gradient
-            moved = moved + step * momentum
-            new_energy, new_gradient = evaluate(moved)
-            momentum = momentum - 0.5 * step * new_gradient
-        ratio = before - new_energy - 0.5 * momentum.square().flatten(1).sum(1)
-        yes = torch.rand_like(ratio).log() < ratio
-        wide = yes.view(-1, *[1] * (x.ndim - 1))
-        x, gradient = torch.where(wide, moved, x), torch.where(wide, new_gradient, gradient)
-        energy = torch.where(yes, new_energy, energy)
-    return x
+def _mala(evaluate, kernel: MALA, x: Tensor, energy: Tensor, gradient: Tensor):
+    """The proposal with its energy and gradient, and the logarithm of its acceptance ratio."""
+    step, noise = kernel.step_size, torch.randn_like(x)
+    moved = x - 0.5 * step**2 * gradient + step * noise
+    new_energy, new_gradient = evaluate(moved)
+    back = (x - moved + 0.5 * step**2 * new_gradient) / step
+    log_ratio = energy - new_energy + 0.5 * (noise.square() - back.square()).flatten(1).sum(1)
+    return (moved, new_energy, new_gradient), log_ratio
+
+
+def _hmc(evaluate, kernel: HMC, x: Tensor, energy: Tensor, gradient: Tensor):
+    step, momentum = kernel.step_size, torch.randn_like(x)
+    before = energy + 0.5 * momentum.square().flatten(1).sum(1)
+    for _ in range(kernel.leapfrog_steps):
+        momentum = momentum - 0.5 * step * gradient
+        x = x + step * momentum
+        energy, gradient = evaluate(x)
+        momentum = momentum - 0.5 * step * gradient
+    return (x, energy, gradient), before - energy - 0.5 * momentum.square().flatten(1).sum(1)
 
 
 def peer(module: nn.Module) -> nn.Module:

@@ -1,63 +1,112 @@
-"""Rows of `results/`: what was measured, how, on what, and by which command."""
+"""Rows of results/*.json: what was measured, how, on what machine, and by which command.
+
+A row is selected by its fields: `data`, `system`, `metric`, and those of `MORE` that it has.
+"""
 
 from __future__ import annotations
 
 import json
 import math
 import os
+import shlex
 import statistics
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
-RESULTS = Path(__file__).parent.parent / "results"
+ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / "results"
+MORE = ("variant", "split", "score", "label", "stages", "kind", "guard", "precision", "engine", "varied")
+MORE += ("at", "times", "case", "budget")
+Row = dict[str, Any]
+
+
+class Rows(list[Row]):
+    """The rows of one file."""
+
+    @staticmethod
+    def read(name: str) -> Rows:
+        file = RESULTS / f"{name}.json"
+        return Rows(json.loads(file.read_text()) if file.exists() else [])
+
+    def all(self, **fields: Any) -> Rows:
+        """The rows with these values of these fields."""
+        return Rows(r for r in self if all(r.get(name) == value for name, value in fields.items()))
+
+    def one(self, **fields: Any) -> Row:
+        """The only row with these values."""
+        found = self.all(**fields)
+        if len(found) != 1:
+            raise LookupError(f"{len(found)} rows have {fields}")
+        return found[0]
+
+    def by_system(self, metric: str) -> dict[str, Row]:
+        return {r["system"]: r for r in self.all(metric=metric)}
+
+
+class Measured:
+    """Values of several seeds, gathered row by row and written into one file; rows not measured again stay there."""
+
+    def __init__(self, name: str, seeds: Sequence[int] = (0,), command: str | None = None) -> None:
+        typed = shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]])
+        self.name, self.seeds, self.command = name, list(seeds), command or typed
+        self.found: dict[tuple[Any, ...], Row] = {}
+
+    def add(self, value: float, protocol: str, seconds: float, more: Row | None = None, **fields: Any) -> None:
+        """One seed's value of the row with these fields; `more` is put into the row as it is."""
+        told = " ".join(f"{item}" for name, item in fields.items() if name != "data")  # for readers: nothing parses it
+        blank = {"told": told, "fields": fields, "values": [], "seconds": 0.0}
+        row = self.found.setdefault(identity(fields), blank)
+        row |= {"protocol": protocol, "more": more or {}, "seconds": row["seconds"] + seconds}
+        row["values"].append(value)
+        print(f"{self.name}: {told}: {value:.4f}", flush=True)
+
+    def write(self, median: bool = False) -> None:
+        """Writes the rows; a row's value is the mean of its seeds, or their median."""
+        there = Rows.read(self.name)
+        for key, found in self.found.items():
+            row = {"what": found["told"], **found["fields"], **self._statistics(found, median), **found["more"]}
+            place = next((i for i, r in enumerate(there) if identity(r) == key), len(there))
+            there[place : place + 1] = [row]
+        (RESULTS / f"{self.name}.json").write_text(json.dumps(there, indent=1, allow_nan=False) + "\n")
+
+    def _statistics(self, found: Row, median: bool) -> Row:
+        values = found["values"]
+        finite = all(map(math.isfinite, values))  # JSON has no infinity: what was never reached is null
+        centre = statistics.median if median else statistics.fmean
+        return {
+            "value": round(centre(values), 4) if finite else None,
+            "sd": round(statistics.stdev(values), 4) if len(values) > 1 and finite else None,
+            "per_seed": [round(value, 4) if math.isfinite(value) else None for value in values],
+            "protocol": found["protocol"],
+            "command": self.command,
+            "commit": commit(),
+            "hardware": hardware(),
+            "seconds": round(found["seconds"], 1),
+            "seeds": self.seeds[: len(values)],
+        }
+
+
+def identity(fields: Row) -> tuple[Any, ...]:
+    return tuple(fields.get(name) for name in ("data", "system", "metric", *MORE))
 
 
 def hardware() -> str:
     cpu = Path("/proc/cpuinfo")
-    names = [line.split(":")[1].strip() for line in cpu.read_text().splitlines() if line.startswith("model name")]
-    name = names[0] if names else "unknown processor"
-    return f"{name}, {os.cpu_count()} cores, {torch.get_num_threads()} threads"
-
-
-def git(*words: str) -> str:
-    return subprocess.run(["git", *words], capture_output=True, text=True, cwd=RESULTS.parent).stdout.strip()
+    lines = cpu.read_text().splitlines() if cpu.exists() else []
+    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")] or ["unknown processor"]
+    return f"{names[0]}, {os.cpu_count()} cores, {torch.get_num_threads()} threads"
 
 
 def commit() -> str:
-    """The commit of the code; "+" marks changes that are not in it, outside of results/."""
+    """The commit of the code; "+" marks changes outside of results/ that are not in it."""
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", *words], capture_output=True, text=True, cwd=ROOT).stdout.strip()
+
     dirty = git("status", "--porcelain", "--", "src", "benchmarks", "pyproject.toml", "constraints.txt")
     return git("rev-parse", "--short=12", "HEAD") + ("+" if dirty else "")
-
-
-def row(
-    what: str, per_seed: Sequence[float], seeds: Sequence[int], protocol: str, command: str, seconds: float, **more: Any
-) -> dict[str, Any]:
-    finite = all(map(math.isfinite, per_seed))  # what was never reached is null: JSON has no infinity
-    return {
-        "what": what,
-        "value": round(statistics.fmean(per_seed), 4) if finite else None,
-        "sd": round(statistics.stdev(per_seed), 4) if len(per_seed) > 1 and finite else None,
-        "per_seed": [round(value, 4) if math.isfinite(value) else None for value in per_seed],
-        "protocol": protocol,
-        "command": command,
-        "commit": commit(),
-        "hardware": hardware(),
-        "seconds": round(seconds, 1),
-        "seeds": list(seeds),
-        **more,
-    }
-
-
-def write(name: str, rows: Sequence[dict[str, Any]], merge: bool = False) -> None:
-    """Writes rows; with `merge`, those that are there and were not measured now stay."""
-    RESULTS.mkdir(exist_ok=True)
-    if merge and (RESULTS / name).exists():
-        measured = {r["what"] for r in rows}
-        rows = [r for r in json.loads((RESULTS / name).read_text()) if r["what"] not in measured] + list(rows)
-    (RESULTS / name).write_text(json.dumps(list(rows), indent=1, allow_nan=False) + "\n")
-    for r in rows:
-        print(f"{r['what']:<28} {r['value']!s:>10} +- {r['sd']}  {r['protocol']}")

@@ -1,110 +1,146 @@
-"""Tables and a plot of what chains cost: `python benchmarks/speed.py` draws the plot anew."""
+"""Tables and figures of what chains cost: `python benchmarks/speed.py` draws the figures anew from results/*.json."""
 
 from __future__ import annotations
 
-from cells import ROOT, results
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from rows import RESULTS, Row, Rows
+from tables import table
 
-ASKED = {  # times as fast as the faster of the others, at equal precision and best against best
-    "latent MLP": (1.5, 2.5),
-    "four such ratios": (2.0, 2.0),
-    "the paper's CIFAR-10": (1.2, 1.1),
-    "an update": (1.3, 1.2),
-    "a latent update": (None, 1.2),
+TARGETS = {  # times as fast as the faster rival, by case: at equal precision, and best against best
+    "mlp": (1.5, 2.5),
+    "ratios": (2.0, 2.0),
+    "cifar10": (1.2, 1.1),
+    "update-digits": (1.3, 1.2),
+    "update-mnist": (1.3, 1.2),
+    "update-latent": (None, 1.2),
 }
 
 
 def bench() -> str:
-    lines = [
-        "| case | precision | times as fast | asked | ours | torchebm | plain loop | compiling | peak memory |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
-    for what, r in results("bench.json").items():
-        if "milliseconds" not in r:
-            continue
-        case, kind = what.rsplit(": ", 1)
-        asked = next((a[kind == "best"] for start, a in ASKED.items() if case.startswith(start)), None)
-        met = "" if asked is None else f"≥ {asked:g}: {'yes' if r['value'] >= asked else '**missed**'}"
-        spent = {who: fastest(r["milliseconds"], who, kind) for who in ("ours", "torchebm", "plain")}
+    lines = []
+    for r in Rows.read("bench").all(metric="speedup"):
+        target = TARGETS.get(r["variant"], (None, None))[r["kind"] == "best"]
+        met = "" if target is None else f"≥ {target:g}: {'yes' if r['value'] >= target else '**missed**'}"
+        spent = (fastest(r, who) for who in ("ours", "torchebm", "plain"))
         memory = " / ".join(f"{m:g}" for m in r["peak_mib"].values())
-        lines.append(
-            f"| {case} | {kind} | {r['value']:.2f} ± {r['sd']:.2f} | {met} | {spent['ours']} | {spent['torchebm']} | "
-            f"{spent['plain']} | {max(0, r['compile_seconds']):.0f} s | {memory} MiB |"
-        )
-    return "\n".join(lines)
+        rest = f"{max(0, r['compile_seconds']):.0f} s", f"{memory} MiB"
+        lines.append((r["case"], r["kind"], f"{r['value']:.2f} ± {r['sd']:.2f}", met, *spent, *rest))
+    head = "case | precision | times as fast | target | ours | torchebm | plain loop | compiling | peak memory"
+    return table(head, lines)
 
 
-def fastest(milliseconds: dict[str, float], who: str, kind: str) -> str:
+def fastest(r: Row, who: str) -> str:
     """Milliseconds of the fastest way that one of them has, and which; ours may be the eager one."""
+    milliseconds = {tuple(name.split()): value for name, value in r["milliseconds"].items()}  # (engine, precision)
     names = ("ours", "eager") if who == "ours" else (who,)
-    allowed = {n: m for n, m in milliseconds.items() if n.split()[0] in names}
-    allowed = allowed if kind == "best" else {n: m for n, m in allowed.items() if n.endswith("float32")}
+    allowed = {w: m for w, m in milliseconds.items() if w[0] in names and (r["kind"] == "best" or w[1] == "float32")}
     if not allowed:
         return "–"
     best = min(allowed, key=allowed.__getitem__)
-    tried = any(name.startswith("eager") for name in milliseconds)
-    how = "" if who != "ours" or not tried else "eager " if best.startswith("eager") else "compiled "
+    tried = any(engine == "eager" for engine, _ in milliseconds)
+    how = "" if who != "ours" or not tried else "eager " if best[0] == "eager" else "compiled "
     spent = f"{allowed[best]:.3g}" if allowed[best] < 1000 else f"{allowed[best]:,.0f}"
-    return f"{spent} ms ({how}{best.split()[1]})"
+    return f"{spent} ms ({how}{best[1]})"
 
 
 def rates() -> str:
-    found = {what: r for what, r in results("bench.json").items() if what.startswith("matrix products")}
-    said = ", ".join(f"{r['value']:.0f} GFLOP/s in {what.split(', ')[1]}" for what, r in found.items())
-    return f"{said}; {next(iter(found.values()))['hardware']}."
+    found = Rows.read("bench").all(metric="gflops")
+    return ", ".join(f"{r['value']:.0f} GFLOP/s in {r['precision']}" for r in found) + f"; {found[0]['hardware']}."
 
 
 def parts() -> str:
     """What one eager step is spent on."""
-    found = {what: r for what, r in results("cost.json").items() if what.startswith("part: ")}
-    lines = ["| of an eager step | µs |", "|---|---|"]
-    return "\n".join([*lines, *(f"| {what.removeprefix('part: ')} | {r['value']:.0f} |" for what, r in found.items())])
+    found = Rows.read("cost").all(metric="part_us")
+    return table("of an eager step | µs", ((r["variant"], f"{r['value']:.0f}") for r in found))
 
 
 def quality() -> str:
     """Seconds until digits are good, seed by seed."""
-    found = results("quality.json")
-    lines = [
-        "| processor seconds | median | " + " | ".join(f"seed {s}" for s in found["ours"]["seeds"]) + " |",
-        "|---|---|" + "---|" * len(found["ours"]["seeds"]),
-    ]
+    found = Rows.read("quality")
+    seeds = found.one(system="ours", metric="seconds")["seeds"]
+    lines = []
     for who in ("ours", "torchebm"):
-        each = " | ".join(seconds(v) for v in found[who]["per_seed"])
-        lines.append(f"| {who} | {seconds(found[who]['value'])} | {each} |")
-    gain = found["gain"]
+        r = found.one(system=who, metric="seconds")
+        lines.append((who, *(capped(value) for value in (r["value"], *r["per_seed"]))))
+    gain = found.one(metric="speedup")
     met = "yes" if gain["value"] >= 3 else "**missed**"
-    each = " | ".join(f"{v:.1f}" for v in gain["per_seed"])
-    lines.append(f"| times as fast, at the least, asked ≥ 3: {met} | {gain['value']:.1f} | {each} |")
-    return "\n".join(lines)
+    values = (f"{value:.1f}" for value in (gain["value"], *gain["per_seed"]))
+    lines.append((f"times as fast, at the least; target ≥ 3: {met}", *values))
+    return table("processor seconds | median | " + " | ".join(f"seed {seed}" for seed in seeds), lines)
 
 
-def seconds(value: float) -> str:
+def capped(value: float) -> str:
     """Of a training that was stopped at 600."""
     return "> 600" if value >= 600 else f"{value:.0f}"
 
 
-def plot() -> None:
-    """How many times as fast, a bar for each case and precision."""
-    found = {what: r for what, r in results("bench.json").items() if "milliseconds" in r}
-    cases = list(dict.fromkeys(what.rsplit(": ", 1)[0] for what in found))
-    figure = Figure(figsize=(8, 0.42 * len(cases) + 1), layout="constrained")
+@contextmanager
+def drawn(name: str, width: float, height: float, columns: int = 1, dpi: int = 100) -> Iterator[Any]:
+    """Axes of a figure that is written into results/; an array of them for several columns."""
+    figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    for offset, kind, colour in ((-0.19, "equal", "#1f6feb"), (0.19, "best", "#e36209")):
-        there = [(i, found[f"{case}: {kind}"]) for i, case in enumerate(cases) if f"{case}: {kind}" in found]
-        places, bars = [i + offset for i, _ in there], [r for _, r in there]
-        label = "equal precision" if kind == "equal" else "best against best"
-        values, errors = [r["value"] for r in bars], [r["sd"] for r in bars]
-        axes.barh(places, values, 0.36, xerr=errors, color=colour, label=label, error_kw={"linewidth": 0.8})
-    axes.axvline(1, color="#57606a", linewidth=1)
-    axes.set_yticks(range(len(cases)), cases, fontsize=8)
-    axes.invert_yaxis()
-    axes.set_xlabel("times as fast as the faster of torchebm and a plain loop")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize=8)
-    figure.savefig(ROOT / "results" / "bench.png", dpi=100)
+    yield figure.subplots(1, columns)
+    figure.savefig(RESULTS / f"{name}.png", dpi=dpi)
+
+
+def draw_bench() -> None:
+    """How many times as fast, a bar for each case and precision."""
+    found = Rows.read("bench").all(metric="speedup")
+    cases = list(dict.fromkeys(r["case"] for r in found))
+    with drawn("bench", 8, 0.42 * len(cases) + 1) as axes:
+        for offset, kind, colour in ((-0.19, "equal", "#1f6feb"), (0.19, "best", "#e36209")):
+            bars = found.all(kind=kind)
+            places, values = [cases.index(r["case"]) + offset for r in bars], [r["value"] for r in bars]
+            label, errors = {"equal": "equal precision", "best": "best against best"}[kind], [r["sd"] for r in bars]
+            axes.barh(places, values, 0.36, xerr=errors, color=colour, label=label, error_kw={"linewidth": 0.8})
+        axes.axvline(1, color="#57606a", linewidth=1)
+        axes.set_yticks(range(len(cases)), cases, fontsize=8)
+        axes.invert_yaxis()
+        axes.set_xlabel("times as fast as the faster of torchebm and a plain loop")
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(frameon=False, fontsize=8)
+
+
+def draw_cost() -> None:
+    found = Rows.read("cost").all(metric="chain_ms")
+    with drawn("cost", 11, 3.4, columns=3, dpi=110) as three:
+        for axes, varied in zip(three, dict.fromkeys(r["varied"] for r in found), strict=True):
+            for bits, colour in (("float32", "#1f6feb"), ("bfloat16", "#e36209")):
+                for engine, style in (("eager", ":"), ("compiled", "-")):
+                    line = found.all(varied=varied, engine=engine, precision=bits)
+                    values = [r["at"] for r in line]
+                    axes.loglog(values, [r["value"] for r in line], style, color=colour, label=f"{engine} {bits}")
+                floor = [r["floor_ms"] for r in line]
+                axes.loglog(values, floor, "--", color=colour, linewidth=0.8, alpha=0.6, label=f"floor {bits}")
+            axes.set_xlabel(varied)
+            axes.set_ylabel("ms a chain")
+            axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(frameon=False, fontsize=7)
+
+
+def draw_ablation() -> None:
+    """FD against the number of stages, and what else was changed as marks beside it."""
+    found = Rows.read("ablation")
+    fd = found.all(metric="fd")
+    stages = [r for r in fd if "stages" in r]
+    with drawn("ablation", 6, 3.2) as axes:
+        values = [r["value"] for r in stages]
+        axes.plot([r["stages"] for r in stages], values, "o-", color="black", label="K stages, generator with them")
+        for r, marker in zip((r for r in fd if "stages" not in r), "s^vD", strict=False):
+            count = found.one(variant=r["variant"], metric="active_stages")["value"]
+            axes.plot([count], [r["value"]], marker, label=r["variant"])
+        axes.set(xlabel="active stages", ylabel="FD(judge-mnist)", yscale="log", xticks=range(1, 9))
+        axes.set_yticks([4, 6, 10, 20], ["4", "6", "10", "20"])
+        axes.minorticks_off()
+        axes.legend(fontsize=8)
 
 
 if __name__ == "__main__":
-    plot()
+    draw_bench()
+    draw_cost()
+    draw_ablation()

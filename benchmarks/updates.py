@@ -6,23 +6,20 @@ writes results/updates.json. Nothing else may run beside it.
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import time
 from dataclasses import replace
 
-from rows import RESULTS, row, write
+from rows import Measured
 
 from energybased.recipes import find_recipe
 from energybased.training import Loop, Run
 
-COMMAND = "EBM_DATA=FOLDER python benchmarks/updates.py"
-UPDATES = 3
-DAY = 86_400
+UPDATES, PROCESSES, DAY = 3, 3, 86_400
 LOADING = {
-    "cifar10_first_batch": "seconds from asking for CIFAR-10 to its first batch, three processes",
-    "cifar10_with_import": "the same, and the import of the library before it",
+    "": "seconds from asking for CIFAR-10 to its first batch, three processes",
+    "with import": "the same, and the import of the library before it",
 }
 FIRST_BATCH = """
 import time
@@ -30,46 +27,48 @@ began = time.perf_counter()
 from energybased.data import load_data
 from energybased.training.batches import as_batches
 imported = time.perf_counter()
-data = load_data("cifar10")
-as_batches((data.train.x, data.train.y), 128, 0).next()
+as_batches(load_data("cifar10"), 128, 0).next()
 print(time.perf_counter() - imported, time.perf_counter() - began)
 """
 
 
-def update(name: str):
+def update(name: str) -> list[float]:
     """Seconds of each update."""
-    recipe = replace(find_recipe(name), steps=UPDATES)
-    data = recipe.load_data()
-    loop = Loop(recipe.parts(data), recipe.phases(), recipe.examples(data), recipe)
-    run, times = Run.create(f"runs/updates-{name}", {}, overwrite=True), []
+    recipe = replace(find_recipe(name), steps=UPDATES, checkpoint_every=1)
+    data, times = recipe.load_data(), [time.perf_counter()]
+    loop = Loop(recipe.parts(data), recipe.phases(data), data, recipe, data.domain, bool(recipe.conditional))
     inner = loop._step
 
-    def timed():
+    def timed() -> None:
         began = time.perf_counter()
         inner()
         times.append(time.perf_counter() - began)
-        print(name, len(times), f"{times[-1]:.1f} s", flush=True)
 
     loop._step = timed
+    run = Run.create(f"runs/updates-{name}", {}, overwrite=True)
     loop.fit(run)
     run.release()
-    return times
+    return times[1:]
 
 
 def main() -> None:
-    file = RESULTS / "updates.json"
-    rows = {r["what"]: r for r in json.loads(file.read_text())} if file.exists() else {}
-    printed = [subprocess.check_output([sys.executable, "-c", FIRST_BATCH], text=True).split() for _ in range(3)]
-    for i, (what, protocol) in enumerate(LOADING.items()):
-        loads = [float(words[i]) for words in printed]
-        rows[what] = row(what, loads, [0], protocol, COMMAND, sum(loads))
-    write("updates.json", list(rows.values()))
+    found = Measured("updates", range(PROCESSES), command="EBM_DATA=FOLDER python benchmarks/updates.py")
+    for _ in range(PROCESSES):
+        spent = subprocess.check_output([sys.executable, "-c", FIRST_BATCH], text=True).split()
+        for (variant, told), seconds in zip(LOADING.items(), map(float, spent), strict=True):
+            fields = {"variant": variant} if variant else {}
+            names = {"data": "cifar10", "system": "cifar10", "metric": "first_batch_seconds"}
+            found.add(seconds, told, seconds, **names, **fields)
+    found.write()
     for name in sys.argv[1:]:
-        times, what, steps = update(name), f"{name}_update", find_recipe(name).steps
+        times, steps = update(name), find_recipe(name).steps
         days = steps * sum(times) / len(times) / DAY
-        protocol = f"seconds of each of {UPDATES} updates; {steps} would take {days:.0f} days"
-        rows[what] = row(what, times, [0], protocol, f"{COMMAND} {name}", sum(times), days=round(days, 1))
-        write("updates.json", list(rows.values()))
+        told = f"seconds of each of {UPDATES} updates; {steps} would take {days:.0f} days"
+        made = Measured("updates", range(UPDATES), command=f"{found.command} {name}")
+        for seconds in times:
+            fields = {"data": "cifar10", "system": name, "metric": "update_seconds"}
+            made.add(seconds, told, seconds, {"days": round(days, 1)}, **fields)
+        made.write()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,259 @@
+"""Trains systems over seeds and measures them: `python benchmarks/systems.py pictures mnist-conditional` and the like.
+
+    pictures RECIPE   samples of an energy: results/RECIPE.json and pictures
+    latent RECIPE     latent models side by side, with one generator, inference and number of updates; autoencoders,
+                      whose updates have no chains, have three times as many: results/RECIPE.json
+    ablation          MNIST's latent recipe with one setting changed at a time: results/ablation.json
+    anomaly           MNIST with a digit left out, detected by the mean score of the last checkpoints
+    denoise RECIPE    how often samples are denoised, on the validation split, of runs/RECIPE-0
+    judges NAME       judge-NAME, which comes with the library, and its accuracy
+    demo              `ebm demo` and `ebm demo latent`
+
+Runs are in runs/; one that is there is continued, or measured again.
+"""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from statistics import mean
+from typing import get_args
+
+import torch
+import tyro
+from rows import RESULTS, Measured
+from tyro.conf import Positional
+
+from energybased.data.pictures import beside, grid, save_png, sheet
+from energybased.errors import require
+from energybased.evaluation import METRICS, Subject
+from energybased.evaluation.detection import auprc
+from energybased.evaluation.frechet import judge_distance
+from energybased.evaluation.metrics.confidence import opinions
+from energybased.latent import ShortRun
+from energybased.models.latent import ScoreBy
+from energybased.recipes import SYSTEMS, LatentRecipe, Recipe, StagedRecipe, find_recipe, system
+from energybased.runs.evaluate import read_rows, subject_of, timed
+from energybased.runs.judge import SHIPPED, train_judge
+from energybased.runs.load import load
+from energybased.runs.train import resume, train
+from energybased.training import Run, checkpoint
+
+MORE = 3  # times the updates, of autoencoders
+CHECKPOINTS, LAST = 20, 3  # of runs whose checkpoints are measured; those whose scores are averaged
+ABLATED, SHORT = 2000, 60  # updates of the ablation; steps of its short runs, as many as LEBM's
+Seeds = tuple[int, ...]
+
+
+def trained(prefix: str, recipes: Mapping[str, Recipe], seeds: Sequence[int]) -> Iterator[tuple[int, str, Recipe, Run]]:
+    """The run of each recipe with each seed, trained one after the other."""
+    for seed in seeds:
+        for name, recipe in recipes.items():
+            recipe, words = replace(recipe, seed=seed), (prefix, name.replace(" ", ""), str(seed))
+            folder = Path("runs") / "-".join(filter(None, words))
+            if folder.exists():
+                wanted = recipe.resolve(recipe.load_data()).settings()
+                require(Run.open(folder).recipe["settings"] == wanted, f"{folder} was trained with other settings")
+            yield seed, name, recipe, resume(folder) if folder.exists() else train(recipe, out=folder)
+
+
+def spent(run: Run) -> float:
+    """Processor seconds of a training: of one thread, they hardly depend on what runs beside it."""
+    return run.lines("metrics.jsonl")[-1]["processor_seconds"]
+
+
+def steps_of(run: Run) -> list[int]:
+    """The steps of the checkpoints."""
+    return sorted(int(folder.name) for folder in checkpoint.whole(run.path / "checkpoints"))
+
+
+def measure(found: Measured, subject: Subject, metrics: Sequence[str], seconds: float) -> None:
+    """The rows of metrics, of those that the subject has what they need."""
+    for name in metrics:
+        if not subject.missing(METRICS[name].needs):
+            for r in timed(name, subject):
+                more = {"data": r.data, "system": r.system, "metric": r.metric}
+                found.add(r.value, r.protocol, r.seconds + seconds, **more)
+
+
+def pictures(
+    recipe: Positional[str], /, seeds: Seeds = (0, 1, 2), unlabelled: bool = False, long: bool = False
+) -> None:
+    base, name = find_recipe(recipe), f"{recipe}{'-unlabelled' * unlabelled}"
+    base, found = replace(base, recipe=name, conditional=False) if unlabelled else base, Measured(name, seeds)
+    for seed, _, _, run in trained(name, {"": base}, seeds):
+        subject, seconds = subject_of(run), run.lines("metrics.jsonl")[-1]["seconds"]
+        data = subject.data
+        measure(found, subject, ["fd_buffer", "fd", *["fd_long"] * long], seconds)
+        measure(found, subject, ["fd_baselines", "confidence", "ood"], seconds)
+        fields = {"data": data.name, "system": name, "metric": "minutes"}
+        found.add(seconds / 60, "wall time of the training alone", seconds, **fields)
+        if seed == seeds[0]:
+            classes, y = subject.model.classes, data.test.take().y
+            rows = [(y == label).nonzero()[:10, 0] for label in range(classes)]  # the classes in turn
+            held = data.values(data.test, torch.stack(rows, 1).flatten() if classes else slice(100))
+            for metric, file in (("fd", "fd_fresh"), ("fd_long", "fd_long")):
+                if metric in subject.pictures:
+                    drawn = sheet(subject.pictures[metric][:100], classes)
+                    save_png(beside(drawn, sheet(held, classes)), RESULTS / f"{name}-{file}.png")
+        found.write()
+
+
+def latent(
+    recipe: Positional[str],
+    /,
+    systems: tuple[str, ...] = tuple(SYSTEMS),
+    seeds: Seeds = (0, 1, 2),
+    steps: int | None = None,
+) -> None:
+    base = staged(recipe)
+    base = replace(base, steps=steps) if steps else base
+    recipes = {name: budgeted(system(name, base)) for name in systems}
+    if "stages" in recipes:  # between whose checkpoints the time to LEBM's distance is found
+        recipes["stages"] = replace(recipes["stages"], checkpoint_every=max(1, base.steps // CHECKPOINTS))
+    found, made = Measured(recipe, seeds), {}
+    for seed, name, _, run in trained(recipe, recipes, seeds):
+        subject, seconds = replace(subject_of(run), system=name), spent(run)
+        measure(found, subject, ["fd", "fd_stages", "fd_posterior", "mse"], seconds)
+        model, fields = subject.model, {"data": subject.data.name, "system": name}
+        if "stages" not in model.offers:
+            x = model.generate(model.base.sample(subject.count, subject.rng()))
+            value, told = distance(subject, x), f"fd@{len(x)}(judge, test split): g(z), z of the prior's base"
+            found.add(value, told, seconds, **fields, metric="fd_stage_0")
+        found.add(seconds / 60, "processor time of the training, one thread", seconds, **fields, metric="minutes")
+        if seed == seeds[0]:
+            save_png(grid(subject.samples[:64]), RESULTS / f"{recipe}-{name}.png")
+        made[name] = run, subject
+        if {"stages", "lebm"} <= made.keys():
+            part = sooner(*made["stages"], made["lebm"][0], distance(made["lebm"][1], made["lebm"][1].samples))
+            told = "processor time to a checkpoint as near as LEBM in the end; null if there is none"
+            found.add(part, told, seconds, data=subject.data.name, system="stages", metric="time_to_lebm")
+            made.clear()
+        found.write()
+
+
+def staged(name: str) -> StagedRecipe:
+    recipe = find_recipe(name)
+    require(isinstance(recipe, StagedRecipe), f"{name} is not a staged recipe")
+    return recipe
+
+
+def budgeted(recipe: LatentRecipe) -> LatentRecipe:
+    return replace(recipe, steps=recipe.steps * (MORE if recipe.posterior.steps == 0 else 1))
+
+
+def distance(subject: Subject, x: torch.Tensor) -> float:
+    return judge_distance(subject.judge, x, subject.test)
+
+
+def sooner(run: Run, subject: Subject, other: Run, near: float) -> float:
+    """The part of the other run's time after which samples are as near as that run's are in the end; inf if never."""
+    times = {line["step"]: line["processor_seconds"] for line in run.lines("metrics.jsonl")}
+    for step in steps_of(run)[1:]:
+        if distance(subject, load(run.path, step=step).sample(subject.count, generator=subject.rng())) <= near:
+            return max(time for at, time in times.items() if at <= step) / spent(other)
+    return math.inf
+
+
+VARIANTS: dict[str, Callable[[StagedRecipe], LatentRecipe]] = {
+    **{f"K = {k}": lambda recipe, k=k: replace(recipe, stages=k) for k in range(1, 6)},
+    "short runs": lambda recipe: replace(recipe, restart=1.0, prior_steps=SHORT),
+    "pool": lambda recipe: replace(recipe, prior_steps=0),
+    "frozen generator": lambda recipe: system("stages-afterwards", recipe),
+    "frozen generator, auto": lambda recipe: system("stages-afterwards", replace(recipe, stages=8)),
+}
+
+
+def ablation(variants: tuple[str, ...] = tuple(VARIANTS), seeds: Seeds = (0,)) -> None:
+    base = replace(staged("mnist-latent-small"), steps=ABLATED)
+    found = Measured("ablation", seeds)
+    for _, name, recipe, run in trained("ablation", {name: VARIANTS[name](base) for name in variants}, seeds):
+        subject, seconds = subject_of(run), spent(run)
+        prior, x = subject.model.prior, subject.samples
+        if name == "short runs":  # what was learned from short runs is sampled by them
+            short = ShortRun(base.kernel, SHORT)
+            x = subject.model.generate(short.sample(prior, prior.base, len(x), subject.rng(), prior.log_z_offset))
+        more = {"stages": recipe.stages} if name.startswith("K") else {}
+        fields = {"data": subject.data.name, "system": "stages", "variant": name, **more}
+        told = f"fd@{len(x)}(judge, test split): g(z), z of the prior, annealed; of short runs by these"
+        found.add(distance(subject, x), told, seconds, metric="fd", **fields)
+        found.add(len(prior.stages), "active stages in the end", seconds, metric="active_stages", **fields)
+        found.add(seconds / 60, "processor time of the training, one thread", seconds, metric="minutes", **fields)
+        found.write()
+
+
+def anomaly(
+    systems: tuple[str, ...] = ("stages", "lebm", "vae"),
+    digits: tuple[int, ...] = (1, 4, 5, 7, 9),
+    seeds: Seeds = (0, 1, 2),
+    pooled: bool = False,
+) -> None:
+    found, split = Measured("anomaly", seeds), "pooled" if pooled else "official"
+    recipes, base = {}, staged("mnist-anomaly-small")
+    for digit, name in ((digit, name) for digit in digits for name in systems):
+        recipe = replace(budgeted(system(name, base)), holdout_class=digit, pooled_split=pooled)
+        recipes[f"{name}-{digit}"] = replace(recipe, checkpoint_every=recipe.steps // CHECKPOINTS)
+    names = {f"{name}-{digit}": name for digit in digits for name in systems}
+    for _, key, recipe, run in trained(f"anomaly-{split}", recipes, seeds):
+        subject, digit = subject_of(run), recipe.holdout_class
+        x, n = torch.cat([subject.test, subject.held_out_class]), len(subject.test)
+        models = [load(run.path, step=step) for step in steps_of(run)[-LAST:]]
+        drawn = [model.posterior_samples(x, generator=subject.rng()) for model in models]
+        told = f"auprc(digit {digit}, {split} split, prevalence {1 - n / len(x):.3f}), mean of {LAST}"
+        for score in get_args(ScoreBy):
+            scored = ((replace(model, score_by=score), z) for model, z in zip(models, drawn, strict=True))
+            scores = [torch.stack([model.score_at(x, each) for each in z]).mean(0) for model, z in scored]
+            value = mean(auprc(each[:n], each[n:]) for each in scores)
+            fields = {"data": subject.data.name, "system": names[key], "metric": "auprc", "split": split}
+            found.add(value, told, spent(run), **fields, score=score, label=digit)
+        found.write()
+
+
+def denoise(recipe: Positional[str], /) -> None:
+    subject = subject_of(Run.open(Path("runs") / f"{recipe}-0"))
+    model, data, found, began = subject.model, subject.data, Measured("denoise"), time.perf_counter()
+    held = data.values(data.validation)
+    ends = model.run_chains(model.start(2000)).x
+    for times in (0, 1, 2, 4, 8):
+        x = replace(model, sampler=replace(model.sampler, denoise=times)).denoise(ends)
+        told = f"{len(x)} samples, {len(held)} of the validation split, denoised {times} times"
+        fields = {"data": data.name, "system": recipe, "split": "validation", "times": times}
+        values = {"fd": judge_distance(subject.judge, x, held), "confident": opinions(subject, x)[0]}
+        for metric, value in values.items():
+            found.add(value, told, time.perf_counter() - began, metric=metric, **fields)
+    found.write()
+
+
+def judges(name: Positional[str], /) -> None:
+    found, folder = Measured("judges"), Path("runs") / f"judge-{name}"
+    if not folder.exists():
+        train_judge(find_recipe(f"judge-{name}"), folder)
+    subject = subject_of(resume(folder))
+    subject.model.export(SHIPPED / f"{subject.data.name}.safetensors")
+    measure(found, subject, ["accuracy"], 0.0)
+    found.write()
+
+
+def demo(seeds: Seeds = (0, 1, 2)) -> None:
+    for name, arguments in {"demo": [], "demo-latent": ["latent"]}.items():
+        found = Measured(name, seeds)
+        for seed in seeds:
+            began = time.monotonic()
+            subprocess.run([sys.executable, "-m", "energybased", "demo", *arguments, "--seed", str(seed)], check=True)
+            seconds, told = time.monotonic() - began, "wall time of the whole command, nothing else running"
+            run = Run.open(Path("runs") / name)
+            for r in read_rows(run):
+                found.add(r.value, r.protocol, seconds, data=r.data, system=r.system, metric=r.metric)
+            found.add(seconds, told, seconds, data="digits", system=run.recipe["recipe"], metric="seconds")
+        found.write()
+
+
+EXPERIMENTS = (pictures, latent, ablation, anomaly, denoise, judges, demo)
+
+if __name__ == "__main__":
+    tyro.extras.subcommand_cli_from_dict({f.__name__: f for f in EXPERIMENTS}, description=__doc__)
