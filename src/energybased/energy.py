@@ -304,8 +304,13 @@ class Mixture(Composite):
         return f"log_weights=({', '.join(f'{w:g}' for w in self.log_weights.tolist())})"
 
 
+def _for_all(part: Tensor) -> bool:
+    """Whether a tensor beside an energy holds for every row: it is 0-d, or has one row."""
+    return part.ndim == 0 or len(part) == 1
+
+
 class Rowwise(Composite):
-    """An energy with tensors beside it, each 0-d or with one entry a row, `(batch, ...)`."""
+    """An energy with tensors beside it: 0-d or `(1, ...)` for every row, or one entry a row, `(batch, ...)`."""
 
     def __init__(self, energy: Energy, *tensors: Array | int) -> None:
         super().__init__([energy])
@@ -317,7 +322,7 @@ class Rowwise(Composite):
         return [self.get_buffer(f"y{i}") for i in range(self.count)]
 
     def rowwise(self, energy: Energy, change: Callable[[Tensor], Tensor]) -> Energy:
-        return type(self)(energy, *[part if part.ndim == 0 else change(part) for part in self.parts()])
+        return type(self)(energy, *[part if _for_all(part) else change(part) for part in self.parts()])
 
     def select(self, rows: Rows) -> Energy:
         return self.rowwise(self.terms[0].select(rows), lambda part: part[rows])
@@ -327,7 +332,7 @@ class Rowwise(Composite):
 
     def rows_of(self, x: Tensor) -> list[Tensor]:
         """The tensors with as many rows as x."""
-        parts = [part.to(x.device).expand(len(x)) if part.ndim == 0 else part for part in self.parts()]
+        parts = [part.to(x.device).expand(len(x), *part.shape[1:]) if _for_all(part) else part for part in self.parts()]
         for part in parts:
             if len(part) != len(x):
                 raise UserError(

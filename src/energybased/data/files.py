@@ -57,7 +57,7 @@ def from_path(
     else:
         known = ".npy, .npz, .csv or .parquet"
         raise UserError(f"{path} is not a {known} file or a folder of pictures")
-    return data if size is None else data.noted("--size scales the pictures of folders alone")
+    return data if size is None else data.noted(f"folders of pictures alone are scaled: examples stay {data.event}")
 
 
 def from_columns(name: str, columns: Columns, label: str | None = None, where: str = "the frame") -> DataSet:

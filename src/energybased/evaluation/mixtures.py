@@ -15,7 +15,7 @@ from energybased.evaluation.subject import SAMPLES, Subject
 
 DIRECT = 256  # entries of an event up to which mixtures are fitted to the values themselves
 PRINCIPAL = 50  # principal components that they are fitted to beyond
-EXAMPLES = 20_000  # that mixtures of principal components are fitted to
+EXAMPLES = 20_000  # that mixtures are fitted to at the most
 COMPONENTS, PER_CLASS = (10, 30, 60), (1, 2, 4)
 COMPONENTS_BEYOND, PER_CLASS_BEYOND = (10, 30), (3, 10, 20)
 RIDGE = 1e-3  # added to every variance
@@ -105,17 +105,13 @@ def best_mixture(subject: Subject) -> tuple[FittedMixture, str]:
     """The best mixture for a subject, fitted once, and the names of those that were tried."""
     if "mixture" not in subject.kept:
         data = subject.data
-        x = data.values(data.train, slice(EXAMPLES) if len(data.event) and _beyond(data.event) else slice(None))
-        taken = data.train.take().y if subject.has("classes") else None
+        x = data.values(data.train, slice(EXAMPLES))
+        taken = data.train.take(slice(EXAMPLES)).y if subject.has("classes") else None
         mixtures = candidates(x, taken if isinstance(taken, Tensor) else None, subject.rng())
         subject.kept["mixture"] = nearest_mixture(subject, mixtures), ", ".join(m.name for m in mixtures)
     mixture, tried = subject.kept["mixture"]
     return mixture, tried
 
 
-def _beyond(event: Sequence[int]) -> bool:
-    return torch.Size(event).numel() > DIRECT
-
-
 def _flat(x: Tensor) -> Tensor:
-    return x[: EXAMPLES if _beyond(x.shape[1:]) else None].flatten(1).double().cpu()
+    return x[:EXAMPLES].flatten(1).double().cpu()

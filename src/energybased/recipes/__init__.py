@@ -12,6 +12,7 @@ from energybased.errors import UserError, nearest, require
 from energybased.recipes.cifar10 import cifar10, cifar10_conditional, cifar10_small
 from energybased.recipes.custom import CustomRecipe
 from energybased.recipes.digits import digits
+from energybased.recipes.dsprites import dsprites
 from energybased.recipes.energy import EnergyRecipe
 from energybased.recipes.imagenet import imagenet32, imagenet128
 from energybased.recipes.images import images
@@ -53,6 +54,7 @@ RECIPES: dict[str, Callable[..., Recipe]] = {
     "cifar10": cifar10,
     "cifar10-conditional": cifar10_conditional,
     "cifar10-small": cifar10_small,
+    "dsprites": dsprites,
     "imagenet32": imagenet32,
     "imagenet128": imagenet128,
     "images": images,
@@ -135,6 +137,7 @@ __all__ = [
     "cifar10_small",
     "digits",
     "digits_latent",
+    "dsprites",
     "fashion",
     "fashion_latent",
     "fashion_latent_small",

@@ -118,6 +118,19 @@ class LatentRecipe(Recipe):
         engine = recipe.posterior.fastest(recipe.base.to(device), generator, x, start)
         return replace(recipe, posterior=replace(recipe.posterior, engine=engine))
 
+    def phases(self, data: DataSet) -> list[Phase]:
+        phases = self.plan()
+        if self.minutes is not None or len(phases) == 1:
+            return phases
+        # Shares are rounded one by one: the first phase, in which each update draws, takes what is over.
+        draws = [(phase.steps or 0) // getattr(phase.objective, "ratio_updates_per_draw", 1) for phase in phases]
+        first = phases[0]
+        return [replace(first, steps=max(1, (first.steps or 0) + self.steps - sum(draws))), *phases[1:]]
+
+    def plan(self) -> list[Phase]:
+        """The phases, each with its share of the budget."""
+        raise NotImplementedError
+
     def share(
         self,
         objective: Objective,

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from torch import nn
 from tyro.conf import Suppress
 
-from energybased.data import DataSet
 from energybased.errors import require
 from energybased.latent import EnergyPrior, LatentMaximumLikelihood, ShortRun
 from energybased.networks import BatchedMLP
@@ -35,5 +34,5 @@ class LebmRecipe(LatentRecipe):
     def prior_network(self) -> nn.Module:
         return EnergyPrior(self.base, BatchedMLP(self.dim, self.ratio, 1).one(0), self.prior_sampler)
 
-    def phases(self, data: DataSet) -> list[Phase]:
+    def plan(self) -> list[Phase]:
         return [self.share(LatentMaximumLikelihood(self.posterior), 1.0)]

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from tyro.conf import Suppress
 
-from energybased.data import DataSet, DataSpec
+from energybased.data import DataSpec
 from energybased.energies import GaussianMixture
 from energybased.errors import require
 from energybased.latent import ExPostMixture
@@ -46,7 +46,7 @@ class RaeRecipe(AutoencoderRecipe):
         eye = torch.eye(self.dim).expand(self.components, self.dim, self.dim)
         return GaussianMixture(torch.zeros(self.components, self.dim), eye)
 
-    def phases(self, data: DataSet) -> list[Phase]:
+    def plan(self) -> list[Phase]:
         learning, mixed = (
             RegularizedAutoencoder(self.posterior.sigma),
             self.afterwards(ExPostMixture(self.posterior), MOMENTS),

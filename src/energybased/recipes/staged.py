@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from tyro.conf import Suppress
 
-from energybased.data import DataSet
 from energybased.energies import Analytic, Gaussian, StandardNormal
 from energybased.errors import require
 from energybased.latent import LatentStage, MomentMatching, PosteriorReconstruction, StageRatio, stage_finished
@@ -90,7 +89,7 @@ class StagedRecipe(LatentRecipe):
 
         return {name: system(name, self) for name in SYSTEMS}
 
-    def phases(self, data: DataSet) -> list[Phase]:
+    def plan(self) -> list[Phase]:
         count, rest = self.pretrain_generator + self.stages, 1 - MOMENTS * self.moment_matched
         shares = (
             [rest * self.first_fraction, *[rest * (1 - self.first_fraction) / (count - 1)] * (count - 1)]

@@ -9,7 +9,7 @@ from typing import cast
 from torch import nn
 from tyro.conf import Suppress
 
-from energybased.data import DataSet, DataSpec
+from energybased.data import DataSpec
 from energybased.energies import StandardNormal
 from energybased.errors import require
 from energybased.latent import LatentElbo
@@ -59,6 +59,6 @@ class TwoStageRecipe(AutoencoderRecipe):
     def priors(self) -> tuple[str, ...]:
         return (*super().priors, "latent_decoder", "latent_encoder")
 
-    def phases(self, data: DataSet) -> list[Phase]:
+    def plan(self) -> list[Phase]:
         first, second = Elbo(self.posterior.sigma), LatentElbo()
         return [self.share(first, self.first_fraction), self.afterwards(second, 1 - self.first_fraction)]

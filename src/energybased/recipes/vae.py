@@ -8,7 +8,6 @@ from typing import Literal, get_args
 from torch import nn
 from tyro.conf import Suppress
 
-from energybased.data import DataSet
 from energybased.errors import require
 from energybased.latent import LatentDiscrepancy, LatentStage, StageRatio, Telescope
 from energybased.objectives import Elbo, Objective
@@ -47,7 +46,7 @@ class VaeRecipe(AutoencoderRecipe):
     def prior_network(self) -> nn.Module:
         return self.base if self.prior == "normal" else super().prior_network()
 
-    def phases(self, data: DataSet) -> list[Phase]:
+    def plan(self) -> list[Phase]:
         elbo = Elbo(self.posterior.sigma)
         if self.prior == "normal":
             return [self.phase(elbo)]

@@ -130,6 +130,8 @@ def resume(
         dataset, source = _resumed_data(run, recipe, data, phases)
         recipe = recipe.resolve(dataset) if recipe.conditional is None else recipe
         loop = _loop(recipe, dataset, source)
+        same = phase_hashes(loop.phases) == run.recipe["phase_data_sha256"]
+        require(same, f"the data of the phases of {path} are not those the run began with")
         run.lock()
         try:
             loop.resume(run)
@@ -232,6 +234,12 @@ def _picture(state: TrainState, data: DataSet, run: Run) -> None:
     save_png(grid(shown), run.path / "samples" / f"{state.counters.step:08d}.png")
 
 
+def phase_hashes(phases: Sequence[Phase]) -> list[str]:
+    """Hashes of the data that phases have of their own, as far as they are data sets."""
+    own = [as_dataset(phase.data) for phase in phases]
+    return [data.sha256() for data in own if data is not None]
+
+
 Source = Literal["named", "given", "batches"]
 
 
@@ -241,14 +249,13 @@ def _facts(recipe: Recipe, data: DataSet, loop: Loop, named: bool) -> dict[str, 
     again = read_recipe(settings).settings() == settings
     require(again, f"the settings of {recipe.recipe} could not be read again as they are")
     source: Source = "named" if named else "given" if len(data.train) else "batches"
-    hashes = [data.sha256(), *(d.sha256() for d in (as_dataset(phase.data) for phase in loop.phases) if d is not None)]
     return {
         "recipe": recipe.recipe,
         "settings": settings,
         "spec": to_json(data.spec),
         "data": source,
-        "data_sha256": hashes[0],
-        "phase_data_sha256": hashes[1:],
+        "data_sha256": data.sha256(),
+        "phase_data_sha256": phase_hashes(loop.phases),
         "phases": len(loop.phases),
         "threads": torch.get_num_threads(),
         "device": str(loop.device),

@@ -1,7 +1,8 @@
-"""What a person sees while training runs: a bar on a terminal, plain lines in a log."""
+"""What a person sees while training runs: a bar on a terminal, log records elsewhere."""
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from types import TracebackType
@@ -9,7 +10,9 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-LINE_EVERY = 10.0  # seconds between two plain lines
+LINE_EVERY = 10.0  # seconds between two log records
+
+log = logging.getLogger("energybased")
 
 
 class Display:
@@ -43,10 +46,10 @@ class Display:
         elif now - self.spoke >= LINE_EVERY or progress >= 1:
             self.spoke = now
             left = elapsed * (1 - progress) / max(progress - self.first, 1e-9)
-            print(f"{progress:4.0%}  {text}  {left:.0f} s left", file=sys.stderr, flush=True)
+            log.info("%4.0f%%  %s  %.0f s left", 100 * progress, text, left)
 
     def say(self, line: str) -> None:
         if self.bar:
             self.bar.console.print(line)
         else:
-            print(line, file=sys.stderr, flush=True)
+            log.warning("%s", line)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from energybased.evaluation.metrics.frechet_samples import frechet_row
-from energybased.evaluation.mixtures import best_mixture, fit_mixture
+from energybased.evaluation.mixtures import EXAMPLES, best_mixture, fit_mixture
 from energybased.evaluation.row import Row
 from energybased.evaluation.subject import Subject
 
@@ -27,6 +27,6 @@ class FrechetBaselines:
         told = f"mixture of {mixture.name} Gaussians, the best of {tried} on the validation split"
         rng = subject.rng()
         yield frechet_row(subject, "fd", mixture.sample(subject.count, rng), told, "best mixture")
-        one = fit_mixture(subject.train(len(subject.data.train)), 1, rng)
+        one = fit_mixture(subject.train(EXAMPLES), 1, rng)
         yield frechet_row(subject, "fd", one.sample(subject.count, rng), f"{one.name} Gaussian", "Gaussian")
         yield frechet_row(subject, "fd", subject.train(subject.count), "training examples", "floor")
