@@ -35,7 +35,8 @@ class PrincipalGaussian(Analytic):
         self.dim, self.rank = directions.shape
         require(mean.shape == (self.dim,), f"a mean of shape {tuple(mean.shape)} came with {self.dim} entries")
         require(variances.shape == (self.rank,), f"{self.rank} directions need as many variances")
-        require(bool((variances > 0).all() and rest > 0), "the variances of a Gaussian must be positive")
+        positive = variances.is_meta or bool((variances > 0).all() and rest > 0)  # a meta tensor has a shape alone
+        require(positive, "the variances of a Gaussian must be positive")
         for name, value in (("mean", mean), ("directions", directions), ("variances", variances), ("rest", rest)):
             self.register_buffer(name, value)
 

@@ -91,14 +91,6 @@ def read_spec(value: Any, where: str) -> DataSpec:
         raise UserError(f"what {where} says of its data cannot be read: {error}") from error
 
 
-def fill(module: nn.Module, weights: Mapping[str, Tensor], where: str) -> None:
-    """Loads weights into a module; raises `UserError` if names or shapes differ."""
-    wanted = {name: tuple(v.shape) for name, v in module.state_dict().items()}
-    there = {name: tuple(v.shape) for name, v in weights.items()}
-    require(wanted == there, f"the weights of {where} do not fit the networks of its recipe")
-    module.load_state_dict(dict(weights))
-
-
 def digest(texts: Mapping[str, str], weights: Mapping[str, Tensor]) -> str:
     """A SHA-256 of settings and weights."""
     found = hashlib.sha256(json.dumps(dict(texts), sort_keys=True).encode())

@@ -30,7 +30,8 @@ class SpectralNorm(nn.Module):
         self.register_buffer("u", F.normalize(torch.randn(out), dim=0))
 
     def forward(self, weight: Tensor) -> Tensor:
-        with torch.autocast(weight.device.type, torch.bfloat16, enabled=False):
+        device = "cpu" if weight.is_meta else weight.device.type  # autocast knows no meta tensors
+        with torch.autocast(device, torch.bfloat16, enabled=False):
             matrix = weight.flatten(1)
             with torch.no_grad():
                 v = F.normalize(matrix.T @ self.u, dim=0)

@@ -82,9 +82,9 @@ class LatentRecipe(Recipe):
     def build(self, spec: DataSpec) -> dict[str, nn.Module]:
         event = tuple(spec.event)
         generator = self.coder.generator(self.dim, spec)
-        generator = BFloat16(generator) if self.precision == "bfloat16" else generator
         made = tuple(generator(torch.zeros(1, self.dim)).shape[1:])
         require(made == event, f"the generator makes {made}, and {self.data} holds {event}")
+        generator = BFloat16(generator) if self.precision == "bfloat16" else generator
         parts: dict[str, nn.Module] = {"prior": self.prior_network(), "generator": generator}
         return {**parts, "encoder": self.coder.encoder(self.dim, event)} if self.encoder else parts
 

@@ -43,8 +43,8 @@ class RaeRecipe(AutoencoderRecipe):
         return {**parts, "encoder": PointEncoder(encoder.trunk)}
 
     def prior_network(self) -> nn.Module:
-        eye = torch.eye(self.dim).expand(self.components, self.dim, self.dim)
-        return GaussianMixture(torch.zeros(self.components, self.dim), eye)
+        eye = torch.eye(self.dim, device="cpu").expand(self.components, self.dim, self.dim)
+        return GaussianMixture(torch.zeros(self.components, self.dim, device="cpu"), eye)
 
     def plan(self) -> list[Phase]:
         learning, mixed = (

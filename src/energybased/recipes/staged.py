@@ -82,7 +82,11 @@ class StagedRecipe(LatentRecipe):
 
     @property
     def base(self) -> Analytic:
-        return Gaussian(torch.zeros(self.dim), torch.eye(self.dim)) if self.moment_matched else StandardNormal(self.dim)
+        return (
+            Gaussian(torch.zeros(self.dim, device="cpu"), torch.eye(self.dim, device="cpu"))
+            if self.moment_matched
+            else StandardNormal(self.dim)
+        )
 
     def systems(self) -> Mapping[str, Recipe]:
         from energybased.recipes.systems import SYSTEMS, system  # which are made of this class

@@ -9,9 +9,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from energybased.data import DataSpec
 from energybased.errors import UserError, require
 from energybased.models import Model
-from energybased.models.file import fill, read_model, read_spec
+from energybased.models.file import read_model, read_spec
 from energybased.recipes import Recipe, read_recipe
 from energybased.runs.train import recipe_of
 from energybased.runs.upgrade import upgraded
@@ -57,15 +58,32 @@ def load(
     spec = read_spec(told, where)
     recipe = recipe or read_recipe(settings)
     with preserved_rng():
+        check_shapes(recipe, spec, weights, where)
         parts = recipe.build(spec)
-        known = {name.split("/", 1)[0] for name in weights}
-        wanted = {name for name, part in parts.items() if part.state_dict()}
-        require(wanted == known, f"{where} holds the parts {', '.join(sorted(known))}: its recipe has others")
         for name, part in parts.items():
-            fill(part.cpu(), of_part(weights, name), where)
+            part.cpu().load_state_dict(of_part(weights, name))
             part.eval().requires_grad_(False)
     model = recipe.model(parts, spec)
     return model if torch.device(device).type == "cpu" else model.to(device)
+
+
+def check_shapes(recipe: Recipe, spec: DataSpec, weights: Mapping[str, Tensor], where: str) -> None:
+    """Compares names and shapes of weights with those of the recipe's networks, which are not built for it.
+
+    Raises:
+        UserError: if they differ.
+    """
+    differ = f"the weights of {where} do not fit the networks of its recipe"
+    try:
+        try:
+            with torch.device("meta"):  # tensors of a shape alone
+                parts = recipe.build(spec)
+        except (RuntimeError, NotImplementedError):  # a network of the user's own may look at its values
+            parts = recipe.build(spec)
+    except (RuntimeError, MemoryError, OverflowError, TypeError) as error:
+        raise UserError(f"{differ}: {str(error).splitlines()[0]}") from error
+    wanted = {f"{part}/{name}": v.shape for part, m in parts.items() for name, v in m.state_dict().items()}
+    require(wanted == {name: v.shape for name, v in weights.items()}, differ)
 
 
 def of_part(weights: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
