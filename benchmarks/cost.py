@@ -14,8 +14,8 @@ import time
 from collections.abc import Callable
 
 import torch
-from bench import products
-from cases import STEP, Case
+from bench import Case, products
+from rivals import STEP
 from rows import Measured
 
 from energybased import HMC, MALA, Langevin, Network, StandardNormal, Underdamped, sample
@@ -27,11 +27,7 @@ from energybased.sampling.diagnostics import Diagnostics
 from energybased.sampling.kernel import Info
 
 DIM, WIDTH, BATCH, STEPS, ROUNDS = 100, 200, 128, 60, 3
-SWEEPS = {
-    "batch": (8, 32, 128, 512, 2048),
-    "width": (50, 100, 200, 400, 800, 1600),
-    "steps": (10, 30, 60, 200),
-}
+SWEEPS = {"batch": (8, 32, 128, 512, 2048), "width": (50, 100, 200, 400, 800, 1600), "steps": (10, 30, 60, 200)}
 
 
 def seconds(run: Callable[[], object], rounds: int = ROUNDS) -> list[float]:

@@ -59,10 +59,10 @@ class Watch:
         """Raises `Enough` once the samples were good three times in a row; `found` is when they first were."""
         started = time.process_time()
         now = started - self.began - self.looking
-        if now < self.next:
-            return
         if now >= CAP:
             raise Enough
+        if now < self.next:
+            return
         distances = [judge_distance(self.subject.judge, x, self.subject.test) for x in pictures]
         self.looking, self.next = self.looking + time.process_time() - started, LATER * now
         self.since = now if self.seen == 0 else self.since
@@ -109,10 +109,8 @@ def torchebm(recipe: EnergyRecipe, data: DataSet, watch: Watch) -> None:
     average, twin, ends, step = ema_init(energy), copy.deepcopy(energy).requires_grad_(False), torch.empty(0), 0
     settings = recipe.sampler.steps, True, buffer.capacity, 0, buffer.restart, 0.0
     loss, adam = ContrastiveDivergence(peer(energy), chains(energy), *settings), recipe.optimizer.build(energy)
-    batches, rng = (
-        as_batches(data, recipe.batch_size, recipe.seed, data.domain),
-        torch.Generator().manual_seed(recipe.seed),
-    )
+    rng = torch.Generator().manual_seed(recipe.seed)
+    batches = as_batches(data, recipe.batch_size, recipe.seed, data.domain)
     while True:
         batch = batches.next()
         x = data.domain.batch(batch.x, rng)

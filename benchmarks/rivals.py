@@ -1,12 +1,27 @@
-"""Chains as others write them: a plain PyTorch loop, and torchebm's samplers."""
+"""Chains, updates of training and visits to replay buffers, as ours and as others write them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from energybased import HMC, MALA, Langevin
-from energybased.sampling import Kernel
+from energybased import HMC, MALA, Energy, Langevin, Network, Pixels, StandardNormal
+from energybased.energies import Ratio, Reconstruction
+from energybased.latent import LatentStage, Posterior, StagedPrior, StageRatio
+from energybased.networks import MLP, BatchedMLP, BFloat16, dense_generator
+from energybased.objectives import Batch, ContrastiveDivergence, Objective
+from energybased.sampling import Kernel, ReplayBuffer
+
+STEP = 0.1
+RESTART, KERNEL = 0.05, Langevin.overdamped(STEP)
+DIM, EVENT, STAGE, CHAINS, POOL, ROWS = 16, (1, 28, 28), 2, 10_000, 5000, 300
+POSTERIOR = Posterior(0.15, Langevin.overdamped(0.1), 20, "compiled")
+PRIOR, PRIOR_STEPS = MALA(0.2), 3
+Loss = Callable[[], Tensor]
+Runs = dict[str, Callable[[], object]]  # "who precision" -> what is timed
 
 
 def plain(module: nn.Module, start: Tensor, kernel: Kernel, steps: int, half: bool) -> Tensor:
@@ -85,3 +100,147 @@ def sampler(model: nn.Module, kernel: Kernel):
 def torchebm(sampler, start: Tensor, steps: int, half: bool) -> Tensor:
     with torch.autocast("cpu", torch.bfloat16, enabled=half):
         return sampler.sample(x=start, n_steps=steps)
+
+
+def updates(dim: int, hidden: tuple[int, ...], batch: int, steps: int) -> Runs:
+    """One update of persistent contrastive divergence each, Adam included, of the same network and buffer."""
+    runs: Runs = {}
+    for half in (False, True):
+        data = torch.rand(batch, dim)
+        torch.manual_seed(0)
+        for who in ("ours", "torchebm", "plain"):
+            net = MLP(dim, hidden)
+            loss = {"ours": _ours, "torchebm": _torchebm, "plain": _plain}[who](net, data, steps, half)
+            runs[f"{who} {'bfloat16' if half else 'float32'}"] = learning(loss, net)
+    return runs
+
+
+def learning(loss: Loss, *nets: nn.Module) -> Callable[[], None]:
+    adam = torch.optim.Adam([p for net in nets for p in net.parameters()], 1e-4, fused=True)
+
+    def learn() -> None:
+        value = loss()
+        adam.zero_grad()
+        value.backward()
+        adam.step()
+
+    return learn
+
+
+def of_objective(objective: Objective, parts: dict[str, nn.Module], batch: Batch) -> Loss:
+    """The sum of an objective's losses, its state kept from update to update."""
+    rng = torch.Generator().manual_seed(0)
+    state = objective.init(parts, batch, rng)
+
+    def value() -> Tensor:
+        nonlocal state
+        losses, state, _ = objective.step(parts, state, batch, rng)
+        return torch.stack(list(losses.values())).sum()
+
+    return value
+
+
+def _ours(net: MLP, data: Tensor, steps: int, half: bool) -> Loss:
+    buffer = ReplayBuffer(10 * len(data), restart=RESTART)
+    objective = ContrastiveDivergence(KERNEL, steps, buffer, 0.0, engine="compiled")
+    return of_objective(objective, {"energy": Network(BFloat16(net) if half else net)}, Batch(data, domain=Pixels()))
+
+
+def _torchebm(net: MLP, data: Tensor, steps: int, half: bool) -> Loss:
+    from torchebm.losses import ContrastiveDivergence as Theirs
+
+    model = peer(net)
+    chains = sampler(model, KERNEL)
+    loss = Theirs(model, chains, k_steps=steps, persistent=True, buffer_size=10 * len(data), init_steps=0)
+
+    def value() -> Tensor:
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            return loss(data)[0]
+
+    return value
+
+
+def _plain(net: MLP, data: Tensor, steps: int, half: bool) -> Loss:
+    batch, dim = data.shape
+    kept = torch.rand(10 * batch, dim)
+
+    def value() -> Tensor:
+        rows = torch.randint(len(kept), (batch,))
+        start = torch.where(torch.rand(batch, 1) < RESTART, torch.rand(batch, dim), kept[rows])
+        net.requires_grad_(False)
+        negatives = plain(net, start, KERNEL, steps, half)
+        net.requires_grad_()
+        kept[rows] = negatives
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            return net(data).float().mean() - net(negatives).float().mean()
+
+    return value
+
+
+def buffers(capacity: int, batch: int = 128) -> Runs:
+    """A batch drawn and written back; pictures of 28 x 28. torchebm's buffer is a part of its loss."""
+    rng = torch.Generator().manual_seed(0)
+    fresh = lambda n: torch.rand((n, *EVENT), generator=rng)  # noqa: E731
+    own = ReplayBuffer(capacity, restart=RESTART)
+    state = own.init(fresh, rng)
+    kept = torch.rand(capacity, *EVENT)
+
+    def visit() -> None:
+        drawn = own.sample(state, batch, fresh, rng)
+        own.write(state, drawn.slots, drawn.x)
+
+    def plain_visit() -> None:
+        rows = torch.randint(capacity, (batch,))
+        anew = (torch.rand(batch) < RESTART).view(-1, 1, 1, 1)
+        kept[rows] = torch.where(anew, torch.rand(batch, *EVENT), kept[rows])
+
+    return {"ours float32": visit, "plain float32": plain_visit}
+
+
+def latent_updates(batch: int = 100) -> Runs:
+    """One update in the third stage each: chains on posterior and prior, the generator's loss and the stage's."""
+    x, runs = torch.rand(batch, *EVENT), {}
+    for half in (False, True):
+        for who in ("ours", "plain"):
+            torch.manual_seed(0)
+            logits, generator = BatchedMLP(DIM, (200, 200), STAGE + 1), dense_generator(DIM, (256, 512), EVENT)
+            with torch.no_grad():
+                logits.weights[-1].normal_(std=0.07)
+            learns = logits if who == "ours" else logits.one(STAGE)
+            ours = _our_stage(logits, generator, x, half) if who == "ours" else None
+            loss = ours or _plain_stage(logits, learns, generator, x, half)
+            runs[f"{who} {'bfloat16' if half else 'float32'}"] = learning(loss, learns, generator)
+    return runs
+
+
+def in_turn(logits: BatchedMLP, count: int) -> Energy:
+    """The first ratios as networks of their own, one after the other, on a standard normal."""
+    return sum((Ratio(logits.one(k)) for k in range(count)), start=StandardNormal(logits.weights[0].shape[1]))
+
+
+def _our_stage(logits: BatchedMLP, generator: nn.Module, x: Tensor, half: bool) -> Loss:
+    prior = StagedPrior(StandardNormal(DIM), logits)
+    prior.active[:STAGE] = 1
+    ratio = StageRatio(STAGE, PRIOR, PRIOR_STEPS, CHAINS, saturated=0.0)
+    objective = LatentStage(ratio, POSTERIOR, pool=POOL, rows=ROWS)
+    return of_objective(objective, {"prior": prior, "generator": BFloat16(generator) if half else generator}, Batch(x))
+
+
+def _plain_stage(logits: BatchedMLP, learns: nn.Module, generator: nn.Module, x: Tensor, half: bool) -> Loss:
+    before = in_turn(logits, STAGE)
+    chains, pool = torch.randn(CHAINS, DIM), torch.randn(POOL, DIM)
+
+    def value() -> Tensor:
+        generator.requires_grad_(False)
+        posterior = before + Reconstruction(generator, x, POSTERIOR.sigma)
+        z = plain(posterior, torch.randn(len(x), DIM), POSTERIOR.kernel, POSTERIOR.steps, half)
+        generator.requires_grad_()
+        pool[torch.randint(POOL, (len(x),))] = z
+        rows = torch.randint(CHAINS, (ROWS,))
+        chains[rows] = negatives = plain(before, chains[rows], PRIOR, PRIOR_STEPS, half)
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            off = (generator(z) - x).square().flatten(1).sum(1)
+            positive, negative = learns(pool[torch.randint(POOL, (ROWS,))]), learns(negatives)
+        return off.float().mean() + F.softplus(-positive).mean() + F.softplus(negative).mean()
+
+    return value

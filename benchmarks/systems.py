@@ -45,9 +45,10 @@ from energybased.runs.train import resume, train
 from energybased.training import Run, checkpoint
 
 MORE = 3  # times the updates, of autoencoders
+ANOMALY, DIGITS = ("stages", "lebm", "vae"), (1, 4, 5, 7, 9)  # systems that are compared, digits that are left out
 CHECKPOINTS, LAST = 20, 3  # of runs whose checkpoints are measured; those whose scores are averaged
 ABLATED, SHORT = 2000, 60  # updates of the ablation; steps of its short runs, as many as LEBM's
-Seeds = tuple[int, ...]
+Seeds, Names = tuple[int, ...], tuple[str, ...]
 
 
 def trained(prefix: str, recipes: Mapping[str, Recipe], seeds: Sequence[int]) -> Iterator[tuple[int, str, Recipe, Run]]:
@@ -105,14 +106,9 @@ def pictures(
 
 
 def latent(
-    recipe: Positional[str],
-    /,
-    systems: tuple[str, ...] = tuple(SYSTEMS),
-    seeds: Seeds = (0, 1, 2),
-    steps: int | None = None,
+    recipe: Positional[str], /, systems: Names = tuple(SYSTEMS), seeds: Seeds = (0, 1, 2), steps: int | None = None
 ) -> None:
-    base = staged(recipe)
-    base = replace(base, steps=steps) if steps else base
+    base = find_recipe(recipe) if steps is None else replace(find_recipe(recipe), steps=steps)
     recipes = {name: budgeted(system(name, base)) for name in systems}
     if "stages" in recipes:  # between whose checkpoints the time to LEBM's distance is found
         recipes["stages"] = replace(recipes["stages"], checkpoint_every=max(1, base.steps // CHECKPOINTS))
@@ -130,17 +126,11 @@ def latent(
             save_png(grid(subject.samples[:64]), RESULTS / f"{recipe}-{name}.png")
         made[name] = run, subject
         if {"stages", "lebm"} <= made.keys():
-            part = sooner(*made["stages"], made["lebm"][0], distance(made["lebm"][1], made["lebm"][1].samples))
+            part = sooner(*made["stages"], *made["lebm"])
             told = "processor time to a checkpoint as near as LEBM in the end; null if there is none"
             found.add(part, told, seconds, data=subject.data.name, system="stages", metric="time_to_lebm")
             made.clear()
         found.write()
-
-
-def staged(name: str) -> StagedRecipe:
-    recipe = find_recipe(name)
-    require(isinstance(recipe, StagedRecipe), f"{name} is not a staged recipe")
-    return recipe
 
 
 def budgeted(recipe: LatentRecipe) -> LatentRecipe:
@@ -151,9 +141,10 @@ def distance(subject: Subject, x: torch.Tensor) -> float:
     return judge_distance(subject.judge, x, subject.test)
 
 
-def sooner(run: Run, subject: Subject, other: Run, near: float) -> float:
+def sooner(run: Run, subject: Subject, other: Run, of_other: Subject) -> float:
     """The part of the other run's time after which samples are as near as that run's are in the end; inf if never."""
     times = {line["step"]: line["processor_seconds"] for line in run.lines("metrics.jsonl")}
+    near = distance(of_other, of_other.samples)
     for step in steps_of(run)[1:]:
         if distance(subject, load(run.path, step=step).sample(subject.count, generator=subject.rng())) <= near:
             return max(time for at, time in times.items() if at <= step) / spent(other)
@@ -169,8 +160,8 @@ VARIANTS: dict[str, Callable[[StagedRecipe], LatentRecipe]] = {
 }
 
 
-def ablation(variants: tuple[str, ...] = tuple(VARIANTS), seeds: Seeds = (0,)) -> None:
-    base = replace(staged("mnist-latent-small"), steps=ABLATED)
+def ablation(variants: Names = tuple(VARIANTS), seeds: Seeds = (0,)) -> None:
+    base = replace(find_recipe("mnist-latent-small"), steps=ABLATED)
     found = Measured("ablation", seeds)
     for _, name, recipe, run in trained("ablation", {name: VARIANTS[name](base) for name in variants}, seeds):
         subject, seconds = subject_of(run), spent(run)
@@ -187,14 +178,9 @@ def ablation(variants: tuple[str, ...] = tuple(VARIANTS), seeds: Seeds = (0,)) -
         found.write()
 
 
-def anomaly(
-    systems: tuple[str, ...] = ("stages", "lebm", "vae"),
-    digits: tuple[int, ...] = (1, 4, 5, 7, 9),
-    seeds: Seeds = (0, 1, 2),
-    pooled: bool = False,
-) -> None:
+def anomaly(systems: Names = ANOMALY, digits: Seeds = DIGITS, seeds: Seeds = (0, 1, 2), pooled: bool = False) -> None:
     found, split = Measured("anomaly", seeds), "pooled" if pooled else "official"
-    recipes, base = {}, staged("mnist-anomaly-small")
+    recipes, base = {}, find_recipe("mnist-anomaly-small")
     for digit, name in ((digit, name) for digit in digits for name in systems):
         recipe = replace(budgeted(system(name, base)), holdout_class=digit, pooled_split=pooled)
         recipes[f"{name}-{digit}"] = replace(recipe, checkpoint_every=recipe.steps // CHECKPOINTS)

@@ -61,36 +61,24 @@ def energies() -> str:
     mixture, floor, fresh = (fd[name]["value"] for name in ("best mixture", "floor", "digits"))
     buffer, long, seconds = d.one(metric="fd_buffer"), d.one(metric="fd_long"), demo.one(metric="seconds")
     other, of_demo = plain.by_system("fd")["digits-unlabelled"], demo.by_system("fd")
-    told, bounds = [demo.one(metric="fd_buffer"), of_demo["digits"]], [of_demo[name]["value"] for name in BASELINES[1:]]
-    beside, auroc = (mixture, f"< {mixture:.1f}, best mixture"), d.by_system("auroc_flipped")
+    unlabelled = plain.one(metric="fd_buffer"), other, plain.one(metric="fd_long")
+    told, least = [demo.one(metric="fd_buffer"), of_demo["digits"]], of_demo["best mixture"]["value"]
+    bounds = f"< {least:.1f}, best mixture", f"floor {of_demo['floor']['value']:.1f}"
+    beside = mixture, f"< {mixture:.1f}, best mixture"
+    auroc = [number(d.by_system("auroc_flipped")[name], 3) for name in ("digits", "best mixture")]
     growth = Rows.read("chain").one(metric="memory_growth_mib")["value"]
     stretch = {times: (times * floor, f"{times * floor:.1f}, {times:g} × floor") for times in (1.5, 2)}
     thrice, as_fresh = (3 * mixture, f"≤ {3 * mixture:.1f}, 3 × best mixture"), (fresh, f"{fresh:.1f}, as fresh ones")
-    twice = "; ".join(verdict(r["value"], bounds[0]) for r in told)
+    twice = "; ".join(verdict(r["value"], least) for r in told)
     lines = [
         goal("`ebm demo`, two cores", f"{number(seconds)} s", seconds["value"], (120, "≤ 120 s"), (60, "60 s")),
         goal("digits FD, replay-buffer chains", number(buffer), buffer["value"], beside, stretch[1.5]),
         goal("digits FD, fresh chains", number(fd["digits"]), fresh, beside, stretch[2]),
         goal("the same chains, ten times as long", number(long), long["value"], thrice, as_fresh),
-        goal(
-            "the same without labels: buffer; fresh; long",
-            "; ".join(map(number, (plain.one(metric="fd_buffer"), other, plain.one(metric="fd_long")))),
-        ),
+        goal("the same without labels: buffer; fresh; long", numbers(unlabelled)),
         goal("one Gaussian; best mixture; floor", numbers(fd[name] for name in BASELINES)),
-        (
-            "the demo, the same recipe on two threads: buffer; fresh",
-            f"< {bounds[0]:.1f}, best mixture",
-            f"floor {bounds[1]:.1f}",
-            numbers(told),
-            twice,
-        ),
-        (
-            "energies detect flipped digits, AUROC",
-            f"mixture {number(auroc['best mixture'], 3)}",
-            "",
-            number(auroc["digits"], 3),
-            "",
-        ),
+        ("the demo, the same recipe on two threads: buffer; fresh", *bounds, numbers(told), twice),
+        ("energies detect flipped digits, AUROC", f"mixture {auroc[1]}", "", auroc[0], ""),
         *(guarded(r) for r in Rows.read("guard") if r["variant"] != "none"),
         ("memory of a chain, 1,000 to 100,000 steps", "flat", "", f"+ {growth:.1f} MiB", ""),
         ("resume after kill -9", "same to the bit", "", "`tests/test_training.py`, every tensor", "yes"),
