@@ -51,7 +51,9 @@ class Classes:
 
     def check(self, y: Any) -> Tensor:
         """y as a tensor of class numbers, 0-d or `(batch,)`; a label is looked up among the names."""
-        labels = torch.as_tensor(self.number(y) if isinstance(y, str) else y)
+        labels = torch.as_tensor(
+            self.number(y) if isinstance(y, str) else y, device=y.device if isinstance(y, Tensor) else "cpu"
+        )
         whole = labels.numel() > 0 and labels.dtype != torch.bool and not labels.is_floating_point()
         require(whole and labels.ndim <= 1, f"a class is a whole number, or a tensor (batch,) of them, got {y!r}")
         known = int(labels.min()) >= 0 and int(labels.max()) < self.count
@@ -83,7 +85,7 @@ class Vector:
 
     def check(self, y: Any) -> Tensor:
         """y as a floating-point tensor `shape` or `(batch, *shape)`."""
-        vector = torch.as_tensor(y)
+        vector = torch.as_tensor(y, device=y.device if isinstance(y, Tensor) else "cpu")
         shape = tuple(vector.shape[-len(self.shape) :])
         fits = vector.is_floating_point() and shape == self.shape and vector.ndim - len(self.shape) in (0, 1)
         got = f"{tuple(vector.shape)} of {vector.dtype}"

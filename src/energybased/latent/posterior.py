@@ -47,7 +47,7 @@ class Posterior:
     def start(self, parts: Parts, x: Tensor, dim: int, rng: Generator) -> Tensor:
         """Where the chains of examples `(batch, *event)` begin, `(batch, dim)`."""
         if "encoder" not in parts:
-            return torch.randn(len(x), dim, generator=rng).to(x)
+            return torch.randn(len(x), dim, generator=rng, dtype=x.dtype, device=rng.device).to(x)
         encoder = cast(Encoder, parts["encoder"])
         with evaluating(encoder), torch.no_grad():
             return encoder.sample(x, rng)

@@ -49,7 +49,7 @@ class CrossEntropy:
         half = self.precision == "bfloat16"
         with torch.autocast(x.device.type, torch.bfloat16, enabled=half):
             logits = parts["judge"](x)
-        loss = F.cross_entropy(logits.float(), batch.y, label_smoothing=self.smoothing)
+        loss = F.cross_entropy(logits.to(x.dtype), batch.y, label_smoothing=self.smoothing)
         right = (logits.argmax(1) == batch.y).float().mean()
         return Result({"judge": loss}, state, {"loss": scalar(loss), "accuracy": scalar(right)})
 

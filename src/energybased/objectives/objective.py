@@ -74,8 +74,8 @@ class Vital(NamedTuple):
 class Objective(Protocol):
     """What is minimised: `init` once a phase, then `step` after step.
 
-    All state is the flat dictionary of tensors that goes in and out; it lives on the processor and is part of every
-    checkpoint.
+    All state is the flat dictionary of tensors that goes in and out, and is part of every checkpoint. A replay buffer
+    lives on the processor.
     """
 
     @property

@@ -90,7 +90,9 @@ class ReplayBuffer:
         }
         if not (self.by_class or self.relabel):
             rows = (
-                torch.randint(max(len(t) for t in tensors(y)), (capacity,), generator=generator) if tensors(y) else None
+                torch.randint(max(len(t) for t in tensors(y)), (capacity,), generator=generator, device="cpu")
+                if tensors(y)
+                else None
             )
             state |= {f"y{i}": part.cpu()[rows] for i, part in enumerate(tensors(y))}
         return state
@@ -112,9 +114,9 @@ class ReplayBuffer:
         if self.policy == "fifo":
             if int(state["filled"]) <= n:
                 return Drawn(fresh(n).cpu(), y, slots)
-            rows = torch.randint(int(state["filled"]), (n,), generator=generator)
+            rows = torch.randint(int(state["filled"]), (n,), generator=generator, device="cpu")
         x, visits = self._unpack(state["x"][rows], generator), state["visits"][rows]
-        anew = torch.rand(n, generator=generator) < self.restart
+        anew = torch.rand(n, generator=generator, device="cpu") < self.restart
         visits[anew] = 0
         if bool(anew.any()):
             x[anew] = fresh(int(anew.sum())).cpu()
@@ -139,7 +141,7 @@ class ReplayBuffer:
     def refresh(self, state: BufferState, fraction: float, fresh: Fresh, generator: Generator) -> None:
         """Starts this random fraction of the chains anew."""
         capacity = len(state["x"])
-        slots = torch.randperm(capacity, generator=generator)[: int(fraction * capacity)]
+        slots = torch.randperm(capacity, generator=generator, device="cpu")[: int(fraction * capacity)]
         state["x"][slots] = self._pack(fresh(len(slots)).cpu())
         state["visits"][slots] = 0
 
@@ -150,7 +152,7 @@ class ReplayBuffer:
         """
         filled, lanes = int(state["filled"]), len(state["pointer"])
         y = joined([state[name] for name in self.conditions(state)])
-        y = torch.arange(filled) % lanes if self.by_class and lanes > 1 else y
+        y = torch.arange(filled, device="cpu") % lanes if self.by_class and lanes > 1 else y
         return self._unpack(state["x"][:filled], generator), rows_of(y, slice(filled))
 
     @staticmethod

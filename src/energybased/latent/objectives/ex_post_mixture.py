@@ -37,9 +37,11 @@ class ExPostMixture:
         require(self.pool >= 2, f"pool must be at least 2, got {self.pool}")
 
     def init(self, parts: Parts, batch: Batch, rng: Generator) -> State:
-        none = torch.tensor(0)
+        none = torch.tensor(0, device="cpu")
         return {
-            "pool": torch.zeros(self.pool, cast(GaussianMixture, parts["prior"]).dim),
+            "pool": torch.zeros(
+                self.pool, cast(GaussianMixture, parts["prior"]).dim, dtype=batch.x.dtype, device="cpu"
+            ),
             "pooled": none,
             "fitted": none,
         }
@@ -55,5 +57,5 @@ class ExPostMixture:
         if due and state["pool"].isfinite().all():  # otherwise the guard sees it below
             prior.load_state_dict(GaussianMixture.fit(state["pool"][:count], len(prior.means), rng).state_dict())
             before = count
-        state = {**state, "pooled": torch.tensor(count), "fitted": torch.tensor(before)}
+        state = {**state, "pooled": torch.tensor(count, device="cpu"), "fitted": torch.tensor(before, device="cpu")}
         return Result({}, state, {"latent_square": scalar(z.square().mean())})

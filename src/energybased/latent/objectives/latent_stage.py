@@ -62,9 +62,9 @@ class LatentStage:
         return VITALS if self.joint else VITALS[1:]
 
     def init(self, parts: Parts, batch: Batch, rng: Generator) -> State:
-        pool = torch.zeros(self.pool, cast(StagedPrior, parts["prior"]).dim)
-        counts = {"pooled": torch.tensor(0), "turn": torch.tensor(0)}
-        last = {vital.name: torch.zeros(()) for vital in self.own}
+        pool = torch.zeros(self.pool, cast(StagedPrior, parts["prior"]).dim, dtype=batch.x.dtype, device="cpu")
+        counts = {name: torch.tensor(0, device="cpu") for name in ("pooled", "turn")}
+        last = {vital.name: torch.zeros((), device="cpu") for vital in self.own}
         return {**self.ratio.init(parts, batch, rng), "pool": pool, **counts, **last}
 
     def step(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> Result:
@@ -89,11 +89,11 @@ class LatentStage:
     def keep(self, state: State, positives: Tensor) -> None:
         """Puts these positives `(batch, dim)` into the pool, in the place of the oldest."""
         positives = positives[-self.pool :]
-        places = (int(state["pooled"]) + torch.arange(len(positives))) % self.pool
+        places = (int(state["pooled"]) + torch.arange(len(positives), device="cpu")) % self.pool
         state["pool"][places] = positives.to(state["pool"])
         state["pooled"] = state["pooled"] + len(positives)
 
     def pooled(self, state: State, rng: Generator) -> Tensor:
         """Rows of the pool `(rows, dim)`."""
         there = min(int(state["pooled"]), self.pool)
-        return state["pool"][torch.randint(there, (self.rows,), generator=rng)]
+        return state["pool"][torch.randint(there, (self.rows,), generator=rng, device="cpu")]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, cast
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Generator
@@ -32,14 +32,17 @@ class MomentMatching:
     def init(self, parts: Parts, batch: Batch, rng: Generator) -> State:
         dim = cast(StagedPrior, parts["prior"]).dim
         # As if one sample of N(0, I) had been seen: never singular.
-        return {"count": torch.ones(()), "sum": torch.zeros(dim), "product": torch.eye(dim)}
+        kind: Any = {"dtype": batch.x.dtype, "device": "cpu"}
+        sums = {"sum": torch.zeros(dim, **kind), "product": torch.eye(dim, **kind)}
+        return {"count": torch.ones((), **kind), **sums}
 
     def step(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> Result:
         base = cast(Gaussian, cast(StagedPrior, parts["prior"]).base)
         # N(0, I), in the shape in which the chains of the generator's own phase are compiled.
-        normal = Gaussian(torch.zeros(base.dim), torch.eye(base.dim)).to(batch.x)
+        kind: Any = {"dtype": batch.x.dtype, "device": batch.x.device}
+        normal = Gaussian(torch.zeros(base.dim, **kind), torch.eye(base.dim, **kind))
         z = self.posterior.sample(parts, normal, batch.x, base.dim, rng)
-        seen = {"count": torch.tensor(len(z)), "sum": z.sum(0), "product": z.T @ z}
+        seen = {"count": torch.tensor(len(z), device="cpu"), "sum": z.sum(0), "product": z.T @ z}
         state = {name: value + seen[name].to(value) for name, value in state.items()}
         mean = state["sum"] / state["count"]
         covariance = state["product"] / state["count"] - mean.outer(mean)
