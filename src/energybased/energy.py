@@ -1,8 +1,8 @@
 """An energy, and the algebra that makes new energies out of old ones.
 
-An energy maps a batch `x` of shape `(batch, *event)` to energies of shape `(batch,)`;
-low means likely: p(x) = exp(-E(x)) / Z. Everything else in this library samples from
-energies or compares them.
+An energy maps a batch `x` of shape `(batch, *event)` to energies of shape `(batch,)`. It defines the density
+p(x) = exp(-E(x)) / Z, so that a low energy means a high density. Everything else in this library samples from energies
+or compares them.
 """
 
 from __future__ import annotations
@@ -25,21 +25,24 @@ EnergyLike = Union["Energy", nn.Module, Callable[..., Tensor]]  # maps (batch, *
 
 
 def as_tensor(values: Any) -> Tensor:
-    """A tensor as it is; a numpy array or nested lists as a tensor on the processor, an array in its own dtype."""
+    """Returns a tensor unchanged; converts a numpy array (keeping its dtype) or nested lists to a tensor on the CPU."""
     return values if isinstance(values, Tensor) else torch.as_tensor(values, device="cpu")
 
 
 def as_floats(values: Any) -> Tensor:
-    """`as_tensor`, with integers as floating-point numbers of torch's default type."""
+    """As `as_tensor`, and converts integers to torch's default floating-point dtype."""
     tensor = as_tensor(values)
     return tensor if tensor.is_floating_point() else tensor.to(torch.get_default_dtype())
 
 
 def as_energy(function: EnergyLike) -> Energy:
-    """An energy as it is; any other module or function from `(batch, *event)` to `(batch,)` as a `Network`.
+    """Returns an energy unchanged, and wraps any other module or function in a `Network`.
+
+    Args:
+        function: maps `(batch, *event)` to `(batch,)`.
 
     Raises:
-        UserError: if it cannot be called.
+        UserError: if `function` cannot be called.
 
     >>> as_energy(lambda x: x.square().sum(1))(torch.ones(3, 2))
     tensor([2., 2., 2.])
@@ -52,7 +55,9 @@ def as_energy(function: EnergyLike) -> Energy:
 
 
 class Energy(nn.Module):
-    """Base of all energies: subclasses write `forward(x, y=None) -> (batch,)`.
+    """Base class of all energies. Subclasses define `forward(x, y=None)`.
+
+    Energies can be added, subtracted, and multiplied by numbers. `a | b` is their mixture.
 
     >>> from energybased.energies import StandardNormal
     >>> a, b = StandardNormal(2), StandardNormal(2)
@@ -64,6 +69,7 @@ class Energy(nn.Module):
     __array_ufunc__: ClassVar[None] = None  # so that numpy leaves `np.float64(2) * energy` to the energy
 
     def forward(self, x: Tensor, y: Condition | None = None) -> Tensor:
+        """Energies `(batch,)` of x `(batch, *event)`, under the condition y if the energy takes one."""
         raise NotImplementedError(f"{type(self).__name__} has no forward")
 
     def __call__(self, x: Tensor, y: Condition | None = None) -> Tensor:
@@ -77,10 +83,13 @@ class Energy(nn.Module):
         return values
 
     def value_and_grad(self, x: Tensor, y: Condition | None = None) -> tuple[Tensor, Tensor]:
-        """Energies `(batch,)` and their gradients in x `(batch, *event)`.
+        """Energies `(batch,)` and their gradients with respect to x, `(batch, *event)`.
 
         Under `torch.no_grad()` (as inside `sample`) both results are detached. In grad mode
         both are differentiable in x and in the parameters.
+
+        Raises:
+            UserError: if the energies are not differentiable in x.
 
         >>> from energybased.energies import StandardNormal
         >>> with torch.no_grad():
@@ -96,7 +105,8 @@ class Energy(nn.Module):
             (grad,) = torch.autograd.grad(values.sum(), leaf, create_graph=graph)
         return (values if graph else values.detach()), self.mask_gradient(grad)
 
-    # An energy may hold tensors with one entry a row of the batch, as a condition. These methods follow the rows.
+    # An energy may hold tensors with one entry per row of the batch, such as a condition. `select` and `expand` apply
+    # to these tensors what is done to the rows of the batch.
 
     @property
     def bound(self) -> bool:
@@ -104,7 +114,7 @@ class Energy(nn.Module):
         return False
 
     def select(self, rows: Rows) -> Energy:
-        """The energy of these rows of the batch; itself, if it holds nothing for each row."""
+        """The energy of these rows of the batch. An energy that holds no tensor per row is returned unchanged."""
         return self
 
     def expand(self, n: int) -> Energy:
@@ -112,23 +122,27 @@ class Energy(nn.Module):
         return self
 
     def project(self, x: Tensor) -> Tensor:
-        """x with its pinned entries set to their values (see `pin`); x itself, if none is pinned."""
+        """x `(batch, *event)` with the pinned entries set to their values (see `pin`); x itself if none is pinned."""
         return x
 
     def mask_gradient(self, grad: Tensor) -> Tensor:
-        """The gradient with zeros at the pinned entries, also where other terms of a sum depend on them."""
+        """The gradient `(batch, *event)` with zeros at every entry that any term of the energy pins."""
         return grad
 
     # The algebra.
 
     def given(self, *y: Array | int) -> Energy:
-        """E(x | y): the energy with its condition set to y. Several conditions are passed on as a tuple.
+        """E(x | y): the energy with its condition set to y. `forward` receives several conditions as a tuple.
 
         Args:
-            y: of shape `(batch, ...)`, one entry a row of x; or an int or a 0-d tensor, the same for every row.
+            y: of shape `(batch, ...)`, with one entry per row of x; an int or a 0-d tensor applies to every row.
 
         Raises:
-            UserError: if the energy has a condition already, and when it is called with another number of rows.
+            UserError: if the energy already has a condition, or later if x and y differ in their number of rows.
+
+        >>> from energybased.energies import MLP
+        >>> MLP(2, (8,), condition=3).given(1)(torch.zeros(4, 2)).shape
+        torch.Size([4])
         """
         return Given(self, *y)
 
@@ -141,11 +155,15 @@ class Energy(nn.Module):
 
         Raises:
             UserError: if `free` is not boolean or cannot be broadcast to x.
+
+        >>> from energybased.energies import StandardNormal
+        >>> StandardNormal(2).pin(torch.ones(1, 2), torch.tensor([True, False]))(torch.zeros(1, 2))
+        tensor([0.5000])
         """
         return Pinned(self, x, free)
 
     def __add__(self, other: EnergyLike | float) -> Energy:
-        """E + a function, as a product of experts; E + a number, which leaves the density as it is."""
+        """E plus an energy: a product of experts (Hinton 2002). E plus a number: the same density."""
         if isinstance(other, NUMBER):
             return self if other == 0 else Combination.of((1.0, self), constant=float(other))  # sum() starts at 0
         return Combination.of((1.0, self), (1.0, as_energy(other)))
@@ -160,7 +178,7 @@ class Energy(nn.Module):
         return other + -self
 
     def __mul__(self, weight: float | Tensor) -> Energy:
-        """The energy times a number, a 0-d tensor, or a tensor `(batch,)` with one weight a row."""
+        """The energy times a number, a 0-d tensor, or a tensor `(batch,)` with one weight per row."""
         if isinstance(weight, Tensor):
             require(weight.ndim <= 1, f"an energy is multiplied by a number or by (batch,), got {tuple(weight.shape)}")
             return Weighted(self, weight)
@@ -182,7 +200,7 @@ class Energy(nn.Module):
 
 
 class Network(Energy):
-    """The energy `module(x)` or, given a condition, `module(x, y)`.
+    """The energy `module(x)` or, under a condition y, `module(x, y)`.
 
     Args:
         module: an `nn.Module` or a function that maps `(batch, *event)` to `(batch,)`.
@@ -205,7 +223,7 @@ class Network(Energy):
 
 
 class Composite(Energy):
-    """An energy made of others, its terms: rows are selected and entries pinned in each of them."""
+    """An energy made of other energies, its terms. Selecting rows and pinning entries applies to every term."""
 
     def __init__(self, terms: Sequence[EnergyLike]) -> None:
         super().__init__()
@@ -247,7 +265,7 @@ class Composite(Energy):
 
 
 class Combination(Composite):
-    """E(x) = sum_i weights_i E_i(x) + constant: a product of experts, each to the power of its weight."""
+    """E(x) = sum_i weights_i E_i(x) + constant: a product of experts, each raised to the power of its weight."""
 
     def __init__(self, terms: Sequence[EnergyLike], weights: Sequence[float], constant: float = 0.0) -> None:
         super().__init__(terms)
@@ -255,7 +273,7 @@ class Combination(Composite):
 
     @staticmethod
     def of(*pairs: tuple[float, Energy], constant: float = 0.0) -> Combination:
-        """Flattens combinations of combinations, so that sums stay one level deep."""
+        """The sum of weighted energies and a constant. Nested combinations are flattened."""
         flat: list[tuple[float, Energy]] = []
         for weight, energy in pairs:
             if isinstance(energy, Combination):
@@ -305,12 +323,12 @@ class Mixture(Composite):
 
 
 def _for_all(part: Tensor) -> bool:
-    """Whether a tensor beside an energy holds for every row: it is 0-d, or has one row."""
+    """Whether a tensor applies to every row: it is 0-d, or has one row."""
     return part.ndim == 0 or len(part) == 1
 
 
 class Rowwise(Composite):
-    """An energy with tensors beside it: 0-d or `(1, ...)` for every row, or one entry a row, `(batch, ...)`."""
+    """An energy with tensors: 0-d or `(1, ...)` for all rows, or `(batch, ...)` with one entry per row."""
 
     def __init__(self, energy: Energy, *tensors: Array | int) -> None:
         super().__init__([energy])
@@ -331,12 +349,12 @@ class Rowwise(Composite):
         return self.rowwise(self.terms[0].expand(n), lambda part: part.repeat_interleave(n, dim=0))
 
     def rows_of(self, x: Tensor) -> list[Tensor]:
-        """The tensors with as many rows as x."""
+        """The tensors, expanded to the number of rows of x."""
         parts = [part.to(x.device).expand(len(x), *part.shape[1:]) if _for_all(part) else part for part in self.parts()]
         for part in parts:
             if len(part) != len(x):
                 raise UserError(
-                    f"the energy is bound to a tensor of {len(part)} rows, but x has {len(x)}; use select or expand"
+                    f"the energy holds a tensor of {len(part)} rows, but x has {len(x)} rows; use select or expand"
                 )
         return parts
 
@@ -363,7 +381,7 @@ class Given(Rowwise):
 
 
 class Weighted(Rowwise):
-    """E(x) times a tensor, 0-d or with one weight a row, `(batch,)`."""
+    """E(x) times a weight, 0-d, or one weight per row, `(batch,)`."""
 
     def forward(self, x: Tensor, y: Condition | None = None) -> Tensor:
         (weight,), (value,) = self.rows_of(x), self.values(x, y)
@@ -371,7 +389,7 @@ class Weighted(Rowwise):
 
 
 class Pinned(Composite):
-    """E of the free entries, with the others fixed; see `Energy.pin`."""
+    """E as a function of the free entries, with the others fixed; see `Energy.pin`."""
 
     x: Tensor
     free: Tensor
@@ -415,9 +433,9 @@ class Pinned(Composite):
 
 
 def mixture(energies: Sequence[EnergyLike], log_weights: Sequence[float] | Array | None = None) -> Energy:
-    """E(x) = -log sum_i exp(log_weights_i - E_i(x)): the sum of densities, each unnormalised, with these weights.
+    """E(x) = -log sum_i exp(log_weights_i - E_i(x)): the weighted sum of the unnormalised densities exp(-E_i).
 
-    Without `log_weights`, all weights are 1: the share of component i in the mixture is Z_i / sum_j Z_j.
+    Without `log_weights`, all weights are 1. The probability of component i is then Z_i / sum_j Z_j.
 
     Args:
         energies: at least one.
@@ -434,16 +452,20 @@ def mixture(energies: Sequence[EnergyLike], log_weights: Sequence[float] | Array
     own = [tensor for term in terms for tensor in (*term.parameters(), *term.buffers())]
     device = own[0].device if own else torch.device("cpu")
     weights = [0.0] * len(terms) if log_weights is None else log_weights
-    if not isinstance(weights, Tensor):  # in float64, so that energies in float64 lose nothing
+    if not isinstance(weights, Tensor):  # float64 keeps full precision for energies in float64
         weights = torch.as_tensor(weights, dtype=torch.float64, device="cpu")
     return Mixture(terms, weights.to(device))
 
 
 def mean(energies: Sequence[EnergyLike]) -> Energy:
-    """E(x) = sum_i E_i(x) / n, as of an ensemble of models.
+    """E(x) = sum_i E_i(x) / n over n energies, such as an ensemble of models.
 
     Raises:
         UserError: if there are no energies.
+
+    >>> from energybased.energies import StandardNormal
+    >>> mean([StandardNormal(2), 3.0 * StandardNormal(2)])(torch.ones(1, 2))
+    tensor([2.])
     """
     require(len(energies) > 0, "an energy cannot be made of no energies")
     return Combination.of(*[(1.0 / len(energies), as_energy(energy)) for energy in energies])

@@ -1,6 +1,7 @@
-"""Concrete energies, and how to make an example of each: `ANALYTIC` in the plane, `NEURAL` over 8x8 pictures.
+"""Concrete energies.
 
-The contract tests run over both lists.
+`ANALYTIC` and `NEURAL` hold functions that build one example of each, over the plane and over 8x8 pictures. The
+contract tests run over both lists.
 """
 
 from collections.abc import Callable

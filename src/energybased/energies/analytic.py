@@ -1,4 +1,4 @@
-"""Energies whose log Z is known: what samplers and estimates are tested against."""
+"""Energies whose log Z is known. Samplers and estimates are tested against them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ class Analytic(Energy):
     """An energy over vectors `(batch, dim)` whose normalising constant is known.
 
     Args:
-        like: a tensor that the energy holds, whose device and number type are the energy's; float32 on the processor
-            if it holds none.
+        like: a tensor whose device and dtype the energy takes; float32 on the CPU if not given.
     """
 
     dim: int
@@ -23,7 +22,7 @@ class Analytic(Energy):
 
     def __init__(self, like: Tensor | None = None) -> None:
         super().__init__()
-        # An empty buffer follows `.to(...)`, so that an energy without other tensors knows its device and number type.
+        # An empty buffer follows `.to(...)`, so that an energy without other tensors knows its device and dtype.
         empty = torch.empty(0, device="cpu") if like is None else like.new_empty(0)
         self.register_buffer("anchor", empty, persistent=False)
 
@@ -37,23 +36,23 @@ class Analytic(Energy):
         return -self(x) - self.log_z
 
     def sample(self, n: int, generator: Generator | None = None) -> Tensor:
-        """n exact, independent samples `(n, dim)`, on the device and in the number type of the energy.
+        """n exact, independent samples `(n, dim)`, on the device and in the dtype of the energy.
 
-        The random numbers are drawn on the device of the generator, or on the processor without one.
+        The random numbers are drawn on the device of the generator, or on the CPU without one.
         """
         raise NotImplementedError
 
     def number(self, value: float) -> Tensor:
-        """A number as a 0-d tensor of the energy's device and number type."""
+        """A number as a 0-d tensor of the energy's device and dtype."""
         return torch.tensor(value, dtype=self.anchor.dtype, device=self.anchor.device)
 
     def draw(self, function: Callable[..., Tensor], *shape: int, generator: Generator | None) -> Tensor:
-        """Numbers of this shape by `torch.randn` or `torch.rand`."""
+        """Random numbers of this shape, drawn by `function`: `torch.randn` or `torch.rand`."""
         drawn = function(*shape, generator=generator, device=device_of(generator), dtype=self.anchor.dtype)
         return drawn.to(self.anchor.device)
 
     def choices(self, log_weights: Tensor, n: int, generator: Generator | None) -> Tensor:
-        """n components `(n,)`, each drawn with the probability exp(log_weights)."""
+        """Indices of n components `(n,)`, drawn with probabilities exp(log_weights), `(components,)`."""
         weights = log_weights.exp().to(device_of(generator))
         return torch.multinomial(weights, n, replacement=True, generator=generator).to(self.anchor.device)
 
@@ -62,5 +61,5 @@ class Analytic(Energy):
 
 
 def device_of(generator: Generator | None) -> torch.device:
-    """Where random numbers are drawn."""
+    """The device on which a generator draws; the CPU without a generator."""
     return torch.device("cpu") if generator is None else generator.device

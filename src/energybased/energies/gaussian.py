@@ -18,7 +18,13 @@ RIDGE = 1e-4  # added to every variance of a fitted mixture, in units of x^2
 
 
 class StandardNormal(Analytic):
-    """E(x) = |x|^2 / 2 over `(batch, dim)`; log Z = dim/2 log 2 pi.
+    """E(x) = |x|^2 / 2 over `(batch, dim)`; log Z = dim/2 log(2 pi).
+
+    Args:
+        dim: number of entries of x.
+
+    Raises:
+        UserError: if dim is not positive.
 
     >>> StandardNormal(2).log_z
     tensor(1.8379)
@@ -45,7 +51,7 @@ class Gaussian(Analytic):
 
     Args:
         mean: `(dim,)`.
-        covariance: `(dim, dim)`, symmetric and positive definite; taken in the number type of the mean.
+        covariance: `(dim, dim)`, symmetric and positive definite; it is converted to the dtype of the mean.
 
     Raises:
         UserError: if the shapes do not fit, or the covariance is not symmetric and positive definite.
@@ -89,7 +95,7 @@ class Gaussian(Analytic):
 
 
 class Components(Analytic):
-    """A mixture of Gaussians, of which only the means and weights are known here; log Z = 0."""
+    """Base class of mixtures of Gaussians. It holds the means and the weights; log Z = 0."""
 
     means: Tensor
     log_weights: Tensor
@@ -116,11 +122,14 @@ class IsotropicMixture(Components):
 
     Args:
         means: `(components, dim)`.
-        scales: standard deviations, a number or `(components,)`.
-        weights: `(components,)`, normalised here; equal if not given.
+        scales: standard deviations in units of x, a number or `(components,)`.
+        weights: `(components,)`, which are normalised to sum to 1; equal if not given.
 
     Raises:
         UserError: if the shapes do not fit, or a scale or weight is not positive.
+
+    >>> IsotropicMixture([[-2.0], [2.0]], 0.5).log_prob(torch.zeros(1, 1))
+    tensor([-8.2258])
     """
 
     scales: Tensor
@@ -147,11 +156,14 @@ class GaussianMixture(Components):
     Args:
         means: `(components, dim)`.
         covariances: `(components, dim, dim)`, symmetric and positive definite.
-        weights: `(components,)`, normalised here; equal if not given.
+        weights: `(components,)`, which are normalised to sum to 1; equal if not given.
 
     Raises:
         UserError: if the shapes do not fit, a covariance is not symmetric and positive definite, or a weight is not
             positive.
+
+    >>> GaussianMixture([[0.0], [2.0]], [[[1.0]], [[1.0]]]).log_prob(torch.ones(1, 1))
+    tensor([-1.4189])
     """
 
     scales: Tensor
@@ -163,7 +175,7 @@ class GaussianMixture(Components):
         fits = covariances.shape == (len(self.means), self.dim, self.dim)
         require(
             fits,
-            f"{len(self.means)} means of {self.dim} entries need as many covariances, got {tuple(covariances.shape)}",
+            f"covariances must have shape ({len(self.means)}, {self.dim}, {self.dim}), got {tuple(covariances.shape)}",
         )
         require(torch.allclose(covariances, covariances.mT), "the covariances of a mixture must be symmetric")
         try:
@@ -188,7 +200,7 @@ class GaussianMixture(Components):
     def fit(
         cls, x: Tensor, components: int, generator: Generator | None = None, ridge: float = RIDGE
     ) -> GaussianMixture:
-        """The mixture of greatest likelihood for samples, by scikit-learn's expectation maximisation in float64.
+        """Fits a mixture to samples by maximum likelihood, with scikit-learn's expectation maximisation in float64.
 
         Args:
             x: `(n, dim)`, with n at least `components`.
@@ -197,7 +209,10 @@ class GaussianMixture(Components):
             ridge: added to every variance, in units of x^2.
 
         Returns:
-            The mixture on the device and in the number type of x.
+            The mixture, on the device and in the dtype of x.
+
+        Raises:
+            UserError: if there are fewer samples than components.
         """
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.mixture import GaussianMixture as Fit
@@ -206,13 +221,13 @@ class GaussianMixture(Components):
         seed = int(torch.randint(2**31, (), generator=generator, device=device_of(generator)))
         fitted = Fit(components, reg_covar=ridge, random_state=seed)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # a mixture is valid wherever the iterations stopped
+            warnings.simplefilter("ignore", ConvergenceWarning)  # a mixture is valid before it has converged
             fitted.fit(x.detach().double().cpu().numpy())
         return cls(fitted.means_, fitted.covariances_, fitted.weights_).to(x)
 
     @classmethod
     def join(cls, mixtures: Sequence[GaussianMixture], weights: Array | None = None) -> GaussianMixture:
-        """The mixture of mixtures, with `weights` `(len(mixtures),)`; equal if not given."""
+        """Joins mixtures into one, with weights `(len(mixtures),)`; equal if not given."""
         first = mixtures[0].means
         shares = first.new_ones(len(mixtures)) if weights is None else as_tensor(weights).to(first)
         parts = zip(shares / shares.sum(), mixtures, strict=True)

@@ -1,4 +1,4 @@
-"""Neural energies: any module whose output is one number for each row."""
+"""Neural energies: modules that return one number per row."""
 
 from __future__ import annotations
 
@@ -15,9 +15,13 @@ class MLP(Network):
     """A multilayer perceptron over the flattened event.
 
     Args:
-        dim: entries of the event.
+        dim: number of entries of the event.
         hidden: width of each hidden layer.
-        condition: kinds of y, see `conditions`; a number is a number of classes, and 0 is no condition.
+        condition: the kinds of y, see `conditions`. An int is a number of classes, and 0 means no condition.
+
+    >>> import torch
+    >>> MLP(4, (8,))(torch.zeros(3, 2, 2)).shape
+    torch.Size([3])
     """
 
     def __init__(

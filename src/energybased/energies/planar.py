@@ -1,4 +1,4 @@
-"""Two-dimensional shapes that are hard on samplers."""
+"""Two-dimensional densities that are hard for samplers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,15 @@ from energybased.errors import require
 class Ring(Analytic):
     """E(x) = (|x| - radius)^2 / (2 width^2) in the plane.
 
-    Z = 2 pi (width^2 exp(-r^2/2w^2) + r w sqrt(2 pi) Phi(r/w)), from integrating rho exp(-(rho - r)^2/2w^2).
+    Integrating rho exp(-(rho - r)^2/2w^2) over rho > 0, with r = radius and w = width, gives
+    Z = 2 pi (w^2 exp(-r^2/2w^2) + r w sqrt(2 pi) Phi(r/w)).
+
+    Args:
+        radius: in units of x.
+        width: standard deviation of the distance from the circle, in units of x.
+
+    Raises:
+        UserError: if radius or width is not positive.
     """
 
     dim = 2
@@ -33,12 +41,13 @@ class Ring(Analytic):
         return self.number(math.log(2 * math.pi * z))
 
     def forward(self, x: Tensor, y: Condition | None = None) -> Tensor:
-        # The tiny floor keeps the gradient at the origin finite; it moves no energy visibly.
+        # Adding 1e-12 keeps the gradient at the origin finite and changes the energies negligibly.
         rho = (x.square().sum(1) + 1e-12).sqrt()
         return 0.5 * ((rho - self.radius) / self.width).square()
 
     def sample(self, n: int, generator: Generator | None = None) -> Tensor:
-        # Rejection: rho exp(-(rho-r)^2/2w^2) lies below its tangent in log rho at the mode.
+        # Rejection sampling of the radius, whose density is rho exp(-(rho-r)^2/2w^2): replacing log rho by its tangent
+        # at the mode gives an upper bound, which is a shifted normal.
         mode = 0.5 * (self.radius + math.sqrt(self.radius**2 + 4 * self.width**2))
         kept: list[Tensor] = []
         while sum(map(len, kept)) < n:
@@ -54,7 +63,15 @@ class Ring(Analytic):
 
 
 class Banana(Analytic):
-    """E(x) = x1^2 / (2 scale^2) + (x2 - bend (x1^2 - scale^2))^2 / 2 in the plane; log Z = log(2 pi scale)."""
+    """E(x) = x1^2 / (2 scale^2) + (x2 - bend (x1^2 - scale^2))^2 / 2 in the plane; log Z = log(2 pi scale).
+
+    Args:
+        scale: standard deviation of x1.
+        bend: curvature of the ridge; 0 gives a Gaussian.
+
+    Raises:
+        UserError: if scale is not positive.
+    """
 
     dim = 2
 
@@ -68,7 +85,7 @@ class Banana(Analytic):
         return self.number(math.log(2 * math.pi * self.scale))
 
     def ridge(self, first: Tensor) -> Tensor:
-        """The second entry where the density is largest, for each first entry `(batch,)`."""
+        """The x2 at which the density is largest, for each x1; both `(batch,)`."""
         return self.bend * (first.square() - self.scale**2)
 
     def forward(self, x: Tensor, y: Condition | None = None) -> Tensor:

@@ -1,4 +1,4 @@
-"""A Gaussian of few principal directions."""
+"""A Gaussian with few principal directions."""
 
 from __future__ import annotations
 
@@ -12,17 +12,20 @@ from energybased.errors import require
 
 
 class PrincipalGaussian(Analytic):
-    """The Gaussian of mean m and covariance U diag(variances) U^T + rest (I - U U^T).
+    """The Gaussian with covariance U diag(variances) U^T + rest (I - U U^T).
 
     This is probabilistic principal component analysis (Tipping & Bishop 1999). With d = x - mean,
-    E(x) = (|d|^2 / rest + sum_i (1 / variances_i - 1 / rest) (u_i . d)^2) / 2. It costs 2 rank dim products, where a
-    full covariance costs dim^2.
+    E(x) = (|d|^2 / rest + sum_i (1 / variances_i - 1 / rest) (u_i . d)^2) / 2. It takes 2 rank dim
+    multiplications, where a full covariance takes dim^2.
 
     Args:
         mean: `(dim,)`.
-        directions: U, `(dim, rank)`, of columns that are orthonormal, or zero.
-        variances: `(rank,)`, along the directions.
+        directions: U, `(dim, rank)`, whose columns are orthonormal or zero.
+        variances: `(rank,)`, the variances along the directions.
         rest: 0-d, the variance in every other direction.
+
+    Raises:
+        UserError: if the shapes do not fit, or a variance is not positive.
     """
 
     mean: Tensor
@@ -33,25 +36,28 @@ class PrincipalGaussian(Analytic):
     def __init__(self, mean: Tensor, directions: Tensor, variances: Tensor, rest: Tensor) -> None:
         super().__init__(mean)
         self.dim, self.rank = directions.shape
-        require(mean.shape == (self.dim,), f"a mean of shape {tuple(mean.shape)} came with {self.dim} entries")
-        require(variances.shape == (self.rank,), f"{self.rank} directions need as many variances")
-        positive = variances.is_meta or bool((variances > 0).all() and rest > 0)  # a meta tensor has a shape alone
+        require(mean.shape == (self.dim,), f"the mean must have shape ({self.dim},), got {tuple(mean.shape)}")
+        require(variances.shape == (self.rank,), f"{self.rank} directions need {self.rank} variances")
+        positive = variances.is_meta or bool((variances > 0).all() and rest > 0)  # a meta tensor has no values
         require(positive, "the variances of a Gaussian must be positive")
         for name, value in (("mean", mean), ("directions", directions), ("variances", variances), ("rest", rest)):
             self.register_buffer(name, value)
 
     @staticmethod
     def fit(x: Tensor, rank: int, noise: float = 0.0) -> PrincipalGaussian:
-        """The Gaussian of greatest likelihood for vectors, computed in float64 and returned in the number type of x.
+        """Fits vectors by maximum likelihood, in float64; the result is in the dtype of x.
 
-        With fewer than rank + 1 vectors, directions beyond the first n - 1 are zero and have the variance `rest`.
+        n vectors span at most n - 1 directions. Further directions are zero and have the variance `rest`.
 
         Args:
             x: `(n, dim)`.
             rank: number of principal directions, 1 ... dim.
             noise: standard deviation of Gaussian noise that is added to the vectors, in units of x.
+
+        Raises:
+            UserError: if the rank is out of range.
         """
-        from sklearn.decomposition import PCA  # a second, which only a fit has to wait for
+        from sklearn.decomposition import PCA  # imported here, because it takes a second
 
         n, dim = x.shape
         require(0 < rank <= dim, f"rank must be in 1 ... {dim}, got {rank}")
@@ -80,7 +86,7 @@ class PrincipalGaussian(Analytic):
         return 0.5 * (d.square().sum(1) / self.rest + along.square() @ (1 / self.variances - 1 / self.rest))
 
     def coordinates(self, x: Tensor) -> Tensor:
-        """Principal coordinates U^T (x - mean), `(batch, rank)`."""
+        """Principal coordinates U^T (x - mean), `(batch, rank)`, of x `(batch, dim)`."""
         return (x - self.mean) @ self.directions
 
     def sample(self, n: int, generator: Generator | None = None) -> Tensor:

@@ -1,4 +1,4 @@
-"""A mixture of Gaussians over principal components."""
+"""A mixture of Gaussians over the leading principal components."""
 
 from __future__ import annotations
 
@@ -13,26 +13,25 @@ from energybased.errors import require
 
 
 class PrincipalMixture(Analytic):
-    """A mixture of the leading principal components, times an isotropic Gaussian in all other directions.
+    """A mixture of Gaussians over the leading principal components, times an isotropic Gaussian over all others.
 
     With d = x - mean, z = U^T d and r = d - U z, E(x) = -log mixture(z) + |r|^2 / (2 rest)
     + (dim - rank)/2 log(2 pi rest); log Z = 0. `rest` is the noise variance of probabilistic principal component
     analysis (Tipping & Bishop 1999).
 
     Args:
-        base: the mean, the directions U and the variance `rest`; its variances along U are not used. Its directions
-            must be orthonormal, and fewer than its dimension.
+        base: gives the mean, the directions U and the variance `rest`; its variances along U are not used. The
+            directions must be orthonormal, and fewer than the dimension.
         mixture: a density over z `(batch, rank)`.
 
     Raises:
-        UserError: if the mixture is over another number of entries than the base has directions, or no direction
-            is left over.
+        UserError: if the dimension of the mixture is not the number of directions, or no direction is left for `rest`.
     """
 
     def __init__(self, base: PrincipalGaussian, mixture: GaussianMixture) -> None:
         super().__init__(base.mean)
         self.dim = base.dim
-        require(mixture.dim == base.rank, f"{base.rank} directions came with a mixture over {mixture.dim} entries")
+        require(mixture.dim == base.rank, f"{base.rank} directions need a mixture over as many entries")
         require(base.rank < base.dim, f"rank must be below {base.dim}, got {base.rank}")
         self.base, self.mixture = base, mixture
 
@@ -40,7 +39,7 @@ class PrincipalMixture(Analytic):
     def fit(
         x: Tensor, components: int, rank: int, generator: Generator | None = None, ridge: float = RIDGE
     ) -> PrincipalMixture:
-        """The principal directions of vectors, then a mixture of their coordinates, both fitted in float64.
+        """Fits principal directions to vectors, then a mixture to their principal coordinates, both in float64.
 
         Args:
             x: `(n, dim)`.
@@ -48,6 +47,9 @@ class PrincipalMixture(Analytic):
             rank: number of principal directions, below n and dim.
             generator: see `GaussianMixture.fit`.
             ridge: added to every variance of the mixture, in units of x^2.
+
+        Raises:
+            UserError: if the rank is out of range, or there are fewer vectors than components.
         """
         require(0 < rank < min(x.shape), f"rank must be in 1 ... {min(x.shape) - 1}, got {rank}")
         exact = x.detach().double()

@@ -1,4 +1,4 @@
-"""Ratios of densities as energies."""
+"""Density ratios as energies."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from energybased.networks import BatchedMLP
 class Ratio(Energy):
     """E(z) = -f(z), where f is the logit of a classifier between samples of q and samples of p.
 
-    With as many samples of each, the optimal logit is f(z) = log q(z) / p(z) (Gutmann & Hyvärinen 2010). So, for an
-    energy E_p of p, E_p + Ratio(f) is an energy of q.
+    With equally many samples of each, the optimal logit is f(z) = log(q(z) / p(z)) (Gutmann & Hyvärinen 2010). If E_p
+    is an energy of p, E_p + Ratio(f) is then an energy of q.
 
     Args:
         module: f, from `(batch, *event)` to `(batch,)`.
@@ -28,12 +28,12 @@ class Ratio(Energy):
 
 
 class Ratios(Energy):
-    """E(z) = -sum_k active_k f_(after + k)(z): several ratios at once, as one batched network.
+    """E(z) = -sum_k active_k f_(after + k)(z): the product of several ratios, computed by one batched network.
 
     Args:
-        logits: the networks f.
+        logits: the networks f, over `(batch, *event)`.
         active: `(k,)`, 1 for a logit that is part of the sum, 0 for one that is not.
-        after: number of leading networks that are left out.
+        after: number of leading networks that are skipped.
 
     Raises:
         UserError: if `active` has more entries than there are networks.

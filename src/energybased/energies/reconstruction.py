@@ -10,19 +10,20 @@ from energybased.errors import UserError, require
 
 
 class Reconstruction(Energy):
-    """E(z) = |x - g(z)|^2 / (2 sigma^2): -log p(x | z) of a Gaussian around g(z), up to its constant.
+    """E(z) = |x - g(z)|^2 / (2 sigma^2): -log N(x; g(z), sigma^2 I), up to a constant.
 
-    It has one row for each example. prior + Reconstruction(g, x, sigma) is an energy of the posterior p(z | x)
+    Row i of z belongs to example i. prior + Reconstruction(g, x, sigma) is an energy of the posterior p(z | x)
     (Xiao & Han 2022).
 
     Args:
         generator: maps z `(batch, dim)` to `(batch, *event)`.
         x: `(batch, *event)`, the examples.
         sigma: standard deviation of x around g(z), in units of x.
-        known: boolean, broadcastable to x; only entries that are True are summed over. By default, all are.
+        known: boolean, broadcastable to x; the sum runs over the entries that are True. By default, over all.
 
     Raises:
-        UserError: if sigma is not positive, and when z has another number of rows than x.
+        UserError: if sigma is not positive or `known` is not boolean, or later if z and x differ in their number of
+            rows.
     """
 
     x: Tensor
@@ -52,7 +53,7 @@ class Reconstruction(Energy):
         made = self.generator(x)
         if made.shape != self.x.shape:
             raise UserError(
-                f"the generator makes {tuple(made.shape)} of z of shape {tuple(x.shape)}, but the examples are of "
+                f"the generator maps z of shape {tuple(x.shape)} to {tuple(made.shape)}, but the examples have "
                 f"shape {tuple(self.x.shape)}; use select or expand"
             )
         off = made - self.x

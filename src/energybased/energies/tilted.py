@@ -9,17 +9,17 @@ from energybased.energies.principal import PrincipalGaussian
 from energybased.energy import Condition, Energy
 from energybased.errors import require
 
-RANK = 256  # the most directions that a base has; pictures vary little in the others
+RANK = 256  # the most principal directions of a base; pictures vary little along the others
 
 
 class Tilted(Energy):
     """E(x) = base(x) + f(x - mean): the density of a Gaussian, the base, times exp(-f).
 
-    The base makes the energy grow far from the data, so that long chains stay near them. The network f learns how the
-    data differ from a Gaussian.
+    The base makes the energy grow far from the data, so that long chains stay near the data. The network f learns how
+    the data differ from a Gaussian.
 
     Args:
-        base: over vectors `(batch, dim)`, of the flattened event.
+        base: the Gaussian, over flattened events `(batch, dim)`.
         network: maps `(batch, *event)` to `(batch,)`.
     """
 
@@ -30,14 +30,18 @@ class Tilted(Energy):
 
     @staticmethod
     def fit(x: Tensor, noise: float, network: nn.Module) -> Tilted:
-        """A base fitted to data `(n, *event)` with Gaussian noise of standard deviation `noise` > 0 added."""
+        """Fits the base to data `(n, *event)` plus Gaussian noise of standard deviation `noise`, in units of x.
+
+        Raises:
+            UserError: if `noise` is not positive.
+        """
         require(noise > 0, f"the base of a tilted energy needs data_noise > 0, got {noise}")
         flat = x.flatten(1)
         return Tilted(PrincipalGaussian.fit(flat, min(RANK, flat.shape[1]), noise), network)
 
     @staticmethod
     def build(dim: int, network: nn.Module) -> Tilted:
-        """A standard normal as base, with tensors of the shapes that a fit has; a checkpoint is loaded into it."""
+        """A base with the tensor shapes of a fitted one, to load a checkpoint into. It is a standard normal."""
         rank = min(RANK, dim)
         return Tilted(
             PrincipalGaussian(torch.zeros(dim), torch.eye(dim, rank), torch.ones(rank), torch.tensor(1.0)), network

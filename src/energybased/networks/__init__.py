@@ -1,4 +1,4 @@
-"""Networks as plain `nn.Module`s, one family a file."""
+"""Networks as plain `nn.Module`s, one family per file."""
 
 from energybased.networks.batched_mlp import BatchedMLP
 from energybased.networks.bfloat16 import BFloat16

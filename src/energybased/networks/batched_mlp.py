@@ -1,4 +1,4 @@
-"""Several perceptrons of one shape, computed as one batched network."""
+"""Several multilayer perceptrons of one shape, computed as one batched network."""
 
 from __future__ import annotations
 
@@ -18,13 +18,19 @@ ALL = slice(None)
 class BatchedMLP(nn.Module):
     """`count` multilayer perceptrons of one shape, with GELU between their layers.
 
-    Each layer is one batched matrix product. Hidden layers are initialised as `nn.Linear`, the last one with zeros, so
-    that each perceptron begins as the constant 0.
+    Each layer is one batched matrix product. Hidden layers are initialised as by `nn.Linear`, and the last layer with
+    zeros, so that each perceptron begins as the constant 0.
 
     Args:
-        dim: entries of the flattened event.
+        dim: number of entries of the flattened event.
         hidden: width of each hidden layer.
-        count: how many perceptrons.
+        count: number of perceptrons.
+
+    Raises:
+        UserError: if count is not positive.
+
+    >>> BatchedMLP(4, (8,), count=3)(torch.zeros(5, 4)).shape
+    torch.Size([5, 3])
     """
 
     def __init__(self, dim: int, hidden: Sequence[int], count: int) -> None:
@@ -42,13 +48,13 @@ class BatchedMLP(nn.Module):
 
     @torch.no_grad()
     def follow(self, k: int) -> None:
-        """Copies the hidden layers of perceptron k - 1 to perceptron k, whose last layer stays as it is."""
+        """Copies the hidden layers of perceptron k - 1 to perceptron k. The last layer of k is not changed."""
         for layers in (self.weights, self.biases):
             for layer in list(layers)[:-1]:
                 layer[k] = layer[k - 1]
 
     def one(self, k: int) -> MLP:
-        """A copy of perceptron k alone, `(batch, *event)` to `(batch,)`."""
+        """A copy of perceptron k as a single network, from `(batch, *event)` to `(batch,)`."""
         widths = [weight.shape[1] for weight in self.weights]
         alone = MLP(widths[0], widths[1:], activation=nn.GELU)
         linear = [layer for layer in alone.layers if isinstance(layer, nn.Linear)]
@@ -59,7 +65,7 @@ class BatchedMLP(nn.Module):
         return alone
 
     def forward(self, x: Tensor, which: slice = ALL) -> Tensor:
-        """x `(batch, *event)` -> `(batch, count)`, or only the columns `which`."""
+        """x `(batch, *event)` -> `(batch, count)`, or only the columns of the perceptrons `which`."""
         flat = x.flatten(1)
         h = flat.expand(len(self.weights[0][which]), *flat.shape)
         for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):

@@ -5,14 +5,17 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-MIN_COSINE = 0.9  # between the gradients in both precisions
+MIN_COSINE = 0.9  # between the gradients in float32 and in bfloat16
 
 
 class BFloat16(nn.Module):
     """A module under autocast to bfloat16; weights, inputs and outputs stay in float32.
 
-    The relative error of a gradient is about 1e-2, and 1e-6 in float32. With bfloat16 matrix units it is several times
-    faster than float32, without them slower.
+    The relative error of a gradient is about 1e-2, against 1e-6 in float32. The module is several times faster than in
+    float32 on hardware with bfloat16 matrix units, and slower on other hardware.
+
+    Args:
+        module: maps x, or x and y, to a tensor.
 
     >>> BFloat16(nn.Linear(2, 1))(torch.zeros(3, 2)).dtype
     torch.float32
@@ -23,14 +26,15 @@ class BFloat16(nn.Module):
         self.module = module
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """What the module returns for x `(batch, *event)` and a condition y, in float32."""
         with torch.autocast(x.device.type, torch.bfloat16):
             values: Tensor = self.module(x) if y is None else self.module(x, y)
         return values.float()
 
     def fault(self, x: Tensor, y: Tensor | None = None) -> str | None:
-        """Why the gradient in bfloat16 at x `(batch, *event)` cannot be used; None if it can.
+        """The reason why the gradient in bfloat16 at x `(batch, *event)` cannot be used; None if it can.
 
-        It must be finite, and its cosine with the gradient in float32 above 0.9.
+        The gradient must be finite, and its cosine with the gradient in float32 must exceed 0.9.
         """
         try:
             half, single = _gradient(self, x, y), _gradient(self.module, x, y)

@@ -11,10 +11,10 @@ from energybased.errors import require
 
 
 class ConditionEncoder(nn.Module):
-    """y as one vector a row `(batch, width)`: classes one-hot, real vectors as (y - mean) / scale.
+    """Encodes y as one vector per row, `(batch, width)`: classes one-hot, real vectors as (y - mean) / scale.
 
     Args:
-        conditions: the kinds of y; none for an unconditional network.
+        conditions: the kinds of y; empty for an unconditional network.
     """
 
     def __init__(self, conditions: Conditions) -> None:
@@ -34,7 +34,7 @@ class ConditionEncoder(nn.Module):
         """y -> `(batch, width)`, in the dtype of `like`.
 
         Raises:
-            UserError: if y has more or fewer tensors than there are kinds, or real vectors of another width.
+            UserError: if y does not have one tensor per kind, or a tensor has the wrong dtype or width.
         """
         parts = tensors(y)
         told = ", ".join(map(str, self.conditions)) or "nothing"

@@ -11,7 +11,7 @@ SLOPE = 0.2
 
 
 def dense(widths: Sequence[int], last: int) -> list[nn.Module]:
-    """Linear layers from the first width to `last`, with LeakyReLU(0.2) between them."""
+    """Linear layers from `widths[0]` through the other widths to `last`, with LeakyReLU(0.2) between them."""
     layers: list[nn.Module] = []
     for a, b in pairwise(widths):
         layers += [nn.Linear(a, b), nn.LeakyReLU(SLOPE)]

@@ -1,4 +1,4 @@
-"""Encoders: from pictures `(batch, *event)` to a Gaussian over latent vectors for each."""
+"""Encoders: networks from examples `(batch, *event)` to a Gaussian over the latent vector of each."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ class Encoder(nn.Module):
         return mean, log_std
 
     def sample(self, x: Tensor, rng: Generator) -> Tensor:
-        """One sample z of q(z | x) for each example, `(batch, dim)`; differentiable."""
+        """One sample z of q(z | x) for each example x `(batch, *event)`, `(batch, dim)`; differentiable."""
         mean, log_std = self(x)
         return self.around(mean, log_std, rng)
 
     @staticmethod
     def around(mean: Tensor, log_std: Tensor, rng: Generator) -> Tensor:
-        """mean + exp(log_std) eps, `(batch, dim)`; differentiable."""
+        """mean + exp(log_std) eps with eps from N(0, I), all `(batch, dim)`; differentiable."""
         return mean + log_std.exp() * torch.randn(mean.shape, generator=rng, device=rng.device).to(mean)
 
 
 class PointEncoder(Encoder):
-    """A deterministic encoder, z = mean(x): the standard deviation is 0, and half of the trunk's outputs are unused."""
+    """A deterministic encoder, z = mean(x). The standard deviation is 0; half of the trunk's outputs are unused."""
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         mean, _ = super().forward(x)
@@ -56,17 +56,23 @@ class PointEncoder(Encoder):
 
 
 def dense_encoder(event: Sequence[int], hidden: Sequence[int], dim: int) -> Encoder:
-    """An encoder of linear layers of widths `hidden`, with LeakyReLU(0.2) between them."""
+    """An encoder of linear layers with LeakyReLU(0.2) between them.
+
+    Args:
+        event: shape of an example.
+        hidden: width of each hidden layer.
+        dim: number of entries of z.
+    """
     return Encoder(nn.Sequential(nn.Flatten(), *dense([math.prod(event), *hidden], 2 * dim)))
 
 
 def convolutional_encoder(event: Sequence[int], channels: Sequence[int], dim: int) -> Encoder:
-    """An encoder of one 3x3 convolution, then 4x4 ones of stride 2, with instance norms and LeakyReLU(0.2).
+    """An encoder of one 3x3 convolution and then 4x4 convolutions of stride 2, with instance norms and LeakyReLU(0.2).
 
     Args:
         event: `(channels, height, width)`.
-        channels: of each convolution.
-        dim: entries of z.
+        channels: number of output channels of each convolution.
+        dim: number of entries of z.
     """
     layers: list[nn.Module] = []
     for i, (a, b) in enumerate(pairwise([event[0], *channels])):

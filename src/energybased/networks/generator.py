@@ -1,4 +1,4 @@
-"""Generators: from a latent vector `(batch, dim)` to a picture `(batch, *event)` with pixels in [0, 1]."""
+"""Generators: networks from latent vectors `(batch, dim)` to examples `(batch, *event)`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,14 @@ from energybased.networks.dense import SLOPE, dense
 
 
 class Transposed(NamedTuple):
-    """A transposed convolution."""
+    """Settings of a transposed convolution.
+
+    Args:
+        channels: number of output channels.
+        kernel: side of the kernel.
+        stride: factor by which height and width grow.
+        padding: rows and columns that are cut off on each side of the output.
+    """
 
     channels: int
     kernel: int = 4
@@ -21,7 +28,7 @@ class Transposed(NamedTuple):
     padding: int = 1
 
 
-# The networks on which latent energy-based models are compared (Pang et al. 2020 and those after them).
+# The generators on which latent energy-based models are compared (Pang et al. 2020 and later papers).
 SVHN = (Transposed(512, 4, 1, 0), Transposed(256), Transposed(128), Transposed(3))
 CELEBA64 = (Transposed(1024, 4, 1, 0), Transposed(512), Transposed(256), Transposed(128), Transposed(3))
 CIFAR10 = (Transposed(1024, 8, 1, 0), Transposed(512), Transposed(256), Transposed(3, 3, 1, 1))
@@ -30,7 +37,7 @@ LAYOUTS = {"mnist": MNIST, "svhn": SVHN, "cifar10": CIFAR10, "celeba64": CELEBA6
 
 
 class Squash(nn.Module):
-    """tanh, brought from [-1, 1] to [0, 1]."""
+    """tanh, rescaled from [-1, 1] to [0, 1]."""
 
     def forward(self, x: Tensor) -> Tensor:
         return 0.5 + 0.5 * x.tanh()
@@ -40,14 +47,24 @@ def dense_generator(dim: int, hidden: Sequence[int], event: Sequence[int], bound
     """Linear layers with LeakyReLU(0.2) between them, from z `(batch, dim)` to `(batch, *event)`.
 
     Args:
-        bounded: squash the output into [0, 1], as pixels need it.
+        dim: number of entries of z.
+        hidden: width of each hidden layer.
+        event: shape of an example.
+        bounded: squash the output into [0, 1], for pixels.
     """
     end = [Squash()] if bounded else []
     return nn.Sequential(*dense([dim, *hidden], math.prod(event)), *end, nn.Unflatten(1, tuple(event)))
 
 
 def deconvolutional_generator(dim: int, layers: Sequence[Transposed]) -> nn.Sequential:
-    """Transposed convolutions, Xavier-normal, with LeakyReLU(0.2) between them; the last makes the picture."""
+    """Transposed convolutions from z `(batch, dim)` to pictures `(batch, channels, height, width)` in [0, 1].
+
+    The weights are initialised Xavier-normal (Glorot & Bengio 2010). LeakyReLU(0.2) stands between the layers.
+
+    Args:
+        dim: number of entries of z.
+        layers: the convolutions; the last one has the channels of the picture.
+    """
     made: list[nn.Module] = [nn.Unflatten(1, (dim, 1, 1))]
     for before, layer in pairwise([Transposed(dim), *layers]):
         convolution = nn.ConvTranspose2d(before.channels, layer.channels, layer.kernel, layer.stride, layer.padding)

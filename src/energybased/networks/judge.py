@@ -1,4 +1,4 @@
-"""A small classifier, in whose features pictures are compared where Inception does not fit."""
+"""A small classifier. Its features replace those of Inception in Fréchet distances of small pictures."""
 
 from __future__ import annotations
 
@@ -9,19 +9,22 @@ from torch import Tensor, nn
 
 from energybased.errors import require
 
-CHUNK = 1000  # pictures at a time
-FEATURES = 64  # in which distances are taken
+CHUNK = 1000  # pictures per forward pass
+FEATURES = 64  # width of the layer in which distances are computed
 
 
 class JudgeNetwork(nn.Module):
-    """3x3 convolutions, a layer of 64 features, and classes; reads pixels clipped to [0, 1].
+    """3x3 convolutions, a layer of 64 features, and a linear layer to class logits.
 
     Args:
         event: `(channels, height, width)`.
-        classes: how many.
-        convolutions: channels and stride of each.
-        norm: a batch norm after each convolution.
-        pool: strides are taken by a maximum over the convolution's outputs, not by the convolution.
+        classes: number of classes.
+        convolutions: output channels and stride of each convolution.
+        norm: put a batch norm after each convolution.
+        pool: reduce the size by max pooling after a convolution instead of by its stride.
+
+    Raises:
+        UserError: if the event is not a picture.
     """
 
     def __init__(
@@ -46,16 +49,16 @@ class JudgeNetwork(nn.Module):
         self.head = nn.Linear(FEATURES, classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits `(batch, classes)`."""
+        """Logits `(batch, classes)` of pictures `(batch, channels, height, width)`."""
         logits: Tensor = self.head(self.body(x))
         return logits
 
     @torch.no_grad()
     def features(self, x: Tensor) -> Tensor:
-        """`(n, 64)`, of pictures `(n, channels, height, width)`."""
+        """Features `(n, 64)` of pictures `(n, channels, height, width)`, clipped to [0, 1]."""
         return torch.cat([self.body(part.clamp(0, 1)) for part in x.split(CHUNK)])
 
     @torch.no_grad()
     def probabilities(self, x: Tensor) -> Tensor:
-        """`(n, classes)`, of pictures `(n, channels, height, width)`."""
+        """Probabilities `(n, classes)` of the classes of pictures `(n, channels, height, width)`, clipped to [0, 1]."""
         return torch.cat([self(part.clamp(0, 1)).softmax(1) for part in x.split(CHUNK)])

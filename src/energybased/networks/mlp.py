@@ -14,13 +14,13 @@ from energybased.networks.condition import ConditionEncoder
 
 
 class MLP(nn.Module):
-    """Linear layers with SiLU between them; the condition, if any, joins the input.
+    """Linear layers with SiLU between them; the condition, if any, is concatenated to the input.
 
     Args:
-        dim: entries of the flattened event.
+        dim: number of entries of the flattened event.
         hidden: width of each hidden layer.
-        condition: kinds of y, see `conditions`; a number is a number of classes, and 0 is no condition.
-        activation: between the layers.
+        condition: the kinds of y, see `conditions`. An int is a number of classes, and 0 means no condition.
+        activation: class of the activations between the layers.
 
     >>> MLP(4, (8,), condition=3)(torch.zeros(2, 4), torch.tensor([0, 2])).shape
     torch.Size([2])

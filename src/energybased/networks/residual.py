@@ -1,4 +1,4 @@
-"""The networks over images of Du & Mordatch 2019, as settings of one family."""
+"""The networks over images of Du & Mordatch 2019, as one family with settings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from energybased.errors import require
 from energybased.networks.spectral import normalised
 
-NEAR_ZERO = 1e-10  # standard deviation of the second convolution of a block, which so begins as its skip
+NEAR_ZERO = 1e-10  # initial scale of a block's second convolution, so that a block begins as its skip connection
 SLOPE = 0.2
 
 
@@ -22,8 +22,8 @@ class Stage:
     """One stage of the network.
 
     Args:
-        width: channels that come out of it.
-        halve: whether it halves the image.
+        width: number of output channels.
+        halve: halve height and width.
         plain: one 4x4 convolution instead of a residual block of two 3x3 ones.
     """
 
@@ -33,15 +33,15 @@ class Stage:
 
 
 def groups(*widths: int, blocks: int) -> tuple[Stage, ...]:
-    """So many residual blocks of each width, of which the first halves the image."""
+    """`blocks` residual blocks of each width. The first block of each width halves the image."""
     return tuple(Stage(width, halve=i == 0) for width in widths for i in range(blocks))
 
 
 class Conv(nn.Module):
-    """A convolution without bias: x + before(y), then the convolution, then times gain(y).
+    """A convolution with a bias before it and a gain after it: gain(y) * conv(x + before(y)).
 
-    Without classes there is one such bias and one such gain; with them, one of each a class, and the gain has a
-    part that all classes share.
+    Without classes, the bias and the gain are one vector each. With classes there is one of each per class, and the
+    gain has an additional part that all classes share.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class Conv(nn.Module):
 
 
 class Block(nn.Module):
-    """act(pool(skip(x) + conv2(act(dropout(conv1(x)))))), as the paper's code."""
+    """act(pool(skip(x) + conv2(act(dropout(conv1(x)))))), as in the code of Du & Mordatch 2019."""
 
     def __init__(self, channels: int, stage: Stage, classes: int, act: nn.Module, dropout: float) -> None:
         super().__init__()
@@ -99,7 +99,7 @@ class Block(nn.Module):
 
 
 class Strided(nn.Module):
-    """act(a 4x4 convolution), with bias before and gain after it as in a block."""
+    """act(conv(x)) for a 4x4 convolution with the bias and the gain of a block."""
 
     def __init__(self, channels: int, stage: Stage, classes: int, act: nn.Module) -> None:
         super().__init__()
@@ -113,19 +113,22 @@ class Strided(nn.Module):
 
 
 class Residual(nn.Module):
-    """A 3x3 convolution, stages, and a head with one output.
+    """A 3x3 convolution, stages, and a head with one output (Du & Mordatch 2019).
 
-    No convolution has a bias after it. All layers but the last are spectrally normalised. The head sums over space,
-    or flattens into a dense layer of `dense` units first.
+    Biases are added before convolutions, not after them. All layers but the last are spectrally normalised. The head
+    sums over space, or flattens into a dense layer of `dense` units.
 
     Args:
         event: `(channels, height, width)` of the images.
         stem: channels of the first convolution.
-        stages: what follows it.
+        stages: the stages after it.
         classes: number of classes, 0 for an unconditional network.
         activation: "leaky" (slope 0.2) or "swish".
         dropout: inside every residual block, in train mode.
         dense: units of the layer before the last; 0 sums over space instead.
+
+    Raises:
+        UserError: if the event is not a picture, or too small for the stages.
     """
 
     def __init__(
@@ -153,7 +156,7 @@ class Residual(nn.Module):
                 else Block(channels, stage, classes, self.activation, dropout)
             )
             channels = stage.width
-            if stage.halve:  # a strided convolution rounds up, a pool down
+            if stage.halve:  # a strided convolution rounds sides up, pooling down
                 side = tuple((s + 1) // 2 if stage.plain else s // 2 for s in side)  # type: ignore[assignment]
         require(min(side) >= 1, f"{tuple(event)} is too small for the stages")
         self.dense = nn.Linear(channels * side[0] * side[1], dense) if dense else None
@@ -164,7 +167,11 @@ class Residual(nn.Module):
         nn.init.zeros_(self.last.bias)
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        """x `(batch, *event)`, y `(batch,)` of class numbers -> `(batch,)`."""
+        """x `(batch, *event)` and class numbers y `(batch,)` -> `(batch,)`.
+
+        Raises:
+            UserError: if y is missing, or given to an unconditional network.
+        """
         require(self.classes > 0 or y is None, "the network is unconditional, but a condition was given")
         require(self.classes == 0 or y is not None, f"the network is conditional on {self.classes} classes: give y")
         x = self.activation(self.stem(x, None))

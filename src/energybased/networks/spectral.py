@@ -1,4 +1,4 @@
-"""Spectral normalisation of a weight, as Du & Mordatch 2019."""
+"""Spectral normalisation of weights (Miyato et al. 2018), in the variant of Du & Mordatch 2019."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ EPSILON = 1e-6
 class SpectralNorm(nn.Module):
     """W / sigma, where sigma is the largest singular value of W as a matrix `(out, in x kernel)`.
 
-    Sigma is estimated from a vector u that only `power_iteration` changes. It is called once an update, so that all
-    chains and energies of one update use the same weight. Sigma is computed in float32, also under autocast.
+    Sigma is estimated from a vector u that only `power_iteration` changes. Training calls `power_iteration` once per
+    update, so that all chains and energies of one update use the same weight. Sigma is computed in float32, also under
+    autocast.
 
     Args:
-        out: rows of the matrix.
-        capped: divide only if sigma exceeds 1, for weights that are near zero at first:
-            W min(sigma + 1e-6, 1) / (sigma + 1e-6).
+        out: number of rows of the matrix.
+        capped: divide only if sigma exceeds 1, W min(sigma + 1e-6, 1) / (sigma + 1e-6). This is for weights that begin
+            near zero.
     """
 
     u: Tensor
@@ -30,7 +31,7 @@ class SpectralNorm(nn.Module):
         self.register_buffer("u", F.normalize(torch.randn(out), dim=0))
 
     def forward(self, weight: Tensor) -> Tensor:
-        device = "cpu" if weight.is_meta else weight.device.type  # autocast knows no meta tensors
+        device = "cpu" if weight.is_meta else weight.device.type  # autocast does not support meta tensors
         with torch.autocast(device, torch.bfloat16, enabled=False):
             matrix = weight.flatten(1)
             with torch.no_grad():
@@ -42,20 +43,20 @@ class SpectralNorm(nn.Module):
 
     @torch.no_grad()
     def iterate(self, weight: Tensor) -> None:
-        """One power iteration."""
+        """One power iteration for the weight: u <- W W^T u, normalised."""
         matrix = weight.flatten(1)
         self.u.copy_(F.normalize(matrix @ F.normalize(matrix.T @ self.u, dim=0), dim=0))
 
 
 def normalised(layer: nn.Module, capped: bool = False) -> nn.Module:
-    """The layer with its weight spectrally normalised."""
+    """Normalises the weight of a layer spectrally, in place, and returns the layer."""
     weight = layer.weight
     assert isinstance(weight, Tensor)
     return parametrize.register_parametrization(layer, "weight", SpectralNorm(len(weight), capped))
 
 
 def power_iteration(module: nn.Module) -> None:
-    """One power iteration for every spectral norm in the module."""
+    """Runs one power iteration for every spectrally normalised weight in the module."""
     for held in module.modules():
         if isinstance(held, parametrize.ParametrizationList) and isinstance(held[0], SpectralNorm):
             original = held.original
