@@ -1,11 +1,12 @@
 """Kernels, chains and the replay buffer.
 
-Devices and number types: random numbers are drawn on the device of their generator, on the processor if none is given.
-Fresh starts are made there and then moved to the device of the energy. Replay buffers and the state of objectives live
-on the processor. What a function returns is on the device and in the number type of its input. Chains run in float32
-or float64; a network may compute in bfloat16 inside (`networks.BFloat16`).
+Devices and dtypes: random numbers are drawn on the device of their generator, or on the CPU without a generator. Fresh
+starts of chains are drawn there and then moved to the device of the energy. Replay buffers and the state of objectives
+are on the CPU. Results are on the device and in the dtype of the input. Chains run in float32 or float64; a network may
+compute in bfloat16 inside (`networks.BFloat16`).
 
-A new kernel is a file, an example in `KERNELS`, which the contract tests run over, and a name in `AnyKernel`.
+To add a kernel, write its file, add an example to `KERNELS`, which the contract tests run over, and add its class to
+`AnyKernel`.
 """
 
 from typing import Union

@@ -1,4 +1,4 @@
-"""Step-size adaptation: a function over kernels, not a kernel."""
+"""Step-size adaptation, as a function of a kernel."""
 
 from __future__ import annotations
 
@@ -16,17 +16,19 @@ from energybased.sampling.streams import Streams
 
 
 class Accepting(Kernel, Protocol):
-    """A kernel that accepts or rejects proposals, with the acceptance rate that is asymptotically optimal."""
+    """A kernel that accepts or rejects proposals; `optimal_acceptance` is the rate that is optimal in the limit."""
 
     optimal_acceptance: ClassVar[float]
 
     @property
-    def step_size(self) -> float: ...
+    def step_size(self) -> float:
+        """The step size, in units of x."""
+        ...
 
 
 Adaptable = TypeVar("Adaptable", bound=Accepting)
 
-WINDOW = 5  # transitions between two changes of the step
+WINDOW = 5  # transitions between two changes of the step size
 
 
 def adapt(
@@ -37,21 +39,21 @@ def adapt(
     steps: int = 200,
     generator: Generator | None = None,
 ) -> tuple[Adaptable, Tensor]:
-    """Tunes `step_size` until proposals are accepted at the rate `target`, by stochastic approximation.
+    """Tunes `step_size` by stochastic approximation, so that proposals are accepted at the rate `target`.
 
     After every 5 transitions, log step <- log step + (acceptance - target) * 4 / (i + 1)^0.6 (Robbins & Monro 1951).
-    The result is the exponential of the mean of the later half of all log steps (Polyak & Juditsky 1992).
+    The result is the exponential of the mean over the second half of all log steps (Polyak & Juditsky 1992).
 
     Args:
-        kernel: one that accepts or rejects, MALA or HMC, with the step to begin with.
+        kernel: MALA or HMC, with the initial step size.
         energy: see `sample`.
         start: `(batch, *event)`; the acceptance is the mean over these chains.
-        target: in (0, 1); that of the kernel if not given: 0.574 for MALA, 0.651 for HMC.
+        target: in (0, 1); if not given, the optimal rate of the kernel: 0.574 for MALA, 0.651 for HMC.
         steps: transitions of each chain, at least 10.
         generator: see `sample`.
 
     Raises:
-        UserError: for a kernel without acceptance, settings out of range, or an energy that is not finite.
+        UserError: for a kernel that never rejects, settings out of range, or an energy that is not finite.
 
     Returns:
         The kernel with its new step size, and the last states of the chains, `(batch, *event)`.
@@ -69,7 +71,7 @@ def adapt(
         for i in range(steps // WINDOW):
             samples = advance(energy, x, kernel, WINDOW, streams)
             x, rate = samples.x, float(samples.info.acceptance.mean())
-            require(math.isfinite(rate), "the energy is not finite where the chains are")
+            require(math.isfinite(rate), "the energy is not finite at the states of the chains")
             log_step += 4.0 * (rate - target) / (i + 1) ** 0.6
             kernel = with_step(kernel, log_step)
             kept.append(log_step)
@@ -78,5 +80,5 @@ def adapt(
 
 
 def with_step(kernel: Any, log_step: float) -> Any:
-    """The kernel, a frozen dataclass, with another step size."""
+    """The kernel, a frozen dataclass, with the step size exp(log_step)."""
     return replace(kernel, step_size=math.exp(log_step))

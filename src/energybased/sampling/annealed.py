@@ -1,4 +1,4 @@
-"""Annealed importance sampling: weighted samples of one density from those of another, and the ratio of their Z."""
+"""Annealed importance sampling (Neal 2001): from samples of one density, weighted samples of another and Z's ratio."""
 
 from __future__ import annotations
 
@@ -15,32 +15,46 @@ from energybased.sampling.adaptation import Accepting, with_step
 from energybased.sampling.chain import advance, evaluating
 from energybased.sampling.streams import Streams
 
-ADAPTATION_RATE = 0.5  # how far log step_size moves for an acceptance that is wrong by one
-BISECTIONS = 30  # of the interval in which the next level is searched
-MAX_LEVELS = 1000  # levels of one energy
+ADAPTATION_RATE = 0.5  # change of log step_size per unit of error in the acceptance rate
+BISECTIONS = 30  # steps of the bisection that finds the next level
+MAX_LEVELS = 1000  # per added energy
 
 
 class Estimate(NamedTuple):
-    """A logarithm of a normalising constant, or of the ratio of two."""
+    """An estimate of log Z, or of the logarithm of a ratio of two Z.
 
-    value: float  # nats
-    error: float  # standard error; too small where the weights' tail was not seen
-    ess: float  # effective sample size of the weights, 1 ... n
+    Args:
+        value: the estimate, in nats.
+        error: its standard error in nats, too small if no chain has reached the states of largest weight.
+        ess: effective sample size of the weights of n chains, 1 ... n.
+    """
+
+    value: float
+    error: float
+    ess: float
 
 
 class Annealed(NamedTuple):
-    """Weighted samples of the last density of a path."""
+    """Weighted samples of the last density of a path.
 
-    x: Tensor  # the last states, (batch, *event)
-    log_weights: Tensor  # logarithms of their importance weights, (batch,), in float64
-    kernel: Accepting  # with the last step size
-    resampled: bool = False  # whether chains were resampled on the way, after which weights give no error
+    Args:
+        x: the last states, `(batch, *event)`.
+        log_weights: logarithms of their importance weights, `(batch,)`, in float64.
+        kernel: the kernel with its last step size.
+        resampled: whether chains were resampled on the path. The weights then give no standard error.
+    """
+
+    x: Tensor
+    log_weights: Tensor
+    kernel: Accepting
+    resampled: bool = False
 
     def estimate(self) -> Estimate:
-        """log Z_last - log Z_first = log mean_i w_i; its expectation is a lower bound if the chains began exactly.
+        """Estimates log Z_last - log Z_first by log mean_i w_i.
 
-        The error is by the delta method. It and the effective sample size are NaN if chains were resampled on the way;
-        then the spread of several runs estimates the error.
+        If the chains start at exact samples, the expectation of the estimate is a lower bound. The standard error is
+        that of the delta method. Error and effective sample size are NaN if chains were resampled on the path; estimate
+        the error then by the spread over several runs.
         """
         largest = self.log_weights.max()
         weights = (self.log_weights - largest).exp()
@@ -50,12 +64,12 @@ class Annealed(NamedTuple):
         return Estimate(float(largest + mean.log()), error, ess)
 
     def ess(self) -> float:
-        """(sum w)^2 / sum w^2, the effective sample size of the weights since the last resampling, 1 ... n."""
+        """The effective sample size of the weights since the last resampling, (sum w)^2 / sum w^2, in 1 ... n."""
         weights = (self.log_weights - self.log_weights.max()).exp()
         return float(weights.sum().square() / weights.square().sum())
 
     def resample(self, generator: Generator | None = None) -> Tensor:
-        """As many states `(batch, *event)`, each repeated in proportion to its weight (systematic resampling)."""
+        """The states `(batch, *event)`, resampled in proportion to their weights by systematic resampling."""
         n, place = len(self.x), torch.device("cpu") if generator is None else generator.device
         offset = torch.rand((), generator=generator, dtype=torch.float64, device=place).to(self.x.device)
         places = (torch.arange(n, dtype=torch.float64, device=self.x.device) + offset) / n
@@ -77,23 +91,24 @@ def anneal(
     """Annealed importance sampling from the energy `first` to first + added_1 + added_2 + ... (Neal 2001).
 
     The energies are added one after the other, each in `levels` equal parts. At each level the weights are multiplied
-    by exp(E_before(x) - E_now(x)), then the kernel moves the chains. Its step size follows their acceptance, so the
-    bounds hold only approximately. From an energy b back to a, use `anneal(b, [a - b], ...)`: with exact samples of b,
-    minus its estimate is an upper bound of log Z_b - log Z_a.
+    by exp(E_before(x) - E_now(x)), and then the kernel moves the chains. The step size is adapted to their acceptance,
+    so the bounds of `Annealed.estimate` hold only approximately. For the reverse path, from an energy b back to a, use
+    `anneal(b, [a - b], ...)`. If it starts at exact samples of b, the negative of its estimate is, in expectation, an
+    upper bound of log Z_b - log Z_a.
 
     Args:
         first: an energy, or a module or function that returns `(batch,)`.
         added: the energies to add, of the same kinds.
         start: `(batch, *event)`, samples of exp(-first).
-        kernel: one that accepts or rejects, MALA or HMC.
-        levels: of each energy that is added, unless `target_ess` is given.
+        kernel: MALA or HMC.
+        levels: number of levels per added energy, unless `target_ess` is given.
         steps: transitions at each level.
-        target_ess: choose the levels adaptively instead: each step lets the effective sample size fall to this
-            fraction (Zhou, Johansen & Aston 2016), and the chains are resampled when it is below one half (Del Moral,
-            Doucet & Jasra 2006).
+        target_ess: if given, levels are chosen adaptively. Each level reduces the effective sample size to this
+            fraction (Zhou, Johansen & Aston 2016), and the chains are resampled when it is below half their number (Del
+            Moral, Doucet & Jasra 2006).
 
     Raises:
-        UserError: for settings out of range, an energy that is not finite, or more than 1,000 levels of one energy.
+        UserError: for settings out of range, an energy that is not finite, or more than 1,000 levels for one energy.
     """
     require(levels >= 1 and steps >= 1, f"levels and steps must be at least 1, got {levels} and {steps}")
     require(target_ess is None or 0 < target_ess < 1, f"target_ess must be between 0 and 1, got {target_ess}")
@@ -107,9 +122,9 @@ def anneal(
                 log_ratio, level = -energy(x).double(), level + 1
                 require(
                     target_ess is None or level <= MAX_LEVELS,
-                    f"an energy is too far from the last: more than {MAX_LEVELS} levels",
+                    f"an added energy needs more than {MAX_LEVELS} levels",
                 )
-                require(bool(log_ratio.isfinite().all()), "an energy is not finite where the chains are")
+                require(bool(log_ratio.isfinite().all()), "an energy is not finite at the states of the chains")
                 next_beta = (
                     level / levels if target_ess is None else largest_step(log_ratio, log_weights, target_ess, beta)
                 )
@@ -120,16 +135,23 @@ def anneal(
                     x, log_weights = now.resample(generator), torch.full_like(log_weights, mean)
                 moved = advance(path + beta * energy, x, with_step(kernel, log_step), steps, streams)
                 x, rate = moved.x, float(moved.info.acceptance.mean())
-                require(math.isfinite(rate), "an energy is not finite where the chains are")
+                require(math.isfinite(rate), "an energy is not finite at the states of the chains")
                 log_step += ADAPTATION_RATE * (rate - kernel.optimal_acceptance)
         path = path + energy
     return Annealed(x, log_weights, with_step(kernel, log_step), resampled)
 
 
 def largest_step(log_ratio: Tensor, log_weights: Tensor, target_ess: float, beta: float) -> float:
-    """The largest level up to 1 at which the effective sample size falls from that at `beta` to `target_ess` of it.
+    """The next level, in beta ... 1, at which the effective sample size is `target_ess` times its value at `beta`.
 
-    Weights grow by exp(log_ratio) times the difference of the levels.
+    It is 1 if the effective sample size stays larger. From level a to level b, weights are multiplied by
+    exp((b - a) log_ratio).
+
+    Args:
+        log_ratio: minus the added energy at the states of the chains, `(batch,)`.
+        log_weights: logarithms of the weights at `beta`, `(batch,)`.
+        target_ess: in (0, 1).
+        beta: the present level.
     """
     log_weights = log_weights.log_softmax(0)
 

@@ -1,4 +1,4 @@
-"""A chain: a kernel run for many steps. The only loop over kernel steps in the library."""
+"""Chains: a kernel run for many steps. This is the only loop over kernel steps in the library."""
 
 from __future__ import annotations
 
@@ -18,26 +18,33 @@ from energybased.sampling.engine import Engine, runner
 from energybased.sampling.kernel import Kernel, State
 from energybased.sampling.streams import Streams
 
-BLOCK = 100  # steps at a time at the most, between two moves of the progress bar
+BLOCK = 100  # most steps between two updates of the progress bar
 OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory")
-# Modules that a forward pass in train mode changes.
+# Modules whose buffers a forward pass in train mode changes.
 MOVING = (parametrize.ParametrizationList, nn.modules.batchnorm._BatchNorm)
 
 
 class Samples(NamedTuple):
-    """What `sample` returns."""
+    """What `sample` returns.
 
-    x: Tensor  # the last state of every chain, (batch, *event)
-    trace: Tensor | None  # (steps // keep_every, batch, *event), if asked for
+    Args:
+        x: the last state of every chain, `(batch, *event)`.
+        trace: every `keep_every`-th state, `(steps // keep_every, batch, *event)`; None without `keep_every`.
+        info: acceptance, movement and convergence of the chains.
+        momentum: the last momentum of every chain, `(batch, *event)`; None if the kernel has no momentum.
+    """
+
+    x: Tensor
+    trace: Tensor | None
     info: ChainInfo
-    momentum: Tensor | None = None  # at the end, (batch, *event), if the kernel has one
+    momentum: Tensor | None = None
 
 
 @contextmanager
 def frozen(module: nn.Module) -> Iterator[None]:
-    """Inside, no parameter takes a gradient and nothing that a forward pass would update is updated.
+    """A context in which parameters take no gradients and forward passes update no buffers.
 
-    Parametrised weights (spectral norm) are in eval mode, so that no power iteration runs; batch norms as well.
+    Parametrised weights (such as spectral norms) and batch norms are in eval mode. Other modules keep their mode.
     """
     wanted = [p for p in module.parameters() if p.requires_grad]
     moving = [m for m in module.modules() if isinstance(m, MOVING) and m.training]
@@ -56,7 +63,7 @@ def frozen(module: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def evaluating(module: nn.Module) -> Iterator[None]:
-    """Inside, every submodule is in eval mode; afterwards each is in the mode it was in."""
+    """A context in which every submodule is in eval mode. Afterwards, each has its earlier mode again."""
     training = [m for m in module.modules() if m.training]
     module.eval()
     try:
@@ -77,12 +84,13 @@ def advance(
     momentum: Tensor | None = None,
     engine: Engine = "eager",
 ) -> Samples:
-    """`sample` without its checks, with the energy in the mode that it is in: for chains inside a training step.
+    """As `sample`, but without its checks and without setting eval mode, for chains within a training step.
+
+    The arguments are those of `sample`, and:
 
     Args:
-        momentum: `(batch, *event)`, of a kernel that has one, as `Samples` of an earlier call reports it. With it, the
-            chains go on as if they had never stopped.
-        engine: see `sample`.
+        momentum: `(batch, *event)`, the momentum in the `Samples` of an earlier call, for kernels that have one. With
+            it, the chains continue as if they had not been interrupted. Drawn anew if not given.
     """
     trace = None
     if keep_every is not None:
@@ -120,26 +128,26 @@ def sample(
 ) -> Samples:
     """Runs one chain from each row of `start` for `steps` transitions of `kernel`.
 
-    Modules are in eval mode meanwhile. Memory does not grow with `steps` unless a trace is asked for. A chain's random
-    numbers depend on the generator and on the chain's row only, not on how many chains run beside it. To run a part of
-    a batch with the numbers that it has in the whole, pass `Streams.of(generator, start).select(rows)`.
+    Modules are in eval mode while the chains run. Memory does not grow with `steps`, unless a trace is kept. Chains
+    that do not fit into memory run in halves, with a warning.
+
+    The random numbers of a chain depend on the generator and on the chain's row, and not on the number of chains. To
+    reproduce some chains of a batch alone, pass `Streams.of(generator, start).select(rows)`.
 
     Args:
-        energy: over x of shape `(batch, *event)`: an energy, or any module or function that returns `(batch,)`.
-        start: `(batch, *event)`, where the chains begin, in float32 or float64.
-        kernel: `Langevin`, `MALA`, `HMC`, or anything with their `init` and `step`.
+        energy: an energy, or any module or function, that maps x `(batch, *event)` to `(batch,)`.
+        start: `(batch, *event)`, the first states of the chains, in float32 or float64.
+        kernel: `Langevin`, `Underdamped`, `MALA`, `HMC`, or any object with their `init` and `step`.
         steps: transitions of each chain.
-        generator: draws the seed of the chains, or their `Streams`. Without one, the seed is drawn from torch's global
-            generator; with one, the global generator is left alone.
-        keep_every: keep every so-many-th state in the trace.
+        generator: the generator that draws the seed of the chains, or the `Streams` of the chains. Without it, the seed
+            is drawn from torch's global generator. With it, the global generator is not used.
+        keep_every: the trace keeps one state in every `keep_every`; there is no trace if not given.
         progress: show a progress bar.
-        engine: "eager", or "compiled". Compiling takes seconds, and gives the same chains up to rounding, on small
-            networks several times faster. What cannot be compiled runs eager, with a warning.
-
-    Chains that do not fit into memory run in halves, with a warning.
+        engine: "eager" or "compiled". Compiling takes seconds. Compiled chains are the same up to rounding, and several
+            times faster for small networks. An energy or kernel that cannot be compiled runs eagerly, with a warning.
 
     Returns:
-        The last states and the trace, on the device and in the number type of `start`, and a report on the chains.
+        The last states and the trace, on the device and in the dtype of `start`, and diagnostics of the chains.
 
     Raises:
         UserError: if `start` is not a batch of finite numbers in float32 or float64, or if a chain ends in a number
@@ -152,12 +160,12 @@ def sample(
     """
     energy, start = as_energy(energy), as_tensor(start)
     known = not isinstance(kernel, type) and hasattr(kernel, "init") and hasattr(kernel, "step")
-    require(known, f"a kernel has `init` and `step`, as Langevin(0.01, 0.1) has, got {kernel!r}")
+    require(known, f"a kernel has `init` and `step`, such as Langevin(0.01, 0.1), got {kernel!r}")
     require(start.ndim >= 2 and len(start) > 0, f"start must have shape (batch, *event), got {tuple(start.shape)}")
     require(start.is_floating_point(), f"start must be of a floating-point type, got {start.dtype}")
     require(
         start.dtype in (torch.float32, torch.float64),
-        f"chains in {start.dtype} round small steps away: start in float32, with the network in BFloat16(network)",
+        f"small steps vanish in {start.dtype}: start in float32, and wrap the network as BFloat16(network)",
     )
     require(bool(start.isfinite().all()), "start has entries that are not finite")
     require(steps >= 0, f"steps must not be negative, got {steps}")
@@ -177,7 +185,7 @@ def sample(
 def _fitting(
     run: Callable[[Energy, Tensor, Streams], Samples], energy: Energy, start: Tensor, streams: Streams
 ) -> Samples:
-    """All chains at once or, if memory is too small, one half after the other; the chains are the same."""
+    """Runs all chains at once or, if they do not fit into memory, half by half. The chains are the same."""
     drawn, samples = streams.select(slice(None)), None  # a copy, so that a failed run leaves the streams as they were
     try:
         samples = run(energy, start, drawn)
@@ -201,14 +209,17 @@ def _joined(a: Samples, b: Samples) -> Samples:
 
 
 def _cached(module: nn.Module) -> AbstractContextManager[None]:
-    """Parametrised weights computed once; torch tells modules apart by their class, which a deep copy shares."""
+    """A context in which parametrised weights are computed once.
+
+    torch caches them by the class of the module. Deep copies share their class, and nothing is cached then.
+    """
     classes = [type(m) for m in module.modules() if parametrize.is_parametrized(m)]
     return parametrize.cached() if len(set(classes)) == len(classes) else nullcontext()
 
 
 @contextmanager
 def _progress(steps: int, wanted: bool) -> Iterator[Callable[[int], None]]:
-    """What is told of every so many steps."""
+    """A function that is called with numbers of finished steps, and moves a progress bar if one is wanted."""
     if not wanted:
         yield lambda done: None
         return

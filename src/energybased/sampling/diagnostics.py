@@ -1,6 +1,6 @@
-"""Whether chains have converged: R-hat and effective sample sizes by ranks (Vehtari et al. 2021).
+"""Convergence of chains: rank-normalised R-hat and effective sample sizes (Vehtari et al. 2021).
 
-Both are computed from a fixed number of states of each chain, whatever the chain's length, and only if they are read.
+Both are computed on first access, from a number of recorded states that does not grow with the length of the chain.
 """
 
 from __future__ import annotations
@@ -16,52 +16,60 @@ from torch import Tensor
 
 from energybased.sampling.kernel import Info, norms
 
-ENOUGH = 20  # fewer steps than this say nothing about convergence
-RECORDED = 200  # states of a chain that are recorded at the most, evenly spaced
-ENTRIES = 64  # of larger events, the energy alone is recorded
-NUMBERS = 2**24  # recorded over all chains and entries, about: of more than 1,000 chains fewer states are recorded
+ENOUGH = 20  # fewest steps for which convergence is assessed
+RECORDED = 200  # most states that are recorded per chain, evenly spaced
+ENTRIES = 64  # for events with more entries, only the energy is recorded
+NUMBERS = 2**24  # about the most numbers recorded in total; with many chains, fewer states per chain are recorded
 
 
 @dataclass(frozen=True, eq=False)
 class ChainInfo:
-    """What a run of chains reports.
+    """Diagnostics of a run of chains.
 
-    R-hat and effective sample sizes are computed in float64 when they are read first, from up to 200 evenly spaced
-    states of each chain (fewer, if these are more than 2^24 numbers). They are NaN after fewer than 20 steps, for
-    events of more than 64 entries, of which the energy alone is recorded, and for an entry that never changes.
+    R-hat and effective sample sizes are computed in float64 on first access, from up to 200 evenly spaced states of
+    each chain (fewer, if these are more than 2^24 numbers). They are NaN after fewer than 20 steps, and for an entry
+    that never changes. For events of more than 64 entries only the energy is recorded, and those of entries are NaN.
+
+    Args:
+        acceptance: mean acceptance probability of each chain, `(batch,)`.
+        movement: mean Euclidean length of the steps of each chain, `(batch,)`, in units of x.
+        gradient: mean Euclidean norm of the energy's gradient along each chain, `(batch,)`.
+        event: shape of one state.
+        states: recorded states, `(recorded, batch, entries)`.
+        energies: recorded energies, `(recorded, batch)`.
     """
 
-    acceptance: Tensor  # mean acceptance probability of each chain, (batch,)
-    movement: Tensor  # mean Euclidean length of each chain's steps, (batch,), in units of x
-    gradient: Tensor  # mean Euclidean norm of the energy's gradient along each chain, (batch,)
+    acceptance: Tensor
+    movement: Tensor
+    gradient: Tensor
     event: tuple[int, ...]
-    states: Tensor | None = None  # recorded, (recorded, batch, entries)
-    energies: Tensor | None = None  # recorded, (recorded, batch)
+    states: Tensor | None = None
+    energies: Tensor | None = None
 
     @cached_property
     def r_hat(self) -> Tensor:
         """Rank-normalised split R-hat of every entry, `(*event,)`: near 1 if the chains agree.
 
-        Vehtari et al. 2021 ask for less than 1.01, of at least 100 effective draws a chain.
+        Vehtari et al. 2021 recommend R-hat < 1.01 and an effective sample size of at least 100 per chain.
         """
         return self._of_entries(r_hat)
 
     @cached_property
     def ess_bulk(self) -> Tensor:
-        """Effective sample size of every entry's location, `(*event,)`, over all chains.
+        """Effective sample size for the location of every entry, `(*event,)`, over all chains.
 
-        It is at most N log10 N, for N recorded states over all chains.
+        It is at most N log10 N for N recorded states in all chains.
         """
         return self._of_entries(ess_bulk)
 
     @cached_property
     def ess_tail(self) -> Tensor:
-        """Effective sample size of every entry's 5 % and 95 % quantiles, the smaller of both, `(*event,)`."""
+        """Effective sample size for the 5 % and 95 % quantiles of every entry, the smaller of both, `(*event,)`."""
         return self._of_entries(ess_tail)
 
     @property
     def ess(self) -> Tensor:
-        """`ess_bulk`."""
+        """The same as `ess_bulk`, `(*event,)`."""
         return self.ess_bulk
 
     @cached_property
@@ -71,23 +79,23 @@ class ChainInfo:
 
     @cached_property
     def energy_ess(self) -> Tensor:
-        """Effective sample size of the energy's location, 0-d."""
+        """Effective sample size for the location of the energy, 0-d."""
         return self._of_energy(ess_bulk)
 
     @cached_property
     def energy_ess_tail(self) -> Tensor:
-        """Effective sample size of the energy's 5 % and 95 % quantiles, the smaller of both, 0-d."""
+        """Effective sample size for the 5 % and 95 % quantiles of the energy, the smaller of both, 0-d."""
         return self._of_energy(ess_tail)
 
     @staticmethod
     def join(a: ChainInfo, b: ChainInfo) -> ChainInfo:
-        """The report on the chains of both, which ran for as many steps."""
+        """The diagnostics of the chains of a and b together. Both must have run for the same number of steps."""
         pairs = {f.name: (getattr(a, f.name), getattr(b, f.name)) for f in fields(a)}
         tensors = {name: pair for name, pair in pairs.items() if isinstance(pair[0], Tensor)}
         return a._replace(**{name: torch.cat(pair, min(1, pair[0].ndim - 1)) for name, pair in tensors.items()})
 
     def _replace(self, **changes: Any) -> ChainInfo:
-        """A copy with other values, as a named tuple has."""
+        """A copy with some fields changed, as `_replace` of a named tuple."""
         return replace(self, **changes)
 
     def _of_entries(self, diagnostic: Callable[[Tensor], Tensor]) -> Tensor:
@@ -100,7 +108,7 @@ class ChainInfo:
 
 
 class Tally(NamedTuple):
-    """Sums along chains, `(batch,)` and in float64, with the last energy; each step computes them anew."""
+    """Sums along chains and their last energies, `(batch,)` in float64."""
 
     acceptance: Tensor
     gradient: Tensor
@@ -120,15 +128,15 @@ class Diagnostics:
     """Records evenly spaced states of running chains, in memory that does not grow with their length.
 
     Args:
-        x: `(batch, *event)`, where the chains begin.
-        steps: transitions that they will take.
+        x: the first states, `(batch, *event)`.
+        steps: number of transitions that will follow.
     """
 
     def __init__(self, x: Tensor, steps: int) -> None:
         most = min(RECORDED, max(ENOUGH, NUMBERS // max(1, len(x) * min(x[0].numel(), ENTRIES))))
         self.every = max(1, -(-steps // most))
         count = steps // self.every if steps >= ENOUGH else 0
-        self.first = steps - count * self.every  # the last step is recorded, and these first ones are not
+        self.first = steps - count * self.every  # steps before the first interval, so that the last step is recorded
         self.steps, self.shape = 0, x.shape
         zeros = torch.zeros(len(x), dtype=torch.float64, device=x.device)
         self.tally = Tally(zeros, zeros, zeros, torch.full_like(zeros, torch.nan))
@@ -137,7 +145,7 @@ class Diagnostics:
         self.states = x.new_empty((count, len(x), x[0].numel())) if small else None
 
     def record(self, x: Tensor, energy: Tensor) -> None:
-        """Takes the state of the chains after one more step; nothing is synchronised."""
+        """Records states `(batch, *event)` and energies `(batch,)` after one more step; it does not synchronise."""
         self.steps += 1
         place, between = divmod(self.steps - self.first, self.every)
         if self.energies is None or between or place < 1:
@@ -152,12 +160,12 @@ class Diagnostics:
         return ChainInfo(*means, tuple(self.shape[1:]), self.states, self.energies)
 
 
-# The functions below are of one quantity, recorded along chains: (recorded, batch) -> 0-d in float64. They are NaN for
-# numbers that are not finite, and for a constant.
+# The functions below map one quantity, recorded along chains, (recorded, batch), to 0-d in float64. They return NaN if
+# a number is not finite, and for a constant.
 
 
 def r_hat(draws: Tensor) -> Tensor:
-    """Rank-normalised split R-hat, the larger of that of the draws and that of their distances from the median."""
+    """Rank-normalised split R-hat: the larger of R-hat of the draws and of their distances from the median."""
     halves = _halves(draws)
     ordered = halves.flatten().sort().values
     median = (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2
@@ -170,9 +178,9 @@ def ess_bulk(draws: Tensor) -> Tensor:
 
 
 def ess_tail(draws: Tensor) -> Tensor:
-    """Effective sample size of the 5 % and the 95 % quantile, the smaller of both.
+    """Effective sample size for the 5 % and the 95 % quantile, the smaller of both.
 
-    A quantile that no draw exceeds is left out.
+    A quantile that no draw exceeds is ignored.
     """
     ordered, halves = draws.double().flatten().sort().values, _halves(draws)
     quantiles = [ordered[int(share * (len(ordered) - 1))] for share in (0.05, 0.95)]
@@ -185,7 +193,7 @@ def _defined(draws: Tensor, value: Tensor) -> Tensor:
 
 
 def _halves(draws: Tensor) -> Tensor:
-    """Each chain as two, `(recorded // 2, 2 batch)`; of an odd number, the state in the middle is left out."""
+    """Splits each chain into two, `(recorded // 2, 2 batch)`; of an odd number, the middle state is dropped."""
     half = len(draws) // 2
     return torch.cat([draws[:half], draws[-half:]], 1).double()
 
@@ -198,13 +206,13 @@ def _scores(draws: Tensor) -> Tensor:
 
 
 def _r_hat(draws: Tensor) -> Tensor:
-    """R-hat = sqrt((n - 1)/n + B/(n W)), of variances between and within chains (Gelman et al. 2013, eq. 11.4)."""
+    """R-hat = sqrt((n - 1)/n + B/(n W)), with B between and W within chains (Gelman et al. 2013, eq. 11.4)."""
     n = len(draws)
     return ((n - 1) / n + draws.mean(0).var() / draws.var(0).mean()).sqrt()
 
 
 def _ess(draws: Tensor) -> Tensor:
-    """N / tau, tau by Geyer's initial monotone sequence of autocorrelations, as Stan (Vehtari et al. 2021, eq. 10)."""
+    """N / tau, with tau from Geyer's initial monotone sequence, as in Stan (Vehtari et al. 2021, eq. 10)."""
     n, chains = draws.shape
     frequencies = torch.fft.rfft(draws - draws.mean(0), n=2 * n, dim=0)
     autocovariance = torch.fft.irfft(frequencies.abs().square(), n=2 * n, dim=0)[:n].mean(1) / n

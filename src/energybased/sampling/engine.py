@@ -1,8 +1,8 @@
-"""The engine: how the transitions of a chain are computed.
+"""Engines: two ways to compute the transitions of chains.
 
 "eager" calls the kernel step by step. "compiled" traces one step, with the parameters and buffers of the energy as
-inputs. Operations that do not depend on the chain's state (casts of weights, spectral norms, embedded classes) run once
-for each chain; all others are compiled. Both engines draw the same random numbers and differ by rounding.
+inputs. Operations that do not depend on the state of the chains (casts of weights, spectral norms, embedded classes)
+run once per call; all others are compiled. Both engines draw the same random numbers and differ only by rounding.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from energybased.sampling.streams import Shape, Streams
 from energybased.sampling.structure import Unfit, structure
 
 Engine = Literal["eager", "compiled"]
-Visit = Callable[[Tensor, Tensor], None]  # is given x and its energy after every step
+Visit = Callable[[Tensor, Tensor], None]  # called with x and its energy after every step
 Run = Callable[[State, Tally, Streams, int, Visit], tuple[State, Tally]]
 
-PROGRAMS = 32  # compiled steps that are kept
+PROGRAMS = 32  # most compiled steps that are kept
 
 _programs: OrderedDict[Hashable, Program | None] = OrderedDict()  # compiled steps; None where compiling failed
-_said: set[str] = set()  # warnings that were given, each of which is given once
+_said: set[str] = set()  # warnings that were given already
 
 
 def runner(engine: Engine, energy: Energy, kernel: Kernel, state: State, tally: Tally, streams: Streams) -> Run:
-    """A function that runs transitions of chains, the first from `state`; valid while the energy does not change."""
+    """A function that runs transitions of chains. It is valid as long as the energy does not change."""
 
     def eager(state: State, tally: Tally, streams: Streams, steps: int, visit: Visit) -> tuple[State, Tally]:
         for _ in range(steps):
@@ -46,7 +46,7 @@ def runner(engine: Engine, energy: Energy, kernel: Kernel, state: State, tally: 
 
     if engine == "eager":
         return eager
-    # The class itself must declare that it can be compiled: a subclass may override anything.
+    # The kernel's own class must declare `compilable`, because a subclass may override any method.
     if not type(kernel).__dict__.get("compilable", False):
         _say(kernel, "it does not say that it is compilable")
         return eager
@@ -64,12 +64,20 @@ def _transition(energy: Energy, kernel: Kernel, state: State, tally: Tally, stre
 
 
 class Program(NamedTuple):
-    """One compiled transition, for tensors of the shapes that it was traced with."""
+    """One compiled transition, for tensors of the shapes that it was traced with.
 
-    once: fx.GraphModule  # from the energy's tensors to what the steps need of them
-    steps: Steps  # fixed: the results of `once` and the streams' keys; moving: tensors of state, tally and positions
-    fields: tuple[tuple[str, ...], tuple[str, ...]]  # of state and of tally, those that are not None
-    draws: dict[str, int]  # how many draws from the streams a step makes, by kind
+    Args:
+        once: maps the energy's tensors to the tensors that every step uses.
+        steps: runs steps. Fixed inputs are the results of `once` and the keys of the streams. Moving ones are the
+            tensors of the state and the tally, and the positions of the streams.
+        fields: names of the fields of the state and of the tally that are not None.
+        draws: number of draws from the streams in one step, by kind.
+    """
+
+    once: fx.GraphModule
+    steps: Steps
+    fields: tuple[tuple[str, ...], tuple[str, ...]]
+    draws: dict[str, int]
 
     def bound(self, energy: Energy) -> Run:
         held = self.once(*_tensors(energy).values())
@@ -101,7 +109,7 @@ class Counted(Streams):
 
 
 def _program(energy: Energy, kernel: Kernel, state: State, tally: Tally, streams: Streams) -> Program | None:
-    """The program for this step, traced if it is new; None, with a warning, if it cannot be compiled."""
+    """The program for this step, which is traced on first use; None, with a warning, if it cannot be compiled."""
     key: Hashable = None
     try:
         found = _key(energy, kernel, state, tally)
@@ -109,7 +117,7 @@ def _program(energy: Energy, kernel: Kernel, state: State, tally: Tally, streams
         key = found
         if key not in _programs:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", DeprecationWarning)  # torch's own, on its imports
+                warnings.simplefilter("ignore", DeprecationWarning)  # torch itself gives them on import
                 program = _trace(energy, kernel, state, tally, streams)
             _check(program, energy, kernel, state, tally, streams)
             if _key(energy, kernel, state, tally) != key:
@@ -127,7 +135,7 @@ def _program(energy: Energy, kernel: Kernel, state: State, tally: Tally, streams
 
 
 def _say(kernel: Kernel, reason: str) -> None:
-    """Warns, once for each reason, that chains run eager."""
+    """Warns that chains run eagerly, once for each reason."""
     said = f"chains of {type(kernel).__name__} run eager: {reason}"
     if said not in _said:
         _said.add(said)
@@ -135,17 +143,17 @@ def _say(kernel: Kernel, reason: str) -> None:
 
 
 def _check(program: Program, energy: Energy, kernel: Kernel, state: State, tally: Tally, streams: Streams) -> None:
-    """Compares two steps of the program with two of the kernel, to find what the trace has missed."""
+    """Compares two steps of the program with two of the kernel, to find operations that the trace has missed."""
     others = streams.select(slice(None)), streams.select(slice(None))
     mine = program.bound(energy)(state, tally, others[0], 2, _nothing)
     theirs = runner("eager", energy, kernel, state, tally, others[1])(state, tally, others[1], 2, _nothing)
     moved, expected = mine[0].x - state.x, theirs[0].x - state.x
     if not (_agree(moved, expected) and _agree(mine[1].gradient[:, None], theirs[1].gradient[:, None])):
-        raise Unfit("compiled, its steps are not the same")
+        raise Unfit("the compiled steps are not the same as the eager ones")
 
 
 def _trace(energy: Energy, kernel: Kernel, state: State, tally: Tally, streams: Streams) -> Program:
-    from torch._inductor import compile as compiled  # seconds, which only those wait for who compile
+    from torch._inductor import compile as compiled  # imported here, because it takes seconds
     from torch.fx.experimental.proxy_tensor import make_fx
 
     tensors, draws = _tensors(energy), dict[str, int]()
@@ -158,13 +166,13 @@ def _trace(energy: Energy, kernel: Kernel, state: State, tally: Tally, streams: 
         call = _Call(energy, lambda inner: _transition(inner, kernel, before, sums, counted))
         made = functional_call(call, {f"energy.{k}": v for k, v in zip(tensors, held, strict=True)}, ())
         if tuple(tuple(_there(part)) for part in made) != names:
-            raise Unfit("its steps change what the state is made of")
+            raise Unfit("a step changes which tensors the state holds")
         draws.update(counted.draws)
         after = [at + counted.draws[kind] for kind, at in zip(kinds, positions, strict=True)]
         return [*(leaf for part in made for leaf in _there(part).values()), *after]
 
     positions = _positions(streams, kinds)
-    # A tensor that comes twice would be traced as one input: every input is an object of its own.
+    # The trace would merge two inputs that are the same object, so every input is a copy.
     held = [tensor.detach().clone() for tensor in tensors.values()]
     now = [leaf.detach() for part in (state, tally) for leaf in _there(part).values()]
     traced = make_fx(transition, decomposition_table=PRODUCTS)(held, streams.keys.detach(), now, positions)
@@ -177,13 +185,13 @@ def _trace(energy: Energy, kernel: Kernel, state: State, tally: Tally, streams: 
     fixed, moving = [*once(*held), streams.keys], [*now, *positions]
     if not all(tensor.is_cuda for tensor in (*fixed, *moving)):
         return Program(once, loop(compiled(step, [*fixed, *moving])), names, draws)
-    # A graph has tensors of its own, and the code is for how these lie in memory.
+    # A CUDA graph has its own tensors, and the code must be compiled for the memory layout of these.
     fixed, moving = [t.clone() for t in fixed], [t.clone() for t in moving]
     return Program(once, Graph(compiled(step, [*fixed, *moving]), fixed, moving), names, draws)
 
 
 def _agree(x: Tensor, expected: Tensor) -> bool:
-    """Whether nine of ten chains agree up to rounding in bfloat16, which can turn single Metropolis decisions."""
+    """Whether 90 % of the chains agree up to rounding in bfloat16, which can change single Metropolis decisions."""
     sound = expected.isfinite()
     scale = torch.where(sound, expected, 0.0).abs().amax()
     wrong = torch.where(sound, ~((x - expected).abs() <= 0.05 * scale), x.isfinite())
@@ -215,12 +223,12 @@ def _positions(streams: Streams, kinds: Iterable[str]) -> list[Tensor]:
 
 
 def _layout(tensors: dict[str, Tensor]) -> Hashable:
-    """What a program assumes of its tensors."""
+    """The properties of tensors that a program depends on."""
     return tuple((name, t.shape, t.stride(), t.dtype, t.device) for name, t in tensors.items())
 
 
 def _key(energy: Energy, kernel: Kernel, state: State, tally: Tally) -> Hashable:
-    """Everything that a program takes for constant: two calls with the same key can share one."""
+    """Everything that a program takes as constant. Two calls with the same key can share a program."""
     named = [*energy.named_parameters(remove_duplicate=False), *energy.named_buffers(remove_duplicate=False)]
     first: dict[int, int] = {}
     shared = tuple(first.setdefault(id(tensor), i) for i, (_, tensor) in enumerate(named))

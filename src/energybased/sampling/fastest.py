@@ -1,4 +1,4 @@
-"""Which engine is the faster for an energy on this machine."""
+"""The faster engine for an energy on this machine, found by a trial."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from energybased.sampling.engine import Engine
 from energybased.sampling.kernel import Kernel
 
 ROUNDS = 5
-GAIN = 0.95  # compiled chains must take less than this part of the time of eager ones
+GAIN = 0.95  # compiled chains must take less than this fraction of the time of eager ones
 
 
 def fastest(energy: Energy, start: Tensor, kernel: Kernel, steps: int) -> Engine:
-    """The engine that takes less time for chains of `steps` from `start` `(batch, *event)`.
+    """The engine that takes less time for chains of `steps` transitions from `start`, `(batch, *event)`.
 
-    Each runs several times, in turn. Compiling takes seconds, once, and is not counted.
+    Both engines run several times, in turn. The first run, which includes compiling, is not counted.
     """
     engines: tuple[Engine, ...] = ("eager", "compiled")
     spent: dict[Engine, list[float]] = {engine: [] for engine in engines}

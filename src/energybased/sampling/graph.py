@@ -1,4 +1,4 @@
-"""Steps of a chain as a CUDA graph, whose operations a GPU launches all at once."""
+"""Steps of a chain as a CUDA graph, whose operations a GPU launches together."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-Visit = Callable[[Sequence[Tensor]], object]  # is given the moving tensors after every step
+Visit = Callable[[Sequence[Tensor]], object]  # called with the moving tensors after every step
 Steps = Callable[[Sequence[Tensor], Sequence[Tensor], int, Visit], list[Tensor]]  # fixed, moving, how many -> moving
 OneStep = Callable[..., Sequence[Tensor]]  # (*fixed, *moving) -> moving
 
 
 def loop(step: OneStep) -> Steps:
-    """Steps, one call each."""
+    """A function that runs steps by one call each."""
 
     def run(fixed: Sequence[Tensor], moving: Sequence[Tensor], steps: int, visit: Visit) -> list[Tensor]:
         now = list(moving)
@@ -30,8 +30,8 @@ class Graph:
 
     Args:
         step: the step to capture.
-        fixed: tensors that it only reads. They become the graph's own; a call copies its tensors into them.
-        moving: tensors that it computes anew; likewise.
+        fixed: tensors that the step only reads. The graph keeps them, and a call copies its arguments into them.
+        moving: tensors that the step computes anew. The graph keeps and fills them in the same way.
     """
 
     def __init__(self, step: OneStep, fixed: Sequence[Tensor], moving: Sequence[Tensor]) -> None:

@@ -15,7 +15,7 @@ from energybased.sampling.streams import Streams
 
 
 def reflect(x: Tensor, momentum: Tensor, bounds: Bounds) -> tuple[Tensor, Tensor]:
-    """x reflected at the bounds until it is inside, with the sign of the momentum changed at every reflection."""
+    """Reflects x `(batch, *event)` at the bounds until it is inside; each reflection changes the momentum's sign."""
     low, width = bounds[0], bounds[1] - bounds[0]
     laps = (x - low) / width
     odd = laps.floor().remainder(2) == 1
@@ -27,14 +27,14 @@ def reflect(x: Tensor, momentum: Tensor, bounds: Bounds) -> tuple[Tensor, Tensor
 class HMC:
     """Leapfrog trajectories with unit mass and fresh momenta (Neal 2011); exp(-E) is exactly invariant.
 
-    Trajectories of one fixed length can be near a period of the dynamics, where a chain hardly moves although it
-    accepts everything. So each transition of each chain draws u ~ U(0, 1) and takes steps of
-    step_size (1 - jitter u). This keeps exp(-E) invariant: for every u, the kernel K_u does, pi K_u = pi, and u is
-    drawn independently of the state, so pi (integral of K_u du) = integral of pi K_u du = pi (Neal 2011, section 3.2).
+    If the length of all trajectories is near a period of the dynamics, chains hardly move although every proposal is
+    accepted. So each transition of each chain draws u ~ U(0, 1) and takes steps of step_size (1 - jitter u). The density
+    pi = exp(-E) / Z stays invariant: the kernel K_u leaves pi invariant for every u, and u is independent of the state,
+    so pi (integral of K_u du) = integral of pi K_u du = pi (Neal 2011, section 3.2).
 
     Args:
         step_size: the longest leapfrog step, in units of x.
-        leapfrog_steps: gradients a transition.
+        leapfrog_steps: leapfrog steps per transition; each evaluates one gradient.
         bounds: (low, high), at which trajectories are reflected.
         jitter: in [0, 1), the largest fraction by which a step is shortened; 0 is the plain method.
 

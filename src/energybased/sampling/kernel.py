@@ -1,4 +1,4 @@
-"""The interface of a kernel: one transition of a Markov chain, with explicit state."""
+"""The protocol of a kernel: one transition of Markov chains, with explicit state."""
 
 from __future__ import annotations
 
@@ -14,38 +14,65 @@ Bounds = tuple[float, float]
 
 
 class State(NamedTuple):
-    """The state of the chains, with what the next transition can reuse of the last one."""
+    """The state of the chains, with the results of the last transition that the next one can reuse.
 
-    x: Tensor  # (batch, *event)
-    value: Tensor | None = None  # E(x), (batch,)
-    grad: Tensor | None = None  # the gradient of E at x, like x
-    momentum: Tensor | None = None  # like x, if the kernel has one
+    Args:
+        x: the positions, `(batch, *event)`.
+        value: E(x), `(batch,)`.
+        grad: the gradient of E at x, `(batch, *event)`.
+        momentum: `(batch, *event)`, if the kernel has one.
+    """
+
+    x: Tensor
+    value: Tensor | None = None
+    grad: Tensor | None = None
+    momentum: Tensor | None = None
 
 
 class Info(NamedTuple):
-    """What one transition reports."""
+    """Statistics of one transition.
 
-    acceptance: Tensor  # probability with which each chain's proposal is accepted, (batch,)
-    gradient: Tensor  # Euclidean norm of the last gradient that the transition evaluated, (batch,)
-    energy: Tensor | None = None  # E of the new state or, for Langevin, where the gradient was evaluated, (batch,)
+    Args:
+        acceptance: probability with which the proposal of each chain is accepted, `(batch,)`.
+        gradient: Euclidean norm of the last gradient that the transition evaluated, `(batch,)`.
+        energy: E of the new state, `(batch,)`; for `Langevin`, E where the gradient was evaluated.
+    """
+
+    acceptance: Tensor
+    gradient: Tensor
+    energy: Tensor | None = None
 
 
 class Kernel(Protocol):
-    """One MCMC transition, as a frozen dataclass: `init` once, then `step` after `step`.
+    """One MCMC transition, as a frozen dataclass. `init` is called once, and `step` for every transition.
 
-    `sample` and `advance` pass their `Streams` as `generator`, which are a `torch.Generator`: a kernel can hand them to
-    torch's functions, or call their `normal` and `uniform`. With `Streams.of(generator, x)`, it accepts any generator.
-    Called on its own in grad mode, a step is differentiable in x and in the energy's parameters. `sample` runs under
-    `torch.no_grad()`.
+    `sample` and `advance` pass their `Streams` as `generator`. `Streams` are a `torch.Generator`, so that a kernel can
+    pass them to torch's functions; it can also call their `normal` and `uniform`. A kernel that calls
+    `Streams.of(generator, x)` accepts any generator. Outside of `sample`, which runs under `torch.no_grad()`, a step is
+    differentiable in x and in the parameters of the energy.
     """
 
-    def init(self, energy: Energy, x: Tensor) -> State: ...
+    def init(self, energy: Energy, x: Tensor) -> State:
+        """The first state of chains at x, `(batch, *event)`.
 
-    def step(self, energy: Energy, state: State, generator: Generator | Streams | None) -> tuple[State, Info]: ...
+        Raises:
+            UserError: for MALA and HMC, if a chain starts outside the bounds.
+        """
+        ...
+
+    def step(self, energy: Energy, state: State, generator: Generator | Streams | None) -> tuple[State, Info]:
+        """The state after one transition of every chain, and its statistics.
+
+        Args:
+            energy: the energy of the target density exp(-E).
+            state: the state before the transition.
+            generator: source of random numbers; torch's global generator if None.
+        """
+        ...
 
 
 def valued(energy: Energy, x: Tensor, bounds: Bounds | None = None) -> State:
-    """The state at x, with its energy and gradient.
+    """The state at x, `(batch, *event)`, with its energies and gradients.
 
     Raises:
         UserError: if x is outside the bounds, where the density is zero.
@@ -57,7 +84,7 @@ def valued(energy: Energy, x: Tensor, bounds: Bounds | None = None) -> State:
 
 
 def norms(grad: Tensor) -> Tensor:
-    """Euclidean norm of each row, `(batch,)`."""
+    """Euclidean norm `(batch,)` of each row of a gradient `(batch, *event)`."""
     return grad.flatten(1).norm(dim=1)
 
 

@@ -1,4 +1,4 @@
-"""Langevin dynamics without correction."""
+"""Langevin dynamics without a Metropolis correction."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from energybased.sampling.streams import Streams
 
 @dataclass(frozen=True, repr=False)
 class Langevin:
-    """Langevin dynamics in the order of Du & Mordatch 2019: noise, then a gradient step from the noised point.
+    """Langevin dynamics in the order of Du & Mordatch 2019: first noise, then a gradient step from the noised point.
 
     x' = x + noise_scale * eps, then x <- clamp(x' - step_size * clip(grad E(x'))). For small steps the chain samples
     exp(-E / T) at the temperature T = noise_scale^2 / (2 step_size).
@@ -26,7 +26,7 @@ class Langevin:
         noise_scale: standard deviation of the noise, in units of x.
         grad_clip: each entry of the gradient is clipped to +-grad_clip.
         bounds: (low, high), to which x is clamped after every step.
-        noise_first: evaluate the gradient at the noised point x', as the paper; else at x.
+        noise_first: evaluate the gradient at the noised point x', as in the paper. If False, evaluate it at x.
 
     Raises:
         UserError: for settings out of range.
@@ -64,7 +64,7 @@ class Langevin:
 
     @property
     def temperature(self) -> float:
-        """noise_scale^2 / (2 step_size)."""
+        """The temperature that the chain samples at, noise_scale^2 / (2 step_size)."""
         return self.noise_scale**2 / (2 * self.step_size)
 
     def __repr__(self) -> str:

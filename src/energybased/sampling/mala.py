@@ -16,8 +16,14 @@ from energybased.sampling.streams import Streams
 def accept(log_ratio: Tensor, old: State, proposal: Tensor, streams: Streams) -> tuple[Tensor, Tensor]:
     """The Metropolis decision: which chains accept their proposal, and the acceptance probabilities, both `(batch,)`.
 
-    A proposal that is not finite although the old energy and gradient were has diverged, and is rejected. Any other
-    NaN is accepted: a broken energy then shows in the samples, where a rejection would keep the chain in place.
+    A proposal has diverged if it is not finite although the old energy and gradient are finite. It is rejected. Any
+    other NaN is accepted, so that a broken energy shows in the samples. A rejection would hide it.
+
+    Args:
+        log_ratio: logarithm of the Metropolis ratio, `(batch,)`.
+        old: the state before the proposal.
+        proposal: `(batch, *event)`.
+        streams: source of the uniform random numbers.
     """
     assert old.value is not None and old.grad is not None
     sound = old.value.isfinite() & old.grad.isfinite().flatten(1).all(1)
@@ -27,7 +33,7 @@ def accept(log_ratio: Tensor, old: State, proposal: Tensor, streams: Streams) ->
 
 
 def choose(moved: Tensor, new: State, old: State) -> State:
-    """The new state where a chain moved, the old one elsewhere."""
+    """The new state for chains that moved, `(batch,)`, and the old state for the others."""
 
     def pick(a: Tensor, b: Tensor) -> Tensor:
         return torch.where(moved.view(-1, *[1] * (a.ndim - 1)), a, b)
@@ -37,7 +43,7 @@ def choose(moved: Tensor, new: State, old: State) -> State:
 
 
 def outside(x: Tensor, bounds: Bounds) -> Tensor:
-    """Which rows have an entry out of bounds, `(batch,)`."""
+    """Whether each row of x `(batch, *event)` has an entry outside the bounds, `(batch,)`."""
     return ((x < bounds[0]) | (x > bounds[1])).flatten(1).any(1)
 
 
@@ -45,7 +51,8 @@ def outside(x: Tensor, bounds: Bounds) -> Tensor:
 class MALA:
     """Langevin proposals, accepted or rejected so that exp(-E) is exactly invariant (Roberts & Tweedie 1996).
 
-    The proposal is x - step_size^2/2 grad E(x) + step_size eps. Outside the bounds it is rejected. One gradient a step.
+    The proposal is x - step_size^2/2 grad E(x) + step_size eps. It is rejected outside the bounds. A step evaluates one
+    gradient.
 
     Args:
         step_size: standard deviation of the proposal's noise, in units of x.

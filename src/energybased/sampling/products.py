@@ -1,4 +1,4 @@
-"""Matrix products for the compiler: biases and outer products as elementwise operations, which it can fuse."""
+"""Matrix products for the compiler. Biases and outer products become elementwise operations, which it can fuse."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ aten = torch.ops.aten
 
 
 def addmm(bias: Tensor, a: Tensor, b: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
-    # The compiler would turn a sum into addmm again, which first writes the bias out. A difference is fused.
+    # The compiler would turn a sum into addmm again, which first copies the bias. It fuses a difference.
     return a @ b - bias.neg() if beta == alpha == 1 else NotImplemented
 
 

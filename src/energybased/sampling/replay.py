@@ -1,4 +1,4 @@
-"""The replay buffer: chains of training that are continued from update to update."""
+"""The replay buffer: chains that continue from one training update to the next (Tieleman 2008)."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Drawn(NamedTuple):
     """Chains taken from a buffer.
 
     Args:
-        x: where they are, `(n, *event)`.
-        y: the conditions that they are continued under.
-        slots: `(n,)`, where they are written back to.
+        x: their states, `(n, *event)`.
+        y: the conditions under which they continue.
+        slots: `(n,)`, the slots of the buffer to write them back to.
     """
 
     x: Tensor
@@ -34,21 +34,24 @@ class Drawn(NamedTuple):
 
 @dataclass(frozen=True)
 class ReplayBuffer:
-    """Settings of a buffer; its contents are a `BufferState` of fixed tensors, changed in place by `write`.
+    """Settings of a replay buffer. Its contents are a `BufferState` of fixed tensors, which `write` changes in place.
 
-    A conditional chain keeps its condition: y is stored with x and returned with it. For classes there are two other
-    ways, `relabel` and `by_class`.
+    A conditional chain keeps its condition: y is stored with x and returned with it. For classes there are two
+    alternatives, `relabel` and `by_class`.
 
     Args:
         capacity: number of chains.
-        policy: "slots" visits the slots in turn and writes chains back where they were; "fifo" draws with
-            replacement and overwrites the oldest (Du & Mordatch 2019).
+        policy: "slots" visits the slots in turn and writes every chain back to its slot. "fifo" draws chains with
+            replacement and overwrites the oldest ones (Du & Mordatch 2019).
         restart: probability that a visited chain starts anew.
-        images: store pixels of [0, 1] as one byte, floor(256 x), and read (byte + u) / 256 with u uniform, so that
-            storing moves no average (the paper's code takes 255, which darkens a chain at every visit).
-        relabel: chains are continued under the classes of the current batch (Du & Mordatch 2019).
+        images: store pixels of [0, 1] as one byte, floor(256 x), and read (byte + u) / 256 with u uniform in [0, 1).
+            This keeps the mean (the code of Du & Mordatch 2019 multiplies by 255, which darkens a chain at every visit).
+        relabel: chains continue under the classes of the current batch (Du & Mordatch 2019).
         by_class: a chain keeps its class, and is visited when the batch has that class. Slot i belongs to class
             i modulo the number of classes.
+
+    Raises:
+        UserError: for settings out of range, or that exclude each other.
     """
 
     capacity: int = 10_000
@@ -66,13 +69,13 @@ class ReplayBuffer:
         require(not (self.by_class and self.relabel), "a buffer keeps chains by class or relabels them, not both")
 
     def init(self, fresh: Fresh, generator: Generator, y: Condition | None = None, classes: int = 0) -> BufferState:
-        """A buffer full of fresh starts ("slots") or empty ("fifo").
+        """The contents of a new buffer: full of fresh starts ("slots"), or empty ("fifo").
 
         Args:
-            fresh: makes n starts of chains.
+            fresh: draws n fresh starts, `(n, *event)`.
+            generator: draws the conditions of the fresh chains.
             y: conditions of some data, from which those of the fresh chains are drawn.
-            classes: number of classes, for a buffer by class; the capacity is
-                rounded up, so that each has as many slots.
+            classes: number of classes, for a buffer by class. The capacity is rounded up to a multiple of it.
 
         Raises:
             UserError: if a buffer that relabels or is by class gets conditions that are not classes.
@@ -81,7 +84,7 @@ class ReplayBuffer:
             numbers = y is None or (isinstance(y, Tensor) and y.ndim == 1 and not y.is_floating_point())
             require(numbers, "relabel and by_class are for conditions that are one class")
         lanes = max(classes, 1) if self.by_class and y is not None else 1
-        capacity = -(-self.capacity // lanes) * lanes  # as many for each class
+        capacity = -(-self.capacity // lanes) * lanes  # equally many for each class
         state = {
             "x": self._pack(fresh(capacity).cpu()),
             "visits": torch.zeros(capacity, dtype=torch.int64, device="cpu"),
@@ -100,10 +103,15 @@ class ReplayBuffer:
     def sample(
         self, state: BufferState, n: int, fresh: Fresh, generator: Generator, y: Condition | None = None
     ) -> Drawn:
-        """n chains to be continued, on the processor.
+        """Takes n chains to continue, `(n, *event)`, on the CPU.
 
         Args:
-            y: the conditions of the batch; chains that start anew take theirs, and all do if the buffer relabels.
+            state: the contents of the buffer.
+            n: number of chains.
+            fresh: draws n fresh starts, for the chains that start anew.
+            generator: decides which chains start anew.
+            y: the conditions of the batch, one per chain. Chains that start anew take them; all chains take them if the
+                buffer relabels.
 
         Raises:
             UserError: if n is larger than the capacity, or a buffer by class gets no classes.
@@ -129,7 +137,7 @@ class ReplayBuffer:
         return Drawn(x, y, slots)
 
     def write(self, state: BufferState, slots: Tensor, x: Tensor, y: Condition | None = None) -> None:
-        """Puts chains, and the conditions they ran under, back; moves the buffer on."""
+        """Writes chains x `(n, *event)` and their conditions back to their slots `(n,)`, and advances the buffer."""
         state["x"][slots] = self._pack(x.cpu())
         for name, part in zip(self.conditions(state), tensors(y), strict=False):
             state[name][slots] = part.cpu()
@@ -139,16 +147,16 @@ class ReplayBuffer:
         state["filled"].add_(len(slots)).clamp_(max=capacity)
 
     def refresh(self, state: BufferState, fraction: float, fresh: Fresh, generator: Generator) -> None:
-        """Starts this random fraction of the chains anew."""
+        """Replaces a random fraction of the chains by fresh starts."""
         capacity = len(state["x"])
         slots = torch.randperm(capacity, generator=generator, device="cpu")[: int(fraction * capacity)]
         state["x"][slots] = self._pack(fresh(len(slots)).cpu())
         state["visits"][slots] = 0
 
     def contents(self, state: BufferState, generator: Generator) -> tuple[Tensor, Condition | None]:
-        """All chains `(filled, *event)` as `sample` reads them, and their conditions if they are stored.
+        """All chains `(filled, *event)`, as `sample` reads them, and their conditions if there are any.
 
-        A buffer by class stores no conditions: chain i has the class i modulo the number of classes.
+        A buffer by class stores no conditions: chain i has class i modulo the number of classes.
         """
         filled, lanes = int(state["filled"]), len(state["pointer"])
         y = joined([state[name] for name in self.conditions(state)])
@@ -161,9 +169,9 @@ class ReplayBuffer:
         return sorted(name for name in state if name[0] == "y" and name[1:].isdigit())
 
     def _next(self, state: BufferState, n: int, y: Condition | None) -> Tensor:
-        """The slots in turn, those of each class apart.
+        """The next n slots. In a buffer by class, the slots of each class are visited in turn, class by class.
 
-        A class that is wanted more often than it has slots is given some of them twice.
+        If a class occurs in the batch more often than it has slots, some of its slots are returned twice.
         """
         lanes = len(state["pointer"])
         require(n <= len(state["x"]), f"cannot take {n} chains from a buffer of capacity {len(state['x'])}")

@@ -1,4 +1,4 @@
-"""Splits a traced step into the operations that depend on the energy alone, and all others."""
+"""Splits a traced step into the operations that depend only on the energy, and all others."""
 
 from __future__ import annotations
 
@@ -11,13 +11,17 @@ from energybased.sampling.structure import Unfit
 
 
 def split(traced: fx.GraphModule, fixed: int) -> tuple[fx.GraphModule, fx.GraphModule]:
-    """Two graphs: the operations on the first `fixed` inputs alone; and the others, which take their results first."""
+    """Splits a trace into two graphs.
+
+    The first has the operations that depend only on the first `fixed` inputs. The second has all other operations; its
+    first inputs are the results of the first graph.
+    """
     inputs = [node for node in traced.graph.nodes if node.op == "placeholder"]
     calls = [node for node in traced.graph.nodes if node.op == "call_function"]
     (outputs,) = (node.args[0] for node in traced.graph.nodes if node.op == "output")
     moving, found = set(inputs[fixed:]), 0
     for node in calls:
-        for written in _written(node):  # what an operation writes into must be made anew in every step
+        for written in _written(node):  # a tensor that an operation writes into must be computed in every step
             moving.update((node, *_owners(written, inputs[:fixed])))
     while found < len(moving):
         found = len(moving)
@@ -42,10 +46,10 @@ def _written(node: fx.Node) -> list[fx.Node]:
 
 
 def _owners(node: fx.Node, fixed: list[fx.Node]) -> Iterator[fx.Node]:
-    """A tensor and the tensors that it may be a view of."""
+    """A tensor, and the tensors of which it may be a view."""
     while node.op == "call_function":
         yield node
-        schema = getattr(node.target, "_schema", None)  # none: a part of what an operator returned
+        schema = getattr(node.target, "_schema", None)  # None for one of several results of an operator
         own = schema is not None and all(made.alias_info is None for made in schema.returns)
         if own or not node.all_input_nodes:
             return

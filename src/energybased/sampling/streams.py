@@ -1,7 +1,7 @@
-"""Random numbers for chains: one stream a chain, whatever batch the chain runs in.
+"""Random numbers for chains: one stream per chain, independent of the batch in which the chain runs.
 
-A number is a hash of (seed, chain, position, entry), by the finaliser of SplitMix64 (Steele, Lea & Flood 2014) as a
-counter-based generator. So the noise of a chain depends neither on the other chains of its batch nor on how many
+The generator is counter-based: a number is a hash of (seed, chain, position, entry) by the finaliser of SplitMix64
+(Steele, Lea & Flood 2014). So the noise of a chain depends neither on the other chains of its batch nor on how many
 numbers are drawn ahead.
 """
 
@@ -17,14 +17,14 @@ from torch import Generator, Tensor
 from energybased.energy import Rows
 from energybased.errors import require
 
-Shape = Callable[[Tensor, torch.dtype], Tensor]  # from random bits to numbers of this type
+Shape = Callable[[Tensor, torch.dtype], Tensor]  # from random bits to random numbers of this dtype
 
-BLOCK_ENTRIES = 2**13  # numbers drawn ahead at once: small batches pay per operation, not per number
-GOLDEN, FIRST, SECOND = -0x61C8864680B583EB, -0x40A7B892E31B1A47, -0x6B2FB644ECCEEE15  # 64-bit, as signed
+BLOCK_ENTRIES = 2**13  # numbers drawn ahead at once; for small batches, time is per operation and not per number
+GOLDEN, FIRST, SECOND = -0x61C8864680B583EB, -0x40A7B892E31B1A47, -0x6B2FB644ECCEEE15  # as signed 64-bit integers
 
 
 def _mix(z: Tensor) -> Tensor:
-    """SplitMix64's finaliser on int64, whose products wrap; `>>` is made logical by the masks."""
+    """The finaliser of SplitMix64 on int64, whose products wrap. The masks make `>>` a logical shift."""
     z = (z ^ (z >> 30 & (1 << 34) - 1)) * FIRST
     z = (z ^ (z >> 27 & (1 << 37) - 1)) * SECOND
     return z ^ (z >> 31 & (1 << 33) - 1)
@@ -38,7 +38,7 @@ def _normals(bits: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
 
 
 def _uniforms(bits: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-    """In (0, 1), from as many bits that the half that is added survives rounding: 23 in float32, 52 in float64."""
+    """Uniform numbers in (0, 1), from 23 bits in float32 and 52 in float64, to which 1/2 is added exactly."""
     count = 52 if dtype == torch.float64 else 23
     return (bits >> 64 - count & (1 << count) - 1).to(dtype).add_(0.5).mul_(2.0**-count)
 
@@ -48,15 +48,15 @@ def _computed(dtype: torch.dtype) -> torch.dtype:
 
 
 class Streams(Generator):
-    """The random streams of a batch of chains; drawing from them moves them on.
+    """The random streams of a batch of chains. Every draw advances their positions.
 
-    `normal` and `uniform` draw from the stream of each chain. Streams are also a `torch.Generator` that torch's own
-    functions take, seeded from the same seed: `torch.randn(x.shape, generator=streams, device=streams.device)` is
-    reproducible, but shared by the batch. In a part of a batch, it draws other numbers than in the whole.
+    `normal` and `uniform` draw from the stream of each chain. Streams are also a `torch.Generator` for torch's own
+    functions, with the same seed. `torch.randn(x.shape, generator=streams, device=streams.device)` is reproducible, but
+    these numbers belong to the batch and not to the chain: for a part of the batch they are different.
 
     Args:
-        keys: `(batch,)` in int64, one a chain.
-        seed: of the numbers that torch's own functions draw.
+        keys: `(batch,)` in int64, one per chain.
+        seed: the seed for torch's own functions.
 
     >>> x = torch.zeros(4, 2)
     >>> streams = Streams.of(torch.Generator().manual_seed(0), x)
@@ -71,19 +71,19 @@ class Streams(Generator):
     def __init__(self, keys: Tensor, seed: int = 0) -> None:
         self.keys = keys
         self.positions = {"normal": 0, "uniform": 0}
-        self.blocks: dict[str, tuple[int, Tensor]] = {}  # drawn ahead, from which position
+        self.blocks: dict[str, tuple[int, Tensor]] = {}  # numbers drawn ahead, and their first position
         self.manual_seed(seed)
 
     @staticmethod
     def of(generator: Generator | Streams | None, x: Tensor) -> Streams:
-        """Streams for the rows of x, seeded by one number that is drawn from the generator; streams as they are.
+        """Streams for the rows of x, seeded by one number drawn from the generator. Streams are returned unchanged.
 
         Args:
-            generator: torch's global one on the processor if not given.
-            x: `(batch, *event)`, on whose device the streams are.
+            generator: torch's global generator on the CPU if not given.
+            x: `(batch, *event)`; the streams are on its device.
 
         Raises:
-            UserError: if streams of another number of chains are given.
+            UserError: if streams are given whose number of chains is not that of x.
         """
         if isinstance(generator, Streams):
             require(
@@ -96,9 +96,9 @@ class Streams(Generator):
         return Streams(_mix(_mix(seed).to(x.device) + GOLDEN * rows), int(seed))
 
     def select(self, rows: Rows) -> Streams:
-        """The streams of these chains, from where they are now: what they draw is what they would have drawn.
+        """The streams of these chains at their present positions. They draw the same numbers as in this batch.
 
-        Two parts of a batch draw different numbers with torch's own functions.
+        With torch's own functions, two parts of a batch draw different numbers.
         """
         selected = Streams(self.keys[rows])
         selected.positions = dict(self.positions)
@@ -109,7 +109,7 @@ class Streams(Generator):
         return selected
 
     def follow(self, other: Streams) -> None:
-        """Goes on where other streams of the same chains have come to."""
+        """Moves to the positions of other streams of the same chains."""
         self.positions = dict(other.positions)
         self.set_state(other.get_state())
 
@@ -117,16 +117,16 @@ class Streams(Generator):
         return self.select(slice(None))
 
     def normal(self, like: Tensor) -> Tensor:
-        """Standard normals in the shape and number type of `like`, `(batch, *event)`.
+        """Standard normal numbers in the shape `(batch, *event)` and dtype of `like`.
 
-        They are computed in float64 for float64, and in float32 for all others.
+        They are computed in float64 for float64, and in float32 for all other dtypes.
         """
         entries = like[0].numel()
         flat = self._next("normal", (entries + 1) // 2, _normals, _computed(like.dtype))
         return flat[:, :entries].reshape(like.shape).to(like.dtype)
 
     def uniform(self, like: Tensor) -> Tensor:
-        """One uniform number in (0, 1) a chain, `(batch,)`, in the number type of `like`."""
+        """One uniform number in (0, 1) per chain, `(batch,)`, in the dtype of `like`, `(batch, *event)`."""
         return self._next("uniform", 1, _uniforms, _computed(like.dtype))[:, 0].to(like.dtype)
 
     def _next(self, kind: str, width: int, shape: Shape, dtype: torch.dtype) -> Tensor:

@@ -1,4 +1,4 @@
-"""The part of an energy that a compiled step takes for constant: everything but its parameters and buffers."""
+"""The part of an energy that a compiled step takes as constant: everything but its parameters and buffers."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ MODULE = frozenset(nn.Module().__dict__) - {"training"}  # attributes of every m
 
 
 class Unfit(Exception):
-    """Why a step cannot be compiled."""
+    """A step cannot be compiled; the message is the reason."""
 
 
 def structure(value: Any) -> Hashable:
     """A hashable description of everything in an energy but its parameters and buffers.
 
-    Global variables that a forward pass reads are not in it.
+    It does not include global variables that a forward pass reads.
 
     Raises:
-        Unfit: for an object whose changes could not be noticed.
+        Unfit: if the energy holds an object whose changes would not show in the description.
     """
     if isinstance(value, nn.Module):
         if any(getattr(value, hooks) for hooks in HOOKS):
@@ -46,10 +46,10 @@ def structure(value: Any) -> Hashable:
         return type(value), repr(value) if isinstance(value, float) else value
     if is_dataclass(value) and getattr(value, "__dataclass_params__").frozen:  # noqa: B009
         return type(value), tuple((f.name, structure(getattr(value, f.name))) for f in fields(value))
-    raise Unfit(f"the energy holds a {type(value).__name__} that may change unseen")
+    raise Unfit(f"the energy holds a {type(value).__name__}, whose changes would go unnoticed")
 
 
 def _settings(kind: type) -> Hashable:
-    """Numbers and strings among the class attributes."""
+    """The numbers and strings among the class attributes of a module."""
     own = [c for c in kind.__mro__ if not c.__module__.startswith(("torch.", "builtins", "abc"))]
     return tuple((name, repr(v)) for c in own for name, v in vars(c).items() if isinstance(v, (int, float, str)))

@@ -20,12 +20,13 @@ class Underdamped:
     """Kinetic Langevin dynamics of unit mass at temperature 1, in BAOAB order (Leimkuhler & Matthews 2013).
 
     With h = step_size: p <- p - h/2 grad E(x), x <- x + h/2 p, p <- c p + sqrt(1 - c^2) eps, x <- x + h/2 p,
-    p <- p - h/2 grad E(x). One gradient a step. A narrow valley is crossed in a number of steps proportional to the
-    square root of the condition number, where overdamped chains need a number proportional to the condition number.
+    p <- p - h/2 grad E(x). A step evaluates one gradient. The number of steps to cross a narrow valley is proportional
+    to the square root of the condition number; for overdamped chains it is proportional to the condition number.
 
-    There is no Metropolis correction. The positions of a Gaussian are nevertheless sampled exactly at every stable
-    step, step_size < 2 x the smallest standard deviation, if the momentum is kept between calls (see `Samples`). The
-    stationary variance of the momentum is below 1, so momenta that are drawn anew increase that of the positions.
+    There is no Metropolis correction. Nevertheless, the positions of a Gaussian are sampled exactly at every stable
+    step size, step_size < 2 x the smallest standard deviation, if the momentum is kept between calls (see `Samples`).
+    The stationary variance of the momentum is below 1, so momenta that are drawn anew increase the variance of the
+    positions.
 
     Args:
         step_size: in units of x.
