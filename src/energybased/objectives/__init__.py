@@ -1,4 +1,4 @@
-"""Objectives, one a file, and an example of each in `OBJECTIVES`, which the contract tests run over."""
+"""Objectives, one per file. `OBJECTIVES` has an example of each, over which the contract tests run."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ from energybased.objectives.objective import Batch, Objective, Refreshing, Resul
 from energybased.objectives.regularized_autoencoder import RegularizedAutoencoder
 from energybased.sampling import Langevin, ReplayBuffer
 
-# Objectives with the parts that they train, over four pixels in [0, 1] of two classes.
+# Each objective, with a function that builds its parts for examples of four pixels in [0, 1] and two classes.
 OBJECTIVES: tuple[tuple[Objective, Callable[[], dict[str, nn.Module]]], ...] = (
     (
         ContrastiveDivergence(Langevin(0.1, 0.05, bounds=(0.0, 1.0)), steps=3, buffer=ReplayBuffer(capacity=16)),

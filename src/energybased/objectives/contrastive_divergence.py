@@ -1,4 +1,4 @@
-"""Contrastive divergence with a replay buffer."""
+"""Persistent contrastive divergence with a replay buffer (Tieleman 2008, Du & Mordatch 2019)."""
 
 from __future__ import annotations
 
@@ -19,32 +19,35 @@ from energybased.objectives.objective import Batch, Parts, Result, State, Vital,
 from energybased.sampling import Engine, Kernel, Streams, advance, evaluating
 from energybased.sampling.replay import ReplayBuffer
 
-EDGE = 1 / 255  # a pixel this near its bound counts as saturated
-REFRESHED = 0.2  # fraction of the chains that a rollback starts anew
+EDGE = 1 / 255  # a pixel within this distance of a bound counts as saturated
+REFRESHED = 0.2  # fraction of the chains that start anew after a rollback
 
 
 @dataclass(frozen=True)
 class ContrastiveDivergence:
     """L = mean E(x+) - mean E(x-) + energy_l2 (mean E(x+)^2 + mean E(x-)^2) (Du & Mordatch 2019, algorithm 1).
 
-    x+ are data and x- the ends of chains of `steps` transitions of `kernel`, continued from the replay buffer. Fresh
-    chains start where the domain of the data says: uniform noise for pixels, standard normal for real numbers.
-    Conditional chains run under the conditions that the buffer returns with them.
+    x+ are data. x- are negatives: the last states of chains from the replay buffer after `steps` transitions of
+    `kernel`. Fresh chains start from uniform noise for pixels, and from a standard normal for real numbers. Conditional
+    chains run under the conditions that the buffer returns with them.
 
     Args:
         kernel: the transition of the chains.
-        steps: transitions an update.
-        buffer: the replay buffer's settings.
-        energy_l2: weight of the penalty on squared energies (the paper's alpha, which is 1 there).
-        dropout: run the chains in train mode, as the paper's unconditional CIFAR-10 model.
-        classes: number of classes, read by a buffer by class alone.
+        steps: transitions per update.
+        buffer: settings of the replay buffer.
+        energy_l2: weight of the penalty on squared energies (alpha in the paper, where it is 1).
+        dropout: run the chains in train mode, as the paper does for its unconditional CIFAR-10 model.
+        classes: number of classes, for a buffer by class.
         engine: how the chains are computed, "eager" or "compiled"; see `sample`.
+
+    Raises:
+        UserError: for settings out of range.
     """
 
     vitals: ClassVar[tuple[Vital, ...]] = (
         Vital("gap_in_sigmas", -90.0, 9.0, 20, "lower the learning rate or raise energy_l2"),
         Vital("chain_gradient", 1e-3, 1e4, 100, "lower the learning rate, or clip the chain's gradient"),
-        Vital("separation", 0.02, 0.98, 200, "take more sampler steps an update, or a lower learning rate"),
+        Vital("separation", 0.02, 0.98, 200, "take more sampler steps per update, or lower the learning rate"),
         Vital("saturation", -1.0, 0.3, 200, "lower step_size or raise noise_scale"),
     )
 
@@ -95,7 +98,7 @@ class ContrastiveDivergence:
         metrics = {
             "loss": loss,
             "gap": gap,
-            "gap_in_sigmas": gap / math.sqrt(x[0].numel() / 2),  # the spread of a Gaussian's energies
+            "gap_in_sigmas": gap / math.sqrt(x[0].numel() / 2),  # the standard deviation of the energy of a Gaussian
             "energy_data": data_energy.mean(),
             "energy_negatives": negative_energy.mean(),
             "chain_gradient": end.info.gradient.mean(),
@@ -107,11 +110,11 @@ class ContrastiveDivergence:
 
     @property
     def inertial(self) -> bool:
-        """Whether the buffer keeps the momentum that chains are continued with."""
+        """Whether the buffer keeps the momentum of the chains, so that they continue with it."""
         return getattr(self.kernel, "inertial", False) and self.buffer.policy == "slots"
 
     def momentum(self, state: State, slots: Tensor, rng: Generator) -> Tensor | None:
-        """The momentum of chains from the buffer; standard normal for those that start anew."""
+        """The momentum `(n, *event)` of the chains in `slots`, `(n,)`; standard normal for those that start anew."""
         if not self.inertial:
             return None
         momentum, anew = state["momentum"][slots], state["visits"][slots] == 0
@@ -119,7 +122,7 @@ class ContrastiveDivergence:
         return momentum
 
     def saturation(self, x: Tensor) -> Tensor:
-        """Fraction of entries at the chain's bounds; zero where the kernel has none."""
+        """Fraction of the entries of x that are at the kernel's bounds, 0-d; zero if it has no bounds."""
         bounds = getattr(self.kernel, "bounds", None)
         if bounds is None:
             return x.new_zeros(())
@@ -127,6 +130,11 @@ class ContrastiveDivergence:
 
 
 def separation(data: Tensor, negatives: Tensor) -> Tensor:
-    """The part of all pairs in which the data's energy is the lower."""
+    """Fraction of pairs in which the data have a lower energy than the negatives, 0-d.
+
+    Args:
+        data: energies of data, `(n,)`.
+        negatives: energies of negatives, `(m,)`.
+    """
     lower = torch.searchsorted(negatives.sort().values, data, right=True)
     return 1 - lower.float().mean() / len(negatives)

@@ -1,4 +1,4 @@
-"""Classification, by which judges learn."""
+"""Cross entropy of a classifier, by which judges are trained."""
 
 from __future__ import annotations
 
@@ -15,14 +15,17 @@ from energybased.objectives.objective import Batch, Parts, Result, State, Vital,
 
 @dataclass(frozen=True)
 class CrossEntropy:
-    """-mean log softmax(judge(x))_y, on pictures that are shifted and mirrored at random.
+    """-mean log softmax(judge(x))_y, on pictures that are augmented at random.
 
     Args:
-        shift: pixels by which a picture moves at the most, up or down and left or right; black comes in.
-        mirror: whether half of the pictures are mirrored.
-        cutout: side of a square that is blackened at a random place (DeVries & Taylor 2017); 0 leaves pictures whole.
-        smoothing: probability given to the other classes.
-        precision: in which the judge computes while it learns.
+        shift: largest random shift in pixels, along height and along width; the margin is filled with black.
+        mirror: mirror each picture left to right with probability 1/2.
+        cutout: side, in pixels, of a square that is set to black at a random place (DeVries & Taylor 2017); 0 for none.
+        smoothing: label smoothing: the probability that is spread evenly over all classes (Szegedy et al. 2016).
+        precision: dtype in which the judge computes during training.
+
+    Raises:
+        UserError: for settings out of range, or if the batch has no class labels.
     """
 
     vitals: ClassVar[tuple[Vital, ...]] = (Vital("loss", 0.0, 20.0, 20, "lower the learning rate"),)
@@ -43,8 +46,8 @@ class CrossEntropy:
 
     def step(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> Result:
         if not isinstance(batch.y, Tensor):
-            raise UserError("a judge learns from the labels of one class, and the batch has none")
-        # Convolutions take pictures pixel by pixel twice as fast as channel by channel.
+            raise UserError("a judge is trained on class labels, but the batch has none")
+        # Convolutions are twice as fast if the channels are last in memory.
         x = self.augmented(batch.x, rng).contiguous(memory_format=torch.channels_last)
         half = self.precision == "bfloat16"
         with torch.autocast(x.device.type, torch.bfloat16, enabled=half):
@@ -54,7 +57,7 @@ class CrossEntropy:
         return Result({"judge": loss}, state, {"loss": scalar(loss), "accuracy": scalar(right)})
 
     def augmented(self, x: Tensor, rng: Generator) -> Tensor:
-        """Pictures `(batch, channels, height, width)`, each moved and mirrored on its own."""
+        """Pictures `(batch, channels, height, width)`, each augmented independently."""
         if self.mirror:
             turned = torch.rand(len(x), generator=rng, device=rng.device).to(x.device) < 0.5
             x = torch.where(turned[:, None, None, None], x.flip(-1), x)

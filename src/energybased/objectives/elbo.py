@@ -14,10 +14,15 @@ from energybased.objectives.objective import Batch, Parts, Result, State, Vital,
 
 @dataclass(frozen=True)
 class Elbo:
-    """Kingma & Welling 2014: |x - g(z)|^2 / (2 sigma^2) + KL(q(z | x), N(0, I)), z drawn from the encoder's q.
+    """The negative evidence lower bound, |x - g(z)|^2 / (2 sigma^2) + KL(q(z | x), N(0, I)) (Kingma & Welling 2014).
+
+    z is drawn from q(z | x), the Gaussian of the encoder. The constant of the likelihood is left out.
 
     Args:
-        sigma: standard deviation of pixels in [0, 1] around g(z).
+        sigma: standard deviation of x around g(z), in units of x.
+
+    Raises:
+        UserError: if sigma is not positive.
     """
 
     vitals: ClassVar[tuple[Vital, ...]] = (
@@ -45,5 +50,5 @@ class Elbo:
 
 
 def divergence(mean: Tensor, log_std: Tensor) -> Tensor:
-    """KL(N(mean, diag(std^2)), N(0, I)) in nats, `(batch,)`."""
+    """KL(N(mean, diag(std^2)), N(0, I)) in nats, `(batch,)`, for mean and log_std `(batch, dim)`."""
     return (0.5 * (mean.square() + (2 * log_std).exp() - 1) - log_std).sum(1)

@@ -1,4 +1,4 @@
-"""Energy discrepancy: an energy learned without chains."""
+"""Energy discrepancy, which trains an energy without chains (Schröder et al. 2023)."""
 
 from __future__ import annotations
 
@@ -17,16 +17,19 @@ from energybased.objectives.objective import Batch, Parts, Result, State, Vital,
 
 @dataclass(frozen=True)
 class EnergyDiscrepancy:
-    """Schröder et al. 2023: mean_i log(w/M + 1/M sum_j exp(E(x_i) - E(x_i + s e_i + s e_ij))), e of N(0, I).
+    """mean_i log(w/M + 1/M sum_j exp(E(x_i) - E(x_i + s e_i + s e_ij))), with e from N(0, I) (Schröder et al. 2023).
 
-    Data against their own surroundings: between score matching (s to 0) and maximum likelihood (s large). It takes
-    M + 1 energies an example, no gradient in x, and no chain; best in few dimensions, where the surroundings of the
-    data cover what must be told from them.
+    The loss compares data with noisy copies of themselves. It is close to score matching for small s, and to maximum
+    likelihood for large s. It evaluates M + 1 energies per example, no gradient in x, and no chain. It works best in
+    few dimensions, where the noisy copies cover the region around the data.
 
     Args:
         noise: s, in units of x.
-        particles: M.
-        stabiliser: w, which bounds the loss from below; some of it biases the energy a little towards flat.
+        particles: M, the noisy copies per example.
+        stabiliser: w, which bounds the loss from below, and biases the energy slightly towards a constant.
+
+    Raises:
+        UserError: for settings out of range.
     """
 
     vitals: ClassVar[tuple[Vital, ...]] = (Vital("loss", -100.0, 100.0, 20, "lower the learning rate"),)

@@ -1,4 +1,4 @@
-"""What an objective is: what is minimised, for which parts, and how to tell that it is going well."""
+"""The protocol of an objective: the losses of the parts, and the metrics that show whether training is healthy."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Batch(NamedTuple):
 
     Args:
         x: `(batch, *event)`, in the model's units.
-        y: conditions of the rows: class numbers `(batch,)`, real vectors `(batch, *shape)`, or a tuple of such.
-        held_out: boolean `(batch,)`, True for rows that are measured but must not be learned from.
-        domain: what the values of x are.
+        y: conditions of the rows: class numbers `(batch,)`, real vectors `(batch, *shape)`, or a tuple of these.
+        held_out: boolean `(batch,)`, True for held-out rows. They are for measurements, and give no gradient.
+        domain: kind of the values of x: pixels or real numbers.
     """
 
     x: Tensor
@@ -31,16 +31,16 @@ class Batch(NamedTuple):
     domain: AnyDomain = Reals()
 
     def starts(self, n: int, rng: Generator) -> Tensor:
-        """n fresh starts of chains `(n, *event)` in the dtype of x, on the device of the generator."""
+        """n fresh starts of chains, `(n, *event)`, in the dtype of x and on the device of the generator."""
         return self.domain.start(n, self.x.shape[1:], rng, self.x.dtype)
 
 
 class Result(NamedTuple):
-    """What one step of an objective gives.
+    """The result of one step of an objective.
 
     Args:
-        losses: a 0-d loss for each part that learns; parts may share one.
-        state: the objective's state after the step.
+        losses: a 0-d loss for each part that is trained; several parts may share a loss.
+        state: the state of the objective after the step.
         metrics: 0-d tensors to be logged.
     """
 
@@ -50,13 +50,13 @@ class Result(NamedTuple):
 
 
 class Vital(NamedTuple):
-    """A metric and the range in which training is healthy; the guard goes back when it leaves its range.
+    """A metric and its healthy range. The guard rolls training back when the metric leaves this range.
 
     Args:
-        name: of the metric.
+        name: name of the metric.
         low: smallest healthy value.
         high: largest healthy value.
-        warmup: steps of a phase before which any value is healthy.
+        warmup: number of first steps of a phase in which any value is healthy.
         advice: what to change when the metric leaves its range.
     """
 
@@ -72,35 +72,35 @@ class Vital(NamedTuple):
 
 
 class Objective(Protocol):
-    """What is minimised: `init` once a phase, then `step` after step.
+    """What a phase minimises. `init` is called once per phase, and `step` once per update.
 
-    All state is the flat dictionary of tensors that goes in and out, and is part of every checkpoint. A replay buffer
-    lives on the processor.
+    All state is in the flat dictionary of tensors that `step` receives and returns. It is part of every checkpoint. A
+    replay buffer is kept on the CPU.
     """
 
     @property
     def vitals(self) -> tuple[Vital, ...]:
-        """What the guard watches; may be empty."""
+        """The metrics that the guard watches; may be empty."""
         ...
 
     def init(self, parts: Parts, batch: Batch, rng: Generator) -> State:
-        """The state before the first step; `batch` is one batch of the data, for its shapes and types."""
+        """The state before the first step. `batch` is any batch of the data, for its shapes and dtypes."""
         ...
 
     def step(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> Result:
-        """Losses and metrics of one update."""
+        """Losses, new state and metrics of one update on `batch`."""
         ...
 
 
 @runtime_checkable
 class Refreshing(Protocol):
-    """An objective whose state may itself have spoilt a training, such as a replay buffer of diverged chains."""
+    """An objective whose state can itself make training fail, such as a replay buffer of diverged chains."""
 
     def refresh(self, state: State, batch: Batch, rng: Generator) -> State:
-        """The state after a rollback, with a part of it made anew."""
+        """The state to go on with after a rollback, with a part of it replaced by fresh values."""
         ...
 
 
 def scalar(value: Tensor) -> Tensor:
-    """A metric: detached, 0-d, in float32."""
+    """A 0-d tensor as a metric: detached, in float32."""
     return value.detach().to(torch.float32)

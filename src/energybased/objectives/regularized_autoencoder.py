@@ -1,4 +1,4 @@
-"""Regularised autoencoders."""
+"""Regularised autoencoders (Ghosh et al. 2020)."""
 
 from __future__ import annotations
 
@@ -13,12 +13,17 @@ from energybased.objectives.objective import Batch, Parts, Result, State, Vital,
 
 @dataclass(frozen=True)
 class RegularizedAutoencoder:
-    """Ghosh et al. 2020 (RAE-L2): |x - g(z)|^2 / (2 sigma^2) + |z|^2 / 2 + decay |g|^2, z the encoder's mean.
+    """RAE-L2 of Ghosh et al. 2020: |x - g(z)|^2 / (2 sigma^2) + |z|^2 / 2 + decay |g|^2, with z the encoder's mean.
+
+    |g|^2 is the sum of the squares of the generator's weights and biases. The penalty keeps the generator smooth, as
+    the noise of the encoder does in a variational autoencoder.
 
     Args:
-        sigma: standard deviation of pixels in [0, 1] around g(z), which weighs errors against |z|^2.
-        decay: of the generator's weights and biases, which keeps it smooth where noise would in a variational
-            autoencoder; not tuned.
+        sigma: standard deviation of x around g(z), in units of x. It weighs the error against |z|^2.
+        decay: weight of |g|^2; it was not tuned.
+
+    Raises:
+        UserError: for settings out of range.
     """
 
     vitals: ClassVar[tuple[Vital, ...]] = (

@@ -1,9 +1,9 @@
 """Kernels, chains and the replay buffer.
 
 Devices and dtypes: random numbers are drawn on the device of their generator, or on the CPU without a generator. Fresh
-starts of chains are drawn there and then moved to the device of the energy. Replay buffers and the state of objectives
-are on the CPU. Results are on the device and in the dtype of the input. Chains run in float32 or float64; a network may
-compute in bfloat16 inside (`networks.BFloat16`).
+starts of chains are drawn there and then moved to the device of the energy. Replay buffers are on the CPU. Results are
+on the device and in the dtype of the input. Chains run in float32 or float64; a network may compute in bfloat16 inside
+(`networks.BFloat16`).
 
 To add a kernel, write its file, add an example to `KERNELS`, which the contract tests run over, and add its class to
 `AnyKernel`.

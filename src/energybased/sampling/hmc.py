@@ -28,9 +28,9 @@ class HMC:
     """Leapfrog trajectories with unit mass and fresh momenta (Neal 2011); exp(-E) is exactly invariant.
 
     If the length of all trajectories is near a period of the dynamics, chains hardly move although every proposal is
-    accepted. So each transition of each chain draws u ~ U(0, 1) and takes steps of step_size (1 - jitter u). The density
-    pi = exp(-E) / Z stays invariant: the kernel K_u leaves pi invariant for every u, and u is independent of the state,
-    so pi (integral of K_u du) = integral of pi K_u du = pi (Neal 2011, section 3.2).
+    accepted. So each transition of each chain draws u ~ U(0, 1) and takes steps of step_size (1 - jitter u). Then the
+    density pi = exp(-E) / Z stays invariant: the kernel K_u leaves pi invariant for every u, and u is independent of
+    the state, so pi (integral of K_u du) = integral of pi K_u du = pi (Neal 2011, section 3.2).
 
     Args:
         step_size: the longest leapfrog step, in units of x.

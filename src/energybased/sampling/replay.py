@@ -45,7 +45,7 @@ class ReplayBuffer:
             replacement and overwrites the oldest ones (Du & Mordatch 2019).
         restart: probability that a visited chain starts anew.
         images: store pixels of [0, 1] as one byte, floor(256 x), and read (byte + u) / 256 with u uniform in [0, 1).
-            This keeps the mean (the code of Du & Mordatch 2019 multiplies by 255, which darkens a chain at every visit).
+            This keeps the mean (the code of Du & Mordatch 2019 takes 255, which darkens a chain at every visit).
         relabel: chains continue under the classes of the current batch (Du & Mordatch 2019).
         by_class: a chain keeps its class, and is visited when the batch has that class. Slot i belongs to class
             i modulo the number of classes.
