@@ -1,4 +1,4 @@
-"""Latent space: a generator, the posterior of its vectors, and a prior over them that is learned in stages."""
+"""Latent-variable models: a generator, posteriors over its latent vectors, and a prior that is learned in stages."""
 
 from energybased.latent.fit import fit_staged_prior
 from energybased.latent.objectives import (

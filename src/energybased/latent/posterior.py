@@ -1,4 +1,4 @@
-"""Inference by short-run chains."""
+"""Inference of latent vectors by short-run MCMC (Nijkamp et al. 2019)."""
 
 from __future__ import annotations
 
@@ -20,14 +20,19 @@ from energybased.sampling import AnyKernel, Engine, Langevin, Streams, advance, 
 class Posterior:
     """Short chains on p(z | x), proportional to exp(-prior(z)) N(x; g(z), sigma^2) (Nijkamp et al. 2019).
 
-    They begin at noise or, where there is an encoder, at a draw from it; with no steps they end there too, as the
-    inference of a variational autoencoder does.
+    The chains start at standard normal noise or, if there is an encoder, at a sample of it. With steps=0 the sample of
+    the encoder is the result, as in a variational autoencoder.
 
     Args:
-        sigma: standard deviation of pixels in [0, 1] around g(z); 0.15 here is 0.3 on [-1, 1].
+        sigma: standard deviation of x around g(z), in units of x. For pixels in [0, 1], 0.15 corresponds to 0.3 on the
+            scale [-1, 1] of the literature.
         kernel: one transition.
         steps: transitions of a chain.
-        engine: how chains are computed; see `sample`. In a recipe "auto" is what a trial before training finds faster.
+        engine: how chains are computed; see `sample`. "auto" is for recipes, which choose the faster engine by a trial
+            before training.
+
+    Raises:
+        UserError: for settings out of range.
     """
 
     sigma: float = 0.15
@@ -41,11 +46,18 @@ class Posterior:
         require(self.engine in ("auto", "eager", "compiled"), f"no such engine: {self.engine!r}")
 
     def energy(self, prior: Energy, generator: nn.Module, x: Tensor, known: Tensor | None = None) -> Energy:
-        """-log p(z, x) up to a constant, over z `(batch, dim)`, for examples `(batch, *event)`."""
+        """-log p(z, x) up to a constant, over z `(batch, dim)`, for examples x `(batch, *event)`.
+
+        Args:
+            prior: the energy of the prior.
+            generator: g.
+            x: the examples.
+            known: boolean, broadcastable to x; the likelihood is that of the entries that are True.
+        """
         return prior + Reconstruction(generator, x, self.sigma, known)
 
     def start(self, parts: Parts, x: Tensor, dim: int, rng: Generator) -> Tensor:
-        """Where the chains of examples `(batch, *event)` begin, `(batch, dim)`."""
+        """The first states `(batch, dim)` of the chains for examples x `(batch, *event)`."""
         if "encoder" not in parts:
             return torch.randn(len(x), dim, generator=rng, dtype=x.dtype, device=rng.device).to(x)
         encoder = cast(Encoder, parts["encoder"])
@@ -53,16 +65,27 @@ class Posterior:
             return encoder.sample(x, rng)
 
     def sample(self, parts: Parts, prior: Energy, x: Tensor, dim: int, rng: Generator) -> Tensor:
-        """One z an example `(batch, dim)`: the ends of chains on this prior with the generator among the parts."""
+        """One z `(batch, dim)` for each example x `(batch, *event)`: the last states of the chains.
+
+        Args:
+            parts: the generator, and the encoder if there is one.
+            prior: the energy of the prior.
+            x: the examples.
+            dim: number of entries of z.
+            rng: source of random numbers.
+
+        Raises:
+            UserError: if the engine is "auto".
+        """
         start = self.start(parts, x, dim, rng)
         if self.steps == 0:
             return start
         if self.engine == "auto":
-            raise UserError("engine='auto' is settled by a recipe before training: here, say 'eager' or 'compiled'")
+            raise UserError("engine='auto' is settled by recipes only: use 'eager' or 'compiled' here")
         energy = self.energy(prior, parts["generator"], x)
         with evaluating(energy):
             return advance(energy, start, self.kernel, self.steps, Streams.of(rng, start), engine=self.engine).x
 
     def fastest(self, prior: Energy, generator: nn.Module, x: Tensor, start: Tensor) -> Engine:
-        """The engine that a trial finds faster."""
+        """The engine that a trial finds faster, for examples x `(batch, *event)` and first states `(batch, dim)`."""
         return fastest(self.energy(prior, generator, x), start, self.kernel, self.steps)

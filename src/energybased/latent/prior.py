@@ -1,4 +1,4 @@
-"""What a prior over latent vectors is, and what learned priors share."""
+"""The protocol of a prior over latent vectors, and the base class of learned priors."""
 
 from __future__ import annotations
 
@@ -16,21 +16,23 @@ from energybased.sampling import HMC
 from energybased.sampling.annealed import Estimate, anneal
 
 KERNEL = HMC(0.2, 5)  # of annealed chains
-TARGET_ESS, STEPS = 0.9, 3  # effective part of the chains from level to level; transitions at each level
-POPULATION = 500  # annealed chains at the least, so that few samples are not copies of fewer
-MAX_COMPONENTS, SAMPLES_PER_COMPONENT = 20, 20  # of the Gaussian mixture; the latter times the entries of a vector
-GROUPS = 4  # of chains, between which an estimate's error is measured
+TARGET_ESS, STEPS = 0.9, 3  # fraction of the effective sample size that a level keeps; transitions per level
+POPULATION = 500  # fewest annealed chains; resampling far fewer chains would return many copies of the same state
+MAX_COMPONENTS, SAMPLES_PER_COMPONENT = 20, 20  # of the Gaussian mixture; the latter per entry of a latent vector
+GROUPS = 4  # of chains; the spread between groups gives the error of an estimate
 
 
 @runtime_checkable
 class Prior(Protocol):
-    """An energy over latent vectors `(batch, dim)` that can be sampled; `energies.Analytic` are priors.
+    """An energy over latent vectors `(batch, dim)` that can be sampled. Every `energies.Analytic` is a prior.
 
-    Where it is normalised, `log_prob(z)` gives log p(z) in nats, `(batch,)`.
+    If it is normalised, `log_prob(z)` gives log p(z) in nats, `(batch,)`.
     """
 
     @property
-    def dim(self) -> int: ...
+    def dim(self) -> int:
+        """Number of entries of a latent vector."""
+        ...
 
     def sample(self, n: int, generator: Generator | None = None) -> Tensor:
         """n samples `(n, dim)`."""
@@ -38,10 +40,10 @@ class Prior(Protocol):
 
 
 class LearnedPrior(Energy):
-    """E(z) = base(z) + what was learned, over `(batch, dim)`.
+    """Base class of learned priors: E(z) = base(z) + learned energies(z), over `(batch, dim)`.
 
     Args:
-        base: an energy that can be sampled, with known log Z.
+        base: an energy with known log Z that can be sampled.
     """
 
     log_z_offset: Tensor
@@ -49,21 +51,21 @@ class LearnedPrior(Energy):
     def __init__(self, base: Analytic) -> None:
         super().__init__()
         self.base = base
-        self.register_buffer("log_z_offset", torch.zeros(()))  # log Z beyond that of the base
+        self.register_buffer("log_z_offset", torch.zeros(()))  # log Z minus that of the base
 
     @property
     def dim(self) -> int:
-        """Entries of a latent vector."""
+        """Number of entries of a latent vector."""
         return self.base.dim
 
     @property
     def stages(self) -> list[Energy]:
-        """The energies that are added to the base, in the order in which they were learned."""
+        """The energies added to the base, in the order of training."""
         raise NotImplementedError
 
     @property
     def ratio(self) -> Energy:
-        """E(z) - base(z), which is -log p(z)/base(z) up to a constant."""
+        """The energy E(z) - base(z): minus the logarithm of the ratio of prior and base density, up to a constant."""
         raise NotImplementedError
 
     def sample(self, n: int, generator: Generator | None = None) -> Tensor:
@@ -71,22 +73,25 @@ class LearnedPrior(Energy):
         raise NotImplementedError
 
     def log_ratio(self, z: Tensor) -> Tensor:
-        """log p(z)/base(z) in nats, `(batch,)`."""
+        """The logarithm of the ratio of prior and base density at z `(batch, dim)`, in nats, `(batch,)`.
+
+        It is exact up to the constant log Z, which `normalise` estimates.
+        """
         return self.base(z) - self(z) - self.log_z_offset
 
     def log_prob(self, z: Tensor) -> Tensor:
-        """log p(z) in nats, `(batch,)`, once `normalise` has estimated log Z; until then log Z is that of the base."""
+        """log p(z) in nats, `(batch,)`, for z `(batch, dim)`. Before `normalise`, log Z is taken from the base."""
         return -self(z) - self.base.log_z - self.log_z_offset
 
     def log_z(self, n: int = 8000, generator: Generator | None = None) -> Estimate:
-        """log of the integral of exp(-E), by annealed importance sampling (Neal 2001) with n chains.
+        """log of the integral of exp(-E), in nats, by annealed importance sampling (Neal 2001) with n chains.
 
-        Chains begin at a mixture of Gaussians that is fitted to samples of the prior. What these samples miss, the
-        estimate misses, and its error does not show it: a mode that no chain found, or the ends of a direction a
-        hundred times as long as another. The error is the standard error between four groups of chains.
+        The chains start from a mixture of Gaussians that is fitted to samples of the prior. The estimate misses regions
+        that these samples miss, such as a mode that no chain has found, and its error does not show this. The error is
+        the standard error between four groups of chains.
 
         Raises:
-            UserError: if n is less than 2,000, whose estimates would be too small.
+            UserError: if n is less than 2,000, for which the estimate is biased low.
         """
         require(n >= GROUPS * POPULATION, f"n must be at least {GROUPS * POPULATION}, got {n}")
         if not self.stages:
@@ -107,19 +112,19 @@ class LearnedPrior(Energy):
         return Estimate(value, error, sum(end.ess() for end in ends))
 
     def normalise(self, n: int = 8000, generator: Generator | None = None) -> Estimate:
-        """Estimates log Z, and makes `log_prob` that of a density that integrates to 1."""
+        """Estimates log Z as `log_z` does, and stores it, so that `log_prob` is that of a normalised density."""
         estimate = self.log_z(n, generator)
         self.log_z_offset.fill_(estimate.value - float(self.base.log_z))
         return estimate
 
 
 class EnergyPrior(LearnedPrior):
-    """E(z) = base(z) - f(z), sampled by short chains from the base (Pang et al. 2020).
+    """E(z) = base(z) - f(z), sampled by short chains that start at samples of the base (Pang et al. 2020).
 
     Args:
-        base: where the chains start.
+        base: an energy with known log Z that can be sampled.
         network: f, maps `(batch, dim)` to `(batch,)`.
-        sampler: the short chains.
+        sampler: settings of the short chains.
     """
 
     def __init__(self, base: Analytic, network: nn.Module, sampler: ShortRun) -> None:
@@ -139,5 +144,5 @@ class EnergyPrior(LearnedPrior):
         return Ratio(self.network)
 
     def sample(self, n: int, generator: Generator | None = None) -> Tensor:
-        """The ends `(n, dim)` of n short chains from the base."""
+        """n samples `(n, dim)`: the last states of n short chains."""
         return self.sampler.sample(self, self.base, n, generator, self.log_z_offset)

@@ -1,4 +1,4 @@
-"""Short chains on a prior."""
+"""Short-run MCMC on a prior (Nijkamp et al. 2019)."""
 
 from __future__ import annotations
 
@@ -15,14 +15,18 @@ from energybased.sampling import AnyKernel, Engine, Langevin, Streams, advance, 
 
 @dataclass(frozen=True)
 class ShortRun:
-    """The ends of so many steps from the base (Nijkamp et al. 2019).
+    """Samples of a prior: the last states of short chains that start at samples of the base (Nijkamp et al. 2019).
 
-    A prior that was learned from them is what these chains make of it: it is to be sampled by the same chains.
+    The chains do not converge to the density of the prior. A prior that was trained with short chains must therefore be
+    sampled with the same chains.
 
     Args:
         kernel: one transition.
         steps: transitions of a chain.
         engine: how chains are computed; see `sample`.
+
+    Raises:
+        UserError: for settings out of range.
     """
 
     kernel: AnyKernel = Langevin.overdamped(0.4)
@@ -34,7 +38,7 @@ class ShortRun:
         require(self.engine in get_args(Engine), f"engine is 'eager' or 'compiled', got {self.engine!r}")
 
     def sample(self, prior: Energy, base: Analytic, n: int, rng: Generator | None, like: Tensor) -> Tensor:
-        """n samples `(n, dim)`, of the type of `like` and beside it."""
+        """n samples `(n, dim)`, in the dtype and on the device of `like`."""
         start = base.sample(n, rng).to(like)
         with evaluating(prior):
             return advance(prior, start, self.kernel, self.steps, Streams.of(rng, start), engine=self.engine).x

@@ -1,7 +1,7 @@
-"""What learns a prior, and the generator beside it: objectives over latent vectors, one a file.
+"""Objectives that train a prior over latent vectors, and some of them a generator too, one per file.
 
-The paper's own is `LatentStage`, of `StageRatio`; an example of each is in `OBJECTIVES`, over which the contract tests
-run as over `objectives.OBJECTIVES`.
+`LatentStage` with `StageRatio` is the method of Xiao & Han 2022. `OBJECTIVES` has an example of each objective, over
+which the contract tests run.
 """
 
 from collections.abc import Callable
@@ -30,7 +30,7 @@ from energybased.sampling import MALA
 
 
 def _parts(learned: int = 0, base: Analytic | None = None) -> dict[str, nn.Module]:
-    """A prior of two stages over two entries, and a generator of four pixels."""
+    """The parts for two-dimensional latent vectors and four pixels, with a prior of two stages."""
     prior = StagedPrior(base or StandardNormal(2), BatchedMLP(2, (8,), 2))
     prior.active[:learned] = 1
     generator, encoder = dense_generator(2, (8,), (1, 2, 2)), dense_encoder((1, 2, 2), (8,), 2)

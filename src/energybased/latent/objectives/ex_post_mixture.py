@@ -1,4 +1,4 @@
-"""A prior that is a mixture of Gaussians, fitted after the autoencoder."""
+"""A mixture of Gaussians as the prior, fitted after an autoencoder (Ghosh et al. 2020)."""
 
 from __future__ import annotations
 
@@ -17,15 +17,18 @@ from energybased.objectives.objective import Batch, Parts, Result, State, Vital,
 
 @dataclass(frozen=True)
 class ExPostMixture:
-    """The prior becomes a mixture of Gaussians, fitted to an encoder's z+ by expectation maximisation.
+    """Fits the prior, a mixture of Gaussians, to latent vectors z+ of an encoder (Ghosh et al. 2020).
 
-    As after a regularised autoencoder (Ghosh et al. 2020). The prior must be a `GaussianMixture`, which says how many
-    components there are. It is fitted again whenever twice as many z+ have been seen as in the last fit, and when the
-    pool is full, so that a short phase is fitted to at least half of its z+.
+    The prior must be a `GaussianMixture`; its number of components is kept. z+ are collected in a pool. The mixture is
+    fitted anew by expectation maximisation whenever the pool has doubled since the last fit, and when it is full. So
+    the last fit of a short phase uses at least half of its z+.
 
     Args:
-        posterior: how z+ are drawn.
-        pool: how many z+ are kept at the most.
+        posterior: settings by which z+ are sampled.
+        pool: largest number of z+ in the pool.
+
+    Raises:
+        UserError: if the pool is smaller than 2.
     """
 
     vitals: ClassVar[tuple[Vital, ...]] = VITALS[1:]
@@ -54,7 +57,7 @@ class ExPostMixture:
         state["pool"][there : there + len(new)] = new.to(state["pool"])
         count = there + len(new)
         due = count >= max(2 * before, len(prior.means)) or before < count == self.pool
-        if due and state["pool"].isfinite().all():  # otherwise the guard sees it below
+        if due and state["pool"].isfinite().all():  # otherwise `latent_square` shows it to the guard
             prior.load_state_dict(GaussianMixture.fit(state["pool"][:count], len(prior.means), rng).state_dict())
             before = count
         state = {**state, "pooled": torch.tensor(count, device="cpu"), "fitted": torch.tensor(before, device="cpu")}

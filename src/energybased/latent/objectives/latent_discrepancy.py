@@ -1,4 +1,4 @@
-"""Energy discrepancy in latent space."""
+"""Energy discrepancy for a prior (Schröder et al. 2023)."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from energybased.objectives.objective import Batch, Parts, Result, State, Vital
 
 @dataclass(frozen=True)
 class LatentDiscrepancy:
-    """Schröder et al. 2023: the energy discrepancy of the prior on samples z+ of the posterior, without chains on it.
+    """The energy discrepancy of the prior on latent vectors z+ (Schröder et al. 2023), without chains on the prior.
 
-    z+ are samples of the posterior under the base, or of an encoder. The prior is the base and one network, whose
-    constant is left open: `StagedPrior.normalise` finds it.
+    z+ are samples of the posterior under the base, or of an encoder. The prior is the base with one network. The
+    objective does not determine log Z; `StagedPrior.normalise` estimates it.
 
     Args:
-        posterior: how z+ are drawn.
-        discrepancy: what is minimised over them.
+        posterior: settings by which z+ are sampled.
+        discrepancy: settings of the energy discrepancy.
     """
 
     vitals: ClassVar[tuple[Vital, ...]] = EnergyDiscrepancy.vitals

@@ -1,4 +1,4 @@
-"""The second stage of a two-stage variational autoencoder."""
+"""The second stage of a two-stage variational autoencoder (Dai & Wipf 2019)."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from energybased.objectives.objective import Batch, Parts, Result, State, Vital,
 
 @dataclass(frozen=True)
 class LatentElbo:
-    """Dai & Wipf 2019: |z+ - h(u)|^2 / (2 s^2) + dim log s + KL(q(u | z+), N(0, I)), s learned with h.
+    """|z+ - h(u)|^2 / (2 s^2) + dim log s + KL(q(u | z+), N(0, I)), u from q(u | z+) (Dai & Wipf 2019).
 
-    z+ are draws of the first stage's encoder, which does not learn; h is the part "latent_decoder", q "latent_encoder".
+    z+ are samples of the encoder of the first stage, which is not trained. h and s are the mean and the standard
+    deviation of the part "latent_decoder", and q is the part "latent_encoder".
     """
 
     vitals: ClassVar[tuple[Vital, ...]] = (Vital("divergence", 0.0, 1e4, 50, "lower the learning rate"),)

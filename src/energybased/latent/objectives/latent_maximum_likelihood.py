@@ -1,4 +1,4 @@
-"""The prior of a latent energy-based model, learned by maximum likelihood."""
+"""Maximum likelihood for a generator with an energy-based prior, LEBM (Pang et al. 2020)."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from energybased.objectives.objective import Batch, Parts, Result, State, Vital,
 
 @dataclass(frozen=True)
 class LatentMaximumLikelihood:
-    """Pang et al. 2020 (LEBM): mean E(z+) - mean E(z-) for the prior, |x - g(z+)|^2 for the generator.
+    """mean E(z+) - mean E(z-) for the prior, and |x - g(z+)|^2 for the generator (Pang et al. 2020).
 
-    z+ are samples of the posterior under the prior, z- the ends of the prior's short chains.
+    z+ are samples of the posterior under the prior. z- are samples of the prior by its short chains.
 
     Args:
-        posterior: how z+ are drawn.
+        posterior: settings by which z+ are sampled.
     """
 
     vitals: ClassVar[tuple[Vital, ...]] = (

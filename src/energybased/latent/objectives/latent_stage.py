@@ -1,4 +1,4 @@
-"""Learning a generator and its prior together, stage after stage."""
+"""Training a generator together with one stage of its prior (Xiao & Han 2022)."""
 
 from __future__ import annotations
 
@@ -20,20 +20,25 @@ POOL, ROWS = 5000, 300
 
 @dataclass(frozen=True)
 class LatentStage:
-    """Xiao & Han 2022: the stage's ratio between z+ and z-, and |x - g(z+)|^2 for the generator.
+    """The loss of `StageRatio` for the ratio, and |x - g(z+)|^2 for the generator (Xiao & Han 2022).
 
-    z+ are samples of the posterior under the prior of the stages before, the running one left out; z- samples of that
-    prior. An encoder, if there is one, learns as beside `PosteriorReconstruction`.
+    The prior so far is that of the earlier stages, without the stage in training. z+ are samples of the posterior under
+    this prior, and z- are samples of this prior. An encoder, if there is one, is trained as in
+    `PosteriorReconstruction`.
 
-    z+ cost more than anything else: the latest of them are kept in a pool, from which the ratio learns.
+    Sampling z+ is the most expensive operation. So the latest z+ are kept in a pool, and the ratio is trained on rows
+    of this pool.
 
     Args:
-        ratio: the stage.
-        posterior: how z+ are drawn.
-        joint: whether generator and encoder learn; they are left as they are otherwise, as after a first training.
-        pool: how many of the latest z+ are kept.
-        rows: taken from the pool for an update of the ratio.
-        ratio_updates_per_draw: updates of the ratio for each draw of z+; generator and encoder learn once a draw.
+        ratio: settings of the stage.
+        posterior: settings by which z+ are sampled.
+        joint: train generator and encoder too. If False, they do not change; they must have been trained before.
+        pool: number of the latest z+ in the pool.
+        rows: number of rows that an update of the ratio takes from the pool.
+        ratio_updates_per_draw: updates of the ratio per draw of z+. Generator and encoder are updated once per draw.
+
+    Raises:
+        UserError: for settings out of range.
     """
 
     ratio: StageRatio
@@ -58,7 +63,7 @@ class LatentStage:
 
     @property
     def own(self) -> tuple[Vital, ...]:
-        """Those of the posterior's samples, and of the generator if it learns."""
+        """The vitals of the samples z+, and of the generator if it is trained."""
         return VITALS if self.joint else VITALS[1:]
 
     def init(self, parts: Parts, batch: Batch, rng: Generator) -> State:
@@ -73,7 +78,7 @@ class LatentStage:
         if self.due(state):
             prior = cast(StagedPrior, parts["prior"])
             positives = self.posterior.sample(parts, prior.truncated(self.ratio.stage), batch.x, prior.dim, rng)
-            if self.joint:  # what does not learn needs no graph
+            if self.joint:  # otherwise no gradients are needed
                 losses, metrics = reproducing(parts, positives, batch.x)
             else:
                 metrics = {"latent_square": scalar(positives.square().mean())}
@@ -82,18 +87,18 @@ class LatentStage:
         return Result(losses | learned.losses, learned.state, metrics | learned.metrics)
 
     def due(self, state: State) -> bool:
-        """Whether this update draws from the posterior."""
+        """Whether this update samples z+."""
         turn, state["turn"] = int(state["turn"]), state["turn"] + 1
         return turn % self.ratio_updates_per_draw == 0
 
     def keep(self, state: State, positives: Tensor) -> None:
-        """Puts these positives `(batch, dim)` into the pool, in the place of the oldest."""
+        """Puts z+ `(batch, dim)` into the pool, in place of the oldest ones."""
         positives = positives[-self.pool :]
         places = (int(state["pooled"]) + torch.arange(len(positives), device="cpu")) % self.pool
         state["pool"][places] = positives.to(state["pool"])
         state["pooled"] = state["pooled"] + len(positives)
 
     def pooled(self, state: State, rng: Generator) -> Tensor:
-        """Rows of the pool `(rows, dim)`."""
+        """Random rows of the pool, `(rows, dim)`."""
         there = min(int(state["pooled"]), self.pool)
         return state["pool"][torch.randint(there, (self.rows,), generator=rng, device="cpu")]

@@ -1,4 +1,4 @@
-"""A generator learned alone, and what all that learn one have in common."""
+"""Training a generator under a fixed prior, and the losses that all objectives with a generator share."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ VITALS = (
 
 @dataclass(frozen=True)
 class PosteriorReconstruction:
-    """|x - g(z+)|^2 for the generator, z+ samples of the posterior under the prior as it is, which does not learn.
+    """|x - g(z+)|^2 for the generator, with z+ sampled from the posterior under the prior, which is not trained.
 
-    An encoder, if there is one, learns to begin the chains where they end: -log q(z+ | x).
+    An encoder q, if there is one, is trained with -log q(z+ | x), so that chains start close to where they end.
 
     Args:
-        posterior: how z+ are drawn.
+        posterior: settings by which z+ are sampled.
     """
 
     vitals: ClassVar[tuple[Vital, ...]] = VITALS
@@ -43,16 +43,22 @@ class PosteriorReconstruction:
 
 
 def reproducing(parts: Parts, positives: Tensor, x: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """What generator, and encoder if there is one, learn from samples z+ `(batch, dim)` of the posterior; metrics."""
+    """Losses of the generator and the encoder, if there is one, and metrics.
+
+    Args:
+        parts: the networks.
+        positives: z+, `(batch, dim)`, samples of the posterior.
+        x: examples `(batch, *event)`.
+    """
     off = (parts["generator"](positives) - x).square().flatten(1)
     losses = {"generator": off.sum(1).mean()}
     if "encoder" in parts:
         mean, log_std = parts["encoder"](x)
         losses["encoder"] = surprise(mean, log_std, positives).mean()
-    mse = 4 * off.mean()  # on [-1, 1], as the literature states it
+    mse = 4 * off.mean()  # for pixels on [-1, 1], as in the literature
     return losses, {"mse": scalar(mse), "latent_square": scalar(positives.square().mean())}
 
 
 def surprise(mean: Tensor, log_std: Tensor, z: Tensor) -> Tensor:
-    """-log N(z; mean, diag(std^2)) in nats, `(batch,)`."""
+    """-log N(z; mean, diag(std^2)) in nats, `(batch,)`, for mean, log_std and z `(batch, dim)`."""
     return (0.5 * ((z - mean) / log_std.exp()).square() + log_std + 0.5 * LOG_2PI).sum(1)

@@ -1,4 +1,4 @@
-"""One stage of a prior: a classifier between data and the prior so far."""
+"""One stage of a prior: a classifier between data and samples of the prior so far (Xiao & Han 2022)."""
 
 from __future__ import annotations
 
@@ -17,33 +17,41 @@ from energybased.sampling import Kernel, ReplayBuffer, Streams, advance, evaluat
 
 CHANCE = 2 * math.log(2)
 DECAY = 0.99  # of the running mean of losses
-STANDARD_ERRORS = 4.0  # standard errors by which a classifier must beat chance
-MIN_UPDATES = 100  # updates of which a running mean says too little
+STANDARD_ERRORS = 4.0  # by which the loss of a classifier must be below chance
+MIN_UPDATES = 100  # before a running mean is used
 
 
 @dataclass(frozen=True)
 class StageRatio:
-    """Xiao & Han 2022: L_k = mean softplus(-f_k(z+)) + mean softplus(f_k(z-)) + logit_l2 (mean f_k(z+)^2 + f_k(z-)^2).
+    """L_k = mean softplus(-f_k(z+)) + mean softplus(f_k(z-)) + logit_l2 (mean f_k(z+)^2 + f_k(z-)^2) (Xiao & Han 2022).
 
-    z+ are data and z- samples of the prior of the k stages before, which do not change. At stage 0 these are
-    independent draws from the base; afterwards persistent chains, begun by annealing through the stages. A stage begins
-    at the ratio 1 with the hidden layers of the stage before: what tells densities apart goes on to do so. The stage
-    counts as learned, and becomes a part of the prior, once its classifier beats chance, 2 log 2, by more than luck:
-    four standard errors, after a hundred updates.
-    Data that come again and again are memorised: rows of a batch that are held out judge, and are not learned from.
-    After a stage that has learned nothing, every other is over at once. An optimiser with weight decay, or one that
-    remembers the stage before, would change that stage.
+    z+ are data. z- are negatives: samples of the prior of the k earlier stages, which do not change. At stage 0 they
+    are independent samples of the base. At later stages they are persistent chains that start from samples annealed
+    through the earlier stages. A stage starts from the ratio 1, with the hidden layers of the stage before it.
+
+    A stage is learned, and becomes active in the prior, when the running mean of its loss is four standard errors below
+    the loss of chance, 2 log 2, after at least 100 updates. A classifier can memorise a finite data set. So if a batch
+    has held-out rows, only these decide whether the stage is learned, and they give no gradient. After a stage that
+    learned nothing, all further stages end at once.
+
+    The optimiser must not change earlier stages. It must therefore have no weight decay, and its state must be reset
+    before each stage.
 
     Args:
         stage: k, from 0.
         kernel: moves the persistent chains.
-        steps: transitions an update; with none the bank is a pool of annealed samples that stay.
-        persistent_chains: how many, begun by annealing; what cannot cross from mode to mode keeps what it begins with.
-        restart: probability that a visited chain starts anew at the base; 1 for short runs from there.
-        logit_l2: weight of the penalty on squared logits, which keeps a perfect classifier from growing for ever.
-        patience: updates without a better loss after which the stage is over.
-        saturated: loss below which the stage is over: what is left is for another.
-        held: rows that judge, in all; None if every batch is drawn anew.
+        steps: transitions per update. With 0, the negatives are a fixed set of annealed samples.
+        persistent_chains: number of persistent chains. Chains that cannot cross between modes keep the proportions of
+            the annealed samples.
+        restart: probability that a visited chain starts anew at a sample of the base; 1 gives short runs.
+        logit_l2: weight of the penalty on squared logits, which bounds the logits if the classes are separable.
+        patience: the stage ends after this number of updates without a better loss.
+        saturated: the stage ends when the loss is below this value, because a ratio this far from 1 is learned better
+            by several stages.
+        held: number of held-out rows in the data set; None if every batch is drawn anew.
+
+    Raises:
+        UserError: for settings out of range.
     """
 
     vitals: ClassVar[tuple[Vital, ...]] = (Vital("loss", 0.0, 10.0, 20, "lower the learning rate"),)
@@ -62,8 +70,8 @@ class StageRatio:
         require(self.stage >= 0, f"stage must not be negative, got {self.stage}")
         require(self.steps >= 0, f"steps must not be negative, got {self.steps}")
         require(0 <= self.restart <= 1, f"restart must be a probability, got {self.restart}")
-        require(self.steps > 0 or self.restart == 0, "without steps, chains that start anew are samples of the base")
-        require(self.persistent_chains >= 1, f"bank must be at least 1, got {self.persistent_chains}")
+        require(self.steps > 0 or self.restart == 0, "restart must be 0 without steps: chains could not leave the base")
+        require(self.persistent_chains >= 1, f"persistent_chains must be at least 1, got {self.persistent_chains}")
         require(self.patience >= 1, f"patience must be at least 1, got {self.patience}")
 
     def init(self, parts: Parts, batch: Batch, rng: Generator) -> State:
@@ -102,14 +110,15 @@ class StageRatio:
 
     @property
     def buffer(self) -> ReplayBuffer:
+        """Settings of the replay buffer that holds the persistent chains."""
         return ReplayBuffer(self.persistent_chains, restart=self.restart)
 
     def exact(self, prior: StagedPrior) -> bool:
-        """Whether the prior so far is its base, which can be drawn from."""
+        """Whether no earlier stage is active, so that exact samples of the prior so far are samples of the base."""
         return not bool(prior.active[: self.stage].any())
 
     def negatives(self, prior: StagedPrior, state: State, n: int, rng: Generator) -> Tensor:
-        """n samples `(n, dim)` of the prior so far."""
+        """n negatives `(n, dim)`: samples of the prior of the earlier stages."""
         if "x" not in state:
             return prior.base.sample(n, rng)
         start, _, slots = self.buffer.sample(state, n, lambda m: prior.base.sample(m, rng), rng)
@@ -120,7 +129,13 @@ class StageRatio:
         return end
 
     def judged(self, prior: StagedPrior, state: State, losses: Tensor) -> Tensor:
-        """Whether the stage is over; keeps the running mean of its loss, and whether it has learned anything."""
+        """Updates the running mean of the loss and the stage's activity, and returns whether the stage is over, 0-d.
+
+        Args:
+            prior: the prior, whose `active` is updated.
+            state: the state, which is updated.
+            losses: losses of the rows that decide, `(n,)`.
+        """
         state.update({name: state[name].to(losses) for name in ("mean", "square", "spread", "best", "since", "seen")})
         loss, seen = losses.mean(), state["seen"] + 1
         decay = torch.where(seen * (1 - DECAY) < 1, 1 - 1 / seen, DECAY)  # a plain mean at first
@@ -128,7 +143,7 @@ class StageRatio:
             state[name] = torch.lerp(value, state[name], decay)
         state["seen"] = seen
         noise = (state["square"] - state["mean"].square()).clamp(min=0) * (1 - DECAY) / (1 + DECAY)
-        few = state["spread"] / self.held if self.held else torch.zeros_like(noise)  # the same rows judge every time
+        few = state["spread"] / self.held if self.held else torch.zeros_like(noise)  # the held-out rows repeat
         error = (noise + few).sqrt()
         before = prior.active[self.stage - 1] if self.stage else torch.ones_like(loss)
         beats = (state["mean"] + STANDARD_ERRORS * error < CHANCE) & (seen > MIN_UPDATES) & (before > 0)
@@ -140,5 +155,5 @@ class StageRatio:
 
 
 def stage_finished(metrics: dict[str, float]) -> bool:
-    """Whether the stage says that it is over."""
+    """Whether the metrics of `StageRatio` say that the stage is over."""
     return metrics["stage_finished"] > 0

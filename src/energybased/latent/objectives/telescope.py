@@ -1,4 +1,4 @@
-"""Telescoping ratios in latent space."""
+"""Telescoping density-ratio estimation for a prior (Rhodes et al. 2020)."""
 
 from __future__ import annotations
 
@@ -18,18 +18,21 @@ from energybased.objectives.objective import Batch, Parts, Result, State, Vital,
 
 @dataclass(frozen=True)
 class Telescope:
-    """Rhodes et al. 2020 (TRE): ratios between waymarks z_k = sqrt(1 - a_k^2) z+ + a_k e, a_k = k/m, learned together.
+    """Ratios between waymarks z_k = sqrt(1 - a_k^2) z+ + a_k e, a_k = k/m, trained together (Rhodes et al. 2020, TRE).
 
-    z+ are samples of the posterior under the base, or of an encoder, e of N(0, I). The m stages of the prior are the
-    bridges between neighbouring waymarks, that from the noise first.
+    z+ are samples of the posterior under the base, or of an encoder, and e is from N(0, I). The m stages of the prior
+    are the bridges f between neighbouring waymarks. The first stage is the bridge from the noise e.
 
-    With a magnitude M above 1, what a bridge tells data from counts M times (Yu et al. 2024, noise-intensified
-    telescoping): softplus(log M - f(z_k)) + M softplus(f(z_k+1) - log M). The ratio is the optimum at any M, and the
-    gradient goes towards that of maximum likelihood as M grows.
+    The loss of a bridge is softplus(log M - f(z_k)) + M softplus(f(z_k+1) - log M). M = 1 is the plain method. M > 1
+    is noise-intensified telescoping (Yu et al. 2024): the noisier waymark has M times the weight. The optimal f is the
+    same log-ratio for every M. As M grows, the gradient approaches that of maximum likelihood.
 
     Args:
-        posterior: how z+ are drawn.
-        magnitude: M.
+        posterior: settings by which z+ are sampled.
+        magnitude: M, at least 1.
+
+    Raises:
+        UserError: if the magnitude is out of range.
     """
 
     posterior: Posterior = Posterior(steps=0)
