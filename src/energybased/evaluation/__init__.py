@@ -1,4 +1,4 @@
-"""Measurements: metrics, one a file, over a subject, and what they stand on."""
+"""Evaluation: metrics, one per file, that measure a subject, which is a model with its data."""
 
 from energybased.evaluation.metric import Metric
 from energybased.evaluation.metrics import METRICS

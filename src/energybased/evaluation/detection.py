@@ -1,4 +1,4 @@
-"""Telling out-of-distribution from in-distribution inputs by their scores."""
+"""Detection of out-of-distribution inputs by their scores."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ OUT_OF_DISTRIBUTION: dict[str, Callable[[Tensor, torch.Generator], Tensor]] = {
 
 
 def auroc(in_distribution: Tensor, out_of_distribution: Tensor) -> float:
-    """Probability that an out-of-distribution input scores higher than an in-distribution one; scores `(n,)`, `(m,)`.
+    """The area under the ROC curve for scores `(n,)` and `(m,)`, in 0 ... 1.
+
+    It is the probability that an out-of-distribution input has a higher score than an in-distribution one.
 
     >>> auroc(torch.tensor([0.0, 1.0]), torch.tensor([2.0, 0.5]))
     0.75
@@ -27,7 +29,9 @@ def auroc(in_distribution: Tensor, out_of_distribution: Tensor) -> float:
 
 
 def auprc(in_distribution: Tensor, out_of_distribution: Tensor) -> float:
-    """Average precision of detecting out-of-distribution inputs by scores `(n,)`, `(m,)`; by chance m / (n + m).
+    """The average precision of detecting out-of-distribution inputs by scores `(n,)` and `(m,)`, in 0 ... 1.
+
+    Random scores have m / (n + m) in expectation.
 
     >>> auprc(torch.tensor([0.0, 1.0]), torch.tensor([2.0, 0.5]))
     0.8333333333333333
@@ -41,6 +45,6 @@ def auprc(in_distribution: Tensor, out_of_distribution: Tensor) -> float:
 
 
 def out_of_distribution_inputs(x: Tensor) -> dict[str, Tensor]:
-    """Changed copies of pictures `(n, channels, height, width)`, as many of each kind as there are pictures."""
+    """Changed copies of pictures `(n, channels, height, width)`, n of each kind, by kind."""
     rng = torch.Generator().manual_seed(0)
     return {name: change(x, rng) for name, change in OUT_OF_DISTRIBUTION.items()}

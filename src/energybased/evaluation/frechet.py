@@ -10,11 +10,16 @@ from energybased.models import Judge
 
 
 def frechet_distance(a: Tensor, b: Tensor) -> float:
-    """|mu_a - mu_b|^2 + tr(A + B - 2 (A B)^(1/2)), of Gaussians fitted to rows (Dowson & Landau 1982).
+    """|mu_a - mu_b|^2 + tr(A + B - 2 (A B)^(1/2)) of Gaussians fitted to features (Dowson & Landau 1982).
+
+    mu_a and A are the mean and the covariance of the rows of a, and mu_b and B those of b, computed in float64.
 
     Args:
-        a: `(n, features)`; statistics are taken in float64.
-        b: `(m, features)`.
+        a: features of one set, `(n, features)`.
+        b: features of the other, `(m, features)`.
+
+    Raises:
+        UserError: if the numbers of features differ, or there are fewer than two rows.
 
     >>> x = torch.randn(100, 3, generator=torch.Generator().manual_seed(0))
     >>> abs(round(frechet_distance(x, x + 2.0), 6))  # equal covariances: 3 * 2^2

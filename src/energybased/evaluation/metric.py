@@ -1,4 +1,4 @@
-"""What a metric is."""
+"""The protocol of a metric."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ from energybased.evaluation.subject import Subject
 class Metric(Protocol):
     """A measurement, as a frozen dataclass in a file of its own.
 
-    `needs` names what a subject must have (see `subject.CHECKS` and `Model.offers`); where it has not, the metric is
-    skipped, and that is said. One with `optional = True` is measured when it is asked for by name.
+    A metric is skipped, with a message, if the subject lacks something in `needs`. A metric with `optional = True` is
+    measured only if it is asked for by name.
     """
 
     @property
-    def needs(self) -> tuple[str, ...]: ...
+    def needs(self) -> tuple[str, ...]:
+        """What the subject must have; see `subject.CHECKS` and `Model.offers` for the names."""
+        ...
 
     def measure(self, subject: Subject) -> Iterator[Row]:
-        """The rows of this metric."""
+        """Measures the subject and yields the values as rows."""
         ...

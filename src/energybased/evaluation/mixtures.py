@@ -1,4 +1,4 @@
-"""Gaussians and mixtures of Gaussians over the data: baselines that an energy has to beat."""
+"""Mixtures of Gaussians over the data, as baselines."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from energybased.errors import require
 from energybased.evaluation.frechet import judge_distance
 from energybased.evaluation.subject import SAMPLES, Subject
 
-DIRECT = 256  # entries of an event up to which mixtures are fitted to the values themselves
-PRINCIPAL = 50  # principal components that they are fitted to beyond
-EXAMPLES = 20_000  # that mixtures are fitted to at the most
+DIRECT = 256  # largest number of entries for which mixtures are fitted to the entries themselves
+PRINCIPAL = 50  # principal components to which mixtures are fitted for larger events
+EXAMPLES = 20_000  # most examples that mixtures are fitted to
 COMPONENTS, PER_CLASS = (10, 30, 60), (1, 2, 4)
 COMPONENTS_BEYOND, PER_CLASS_BEYOND = (10, 30), (3, 10, 20)
 RIDGE = 1e-3  # added to every variance
@@ -23,11 +23,11 @@ RIDGE = 1e-3  # added to every variance
 
 @dataclass(frozen=True)
 class FittedMixture:
-    """A mixture with full covariances over flattened examples, as samples and scores.
+    """A fitted mixture with full covariances, which is sampled and scored like a model.
 
     Args:
-        density: the energy, over `(batch, dim)`.
-        components: Gaussians in it.
+        density: the energy, over flattened examples `(batch, dim)`.
+        components: number of Gaussians.
         event: shape of one example.
     """
 
@@ -37,11 +37,12 @@ class FittedMixture:
 
     @property
     def name(self) -> str:
+        """The number of Gaussians, and of principal components if there are any."""
         base = getattr(self.density, "base", None)
         return f"{self.components}" + ("" if base is None else f" over {base.rank} PCA")
 
     def sample(self, n: int, generator: Generator) -> Tensor:
-        """`(n, *event)`; of a mixture of principal components without the noise in the other directions."""
+        """n samples `(n, *event)`. For a `PrincipalMixture`, they have no noise outside the principal directions."""
         if isinstance(self.density, PrincipalMixture):
             base = self.density.base
             x = base.mean + self.density.mixture.sample(n, generator) @ base.directions.T
@@ -50,12 +51,12 @@ class FittedMixture:
         return x.float().reshape(n, *self.event)
 
     def energy(self, x: Tensor) -> Tensor:
-        """-log density of x `(n, *event)`, `(n,)`."""
+        """Minus the log-density of x `(n, *event)`, in nats, `(n,)`."""
         return -self.density.log_prob(x.flatten(1).double())
 
 
 def fit_mixture(x: Tensor, components: int, generator: Generator) -> FittedMixture:
-    """Fits x `(n, *event)` by expectation maximisation in float64, with 1e-3 added to every variance."""
+    """Fits a mixture to x `(n, *event)` in float64, with 1e-3 added to every variance."""
     flat, event = _flat(x), tuple(x.shape[1:])
     if flat.shape[1] <= DIRECT:
         density: Analytic = GaussianMixture.fit(flat, components, generator, RIDGE)
@@ -65,7 +66,14 @@ def fit_mixture(x: Tensor, components: int, generator: Generator) -> FittedMixtu
 
 
 def fit_class_mixture(x: Tensor, y: Tensor, components: int, generator: Generator) -> FittedMixture:
-    """A mixture for each class, and the mixture of these by how often the classes come."""
+    """Fits one mixture per class, and joins them with the frequencies of the classes as weights.
+
+    Args:
+        x: examples, `(n, *event)`.
+        y: class numbers, `(n,)`.
+        components: number of Gaussians per class.
+        generator: seeds the fits.
+    """
     flat, y = _flat(x), y[: len(_flat(x))]
     direct = flat.shape[1] <= DIRECT
     base = None if direct else PrincipalGaussian.fit(flat, min(PRINCIPAL, len(flat) - 1))
@@ -81,7 +89,11 @@ def fit_class_mixture(x: Tensor, y: Tensor, components: int, generator: Generato
 
 
 def candidates(x: Tensor, y: Tensor | None, generator: Generator) -> list[FittedMixture]:
-    """Mixtures to choose the best from; with labels, mixtures of each class as well."""
+    """Mixtures of several sizes, fitted to x `(n, *event)`; with labels y `(n,)`, mixtures by class too.
+
+    Raises:
+        UserError: if there are too few examples.
+    """
     beyond = x[0].numel() > DIRECT
     counts = [k for k in (COMPONENTS_BEYOND if beyond else COMPONENTS) if k <= len(x)]
     mixtures = [fit_mixture(x, k, generator) for k in counts]
@@ -94,7 +106,7 @@ def candidates(x: Tensor, y: Tensor | None, generator: Generator) -> list[Fitted
 
 
 def nearest_mixture(subject: Subject, mixtures: Sequence[FittedMixture]) -> FittedMixture:
-    """The mixture whose samples have the least Fréchet distance to the validation split."""
+    """The mixture whose samples have the smallest Fréchet distance to the validation split."""
     judge, held = subject.judge, subject.data.values(subject.data.validation)
     assert judge is not None
     rng = subject.rng()
@@ -102,7 +114,7 @@ def nearest_mixture(subject: Subject, mixtures: Sequence[FittedMixture]) -> Fitt
 
 
 def best_mixture(subject: Subject) -> tuple[FittedMixture, str]:
-    """The best mixture for a subject, fitted once, and the names of those that were tried."""
+    """The best mixture on the validation split, and the names of all candidates. It is fitted once per subject."""
     if "mixture" not in subject.kept:
         data = subject.data
         x = data.values(data.train, slice(EXAMPLES))

@@ -1,4 +1,4 @@
-"""What was measured: one value of one seed."""
+"""A row of results: one measured value of one seed."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ class Row(NamedTuple):
 
     Args:
         data: name of the data set.
-        system: what was measured: the recipe, or a baseline.
-        metric: name of the value; rows of one metric and system are one quantity over seeds.
-        value: the measurement.
-        split: of the data that it was measured against.
-        n: examples or samples.
+        system: name of the recipe or of the baseline that was measured.
+        metric: name of the value. Rows that differ only in their seed are the same quantity.
+        value: the measured value.
+        split: the split of the data against which it was measured.
+        n: number of examples or samples.
         protocol: how it was measured, in words.
-        seed: of the training.
-        seconds: that the measurement took.
-        measured_by: the metric in `METRICS` that made the row.
+        seed: seed of the training.
+        seconds: duration of the measurement.
+        measured_by: name in `METRICS` of the metric that yielded the row.
     """
 
     data: str
@@ -33,5 +33,5 @@ class Row(NamedTuple):
     measured_by: str = ""
 
     def json(self) -> dict[str, Any]:
-        """The row as it stands in `results.json`."""
+        """The row as an object of `results.json`."""
         return {**self._asdict(), "value": round(self.value, 4), "seconds": round(self.seconds, 2)}

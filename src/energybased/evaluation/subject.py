@@ -1,4 +1,4 @@
-"""What metrics measure: a trained model with its data, a judge and its run."""
+"""The subject of an evaluation: a trained model with its data, and a judge."""
 
 from __future__ import annotations
 
@@ -16,20 +16,22 @@ from energybased.data.holdout import split_holdout
 from energybased.evaluation.row import Row
 from energybased.models import Judge
 
-SAMPLES, MORE_SAMPLES = 1000, 5000  # the latter where at least as many are held out
+SAMPLES, MORE_SAMPLES = 1000, 5000  # the latter if the test split has at least as many examples
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What is measured, and what several metrics share.
+    """The model to measure, its data, and results that several metrics share.
 
     Args:
-        model: any `Model`; metrics that need more than the protocol say so.
-        data: of the run.
-        judge: the classifier in whose features samples are compared; None if there is none.
-        seed: of the training, and of everything random here.
-        system: what rows call the model.
-        buffer: the replay buffer's settings and state, of a run that has one.
+        model: any `Model`. Metrics name in `needs` what they require beyond the protocol.
+        data: the data of the run.
+        judge: the classifier in whose features samples and data are compared; None if there is none.
+        seed: seed of the training, and of all random numbers of the evaluation.
+        system: name of the model in rows.
+        buffer: settings and state of the replay buffer, whose chains are `(capacity, *event)`; None if there is none.
+        pictures: samples `(n, *event)` to show in a report, by metric or baseline.
+        kept: results that one metric has computed and others need, by name.
     """
 
     model: Any
@@ -38,15 +40,15 @@ class Subject:
     seed: int = 0
     system: str = "model"
     buffer: tuple[Any, dict[str, Tensor]] | None = None
-    pictures: dict[str, Tensor] = field(default_factory=dict)  # samples by metric or baseline, to be shown
-    kept: dict[str, Any] = field(default_factory=dict)  # what several metrics need and one has made
+    pictures: dict[str, Tensor] = field(default_factory=dict)
+    kept: dict[str, Any] = field(default_factory=dict)
 
     def missing(self, needs: tuple[str, ...]) -> list[str]:
-        """Those of these needs that are not met."""
+        """The needs that this subject does not meet."""
         return [need for need in needs if not self.has(need)]
 
     def has(self, need: str) -> bool:
-        """Whether this subject has what a metric or a section of a report needs."""
+        """Whether this subject meets a need of a metric or of a section of a report."""
         if need in CHECKS:
             return CHECKS[need](self)
         return need in self.model.offers
@@ -62,7 +64,7 @@ class Subject:
 
     @cached_property
     def test(self) -> Tensor:
-        """The test split `(n, *event)` in the user's units, without a class that was held out of training."""
+        """The test split `(n, *event)` in the user's units, without the class that was held out of training, if any."""
         data = self.data if self.data.holdout is None else split_holdout(self.data)[0]
         return data.values(data.test)
 
@@ -73,22 +75,22 @@ class Subject:
 
     @property
     def count(self) -> int:
-        """How many samples are drawn."""
+        """Number of samples that metrics draw."""
         return MORE_SAMPLES if len(self.test) >= MORE_SAMPLES else SAMPLES
 
     @cached_property
     def samples(self) -> Tensor:
-        """`count` samples of the model `(count, *event)`."""
+        """`count` samples of the model, `(count, *event)`."""
         return self.model.sample(self.count, generator=self.rng())
 
     def train(self, n: int) -> Tensor:
-        """The first n training examples."""
+        """The first n training examples, `(n, *event)`, in the user's units."""
         return self.data.values(self.data.train, slice(n))
 
     def row(
         self, metric: str, value: float, protocol: str, *, n: int = 0, split: str = "test", system: str = ""
     ) -> Row:
-        """A row of this subject; `seconds` and `measured_by` are filled in by `evaluate`."""
+        """A row for this subject. `evaluate` adds `seconds` and `measured_by`."""
         return Row(self.data.name, system or self.system, metric, float(value), split, n, protocol, self.seed)
 
 

@@ -1,4 +1,4 @@
-"""Recipes of latent models that infer by an encoder alone."""
+"""Recipes of latent models whose inference is an encoder without chains."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from energybased.recipes.latent import LatentRecipe
 
 @dataclass(frozen=True)
 class AutoencoderRecipe(LatentRecipe):
-    """A generator and an encoder, without chains on the posterior. Subclasses say how they learn, and the prior."""
+    """A generator and an encoder, without chains on the posterior. Subclasses define the prior and the training."""
 
     recipe: Suppress[str] = "coded"
     encoder: bool = True
@@ -22,5 +22,5 @@ class AutoencoderRecipe(LatentRecipe):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self.encoder, "an autoencoder has an encoder")
-        require(self.posterior.steps == 0, f"an encoder alone infers: posterior.steps is 0, got {self.posterior.steps}")
+        require(self.encoder, "an autoencoder needs encoder=True")
+        require(self.posterior.steps == 0, f"an autoencoder has no chains: posterior.steps = {self.posterior.steps}")

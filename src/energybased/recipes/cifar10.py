@@ -1,4 +1,4 @@
-"""CIFAR-10 as Du & Mordatch 2019 train it."""
+"""CIFAR-10 with the settings of Du & Mordatch 2019, and a small recipe for a CPU."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from energybased.training import Adam
 
 
 def cifar10_conditional(**changes: Any) -> EnergyRecipe:
-    """CIFAR-10 by class, setting by setting the paper: 74,700 updates, two days of one GPU in 2019.
+    """CIFAR-10 conditional on the class, with all settings of Du & Mordatch 2019.
 
-    The paper's table has an inception score of 8.30 and an FID of 37.90 (its graph of 2015); not run here. The
-    learning rate is the one recalled from the paper's text; the released code's default is 3e-4.
+    The recipe has 74,700 updates, which took two days of one GPU in 2019. It has not been run here. The paper reports
+    an inception score of 8.30 and an FID of 37.90 (with the Inception graph of 2015). The learning rate is that of the
+    paper's text, from memory; the default of the released code is 3e-4.
     """
     recipe = EnergyRecipe(
         recipe="cifar10-conditional",
@@ -39,9 +40,10 @@ def cifar10_conditional(**changes: Any) -> EnergyRecipe:
 
 
 def cifar10(**changes: Any) -> EnergyRecipe:
-    """CIFAR-10 without labels, setting by setting the paper: 121,200 updates, the larger network with dropout.
+    """CIFAR-10 without labels, with all settings of Du & Mordatch 2019.
 
-    The paper's table has an inception score of 6.02 and an FID of 40.58 (its graph of 2015); not run here.
+    The recipe has 121,200 updates and the larger network with dropout. It has not been run here. The paper reports an
+    inception score of 6.02 and an FID of 40.58 (with the Inception graph of 2015).
     """
     conditional = cifar10_conditional()
     recipe = replace(
@@ -56,12 +58,12 @@ def cifar10(**changes: Any) -> EnergyRecipe:
 
 
 def cifar10_small(**changes: Any) -> EnergyRecipe:
-    """CIFAR-10 by class in an hour of one thread: 32 wide, 20 steps an update.
+    """CIFAR-10 conditional on the class, in an hour of one thread.
 
-    Of the paper it keeps the family of networks, with strided convolutions; as in the recipe `mnist-conditional`, the
-    data are smoothed with noise and chains run at temperature 1 on a Gaussian base. To expect: coloured texture, at a
-    FD(judge-cifar10) of about 42 for 5,000 fresh samples, beside 57 for the best mixture of Gaussians by class and 62
-    for one Gaussian, after 65 minutes of one core (results/cifar10-small.json).
+    The network is of the family of Du & Mordatch 2019, with strided convolutions. As in the recipe `mnist-conditional`,
+    noise is added to the data, and chains run at temperature 1 on a Gaussian base. Samples are coloured textures. After
+    65 minutes of one core, the Fréchet distance (judge-cifar10) of 5,000 fresh samples is about 42. It is 57 for the
+    best mixture of Gaussians by class, and 62 for one Gaussian (results/cifar10-small.json).
     """
     recipe = EnergyRecipe(
         recipe="cifar10-small",

@@ -1,4 +1,4 @@
-"""The recipe of a network, an objective and phases of the user's own."""
+"""The recipe of a network and an objective, or phases, of the user."""
 
 from __future__ import annotations
 
@@ -17,18 +17,20 @@ from energybased.recipes.recipe import Recipe
 from energybased.settings import Given, to_json
 from energybased.training import Phase
 
-LENGTH = 10  # times the steps of a training chain: a fresh chain, where nothing else is said
+LENGTH = 10  # default length of a fresh chain, in multiples of the steps of a training chain
 
 
 @dataclass(frozen=True)
 class CustomRecipe(Recipe):
-    """A network of the user's own with its objective; made by `train(energy=...)`.
+    """A network of the user with its objective, as `train(energy=...)` makes it.
 
     Args:
-        energy: a module that maps x, or x and y, to `(batch,)`; a run names it, and it is given again to load it.
-        objective: what is minimised.
-        sampler: how the trained model is sampled; the chains of the objective, ten times as long, if not given.
-        stages: phases of the user's own, instead of one.
+        energy: a module that maps x, or x and y, to `(batch,)`. A run stores only its name, and the module must be
+            passed again to load the run.
+        objective: the objective of the only phase.
+        sampler: settings by which the trained model is sampled. If not given, these are the chains of the objective,
+            ten times as long.
+        stages: phases to train instead of the one phase of `objective`.
     """
 
     recipe: Suppress[str] = "custom"
@@ -40,13 +42,13 @@ class CustomRecipe(Recipe):
 
     def build(self, spec: DataSpec) -> dict[str, nn.Module]:
         if isinstance(self.energy, Given):
-            raise UserError(f"the run was trained on a {self.energy.name} of your own: pass it, energy=network")
+            raise UserError(f"the run was trained on your own {self.energy.name}: pass it as energy=network")
         return {"energy": as_energy(self.energy)}
 
     def settings(self) -> Any:
         try:
             objective = to_json(self.objective)
-        except UserError:  # it is given again with the network
+        except UserError:  # the user passes it again, as the network
             objective = {"given": type(self.objective).__name__}
         return {**to_json(replace(self, objective=None, stages=())), "objective": objective}
 
@@ -60,7 +62,7 @@ class CustomRecipe(Recipe):
 
     @property
     def chains(self) -> Sampler | None:
-        """How the model is sampled; None if nobody said."""
+        """Settings by which the model is sampled; None if neither the sampler nor the objective gives them."""
         kernel, steps = getattr(self.objective, "kernel", None), getattr(self.objective, "steps", None)
         if self.sampler is not None or kernel is None or steps is None:
             return self.sampler

@@ -1,4 +1,4 @@
-"""scikit-learn's 8x8 digits, in a minute."""
+"""An energy of scikit-learn's 8x8 digits, in a minute."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from energybased.training import Adam
 
 
 def digits(**changes: Any) -> EnergyRecipe:
-    """An energy of the digits smoothed with noise, by class if there are labels, sampled at temperature 1.
+    """An energy of digits with added noise, conditional on the class if there are labels, sampled at temperature 1.
 
-    Chains keep their class and are hardly ever restarted, so that they stay good when run ten times as long. Every
-    setting was picked on the validation split. To expect, on two cores: under a minute, and FD(judge) of about 33 for
-    fresh chains, beside about 37 for the best mixture of Gaussians and a floor of 26 (results/digits.json;
-    benchmarks/pictures.py makes it again).
+    Chains keep their class and rarely start anew, so that chains ten times as long give samples of the same quality.
+    All settings were chosen on the validation split. Training takes under a minute on two cores. The Fréchet distance
+    (judge) of fresh chains is about 33. It is about 37 for the best mixture of Gaussians, and 26 for training examples
+    (results/digits.json, made by benchmarks/pictures.py).
     """
     recipe = EnergyRecipe(
         recipe="digits",

@@ -1,4 +1,4 @@
-"""dSprites as Du & Mordatch 2019 train it."""
+"""dSprites with the settings of Du & Mordatch 2019."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from energybased.sampling import Langevin
 
 
 def dsprites(**changes: Any) -> EnergyRecipe:
-    """dSprites conditional on the shape, as the paper: 477,000 updates; never run whole.
+    """dSprites conditional on the shape, with the settings of Du & Mordatch 2019: 477,000 updates.
 
-    The paper conditions its four strided convolutions by biases and the third by gains; here each has both.
+    The recipe has never been run to its end. In the paper, classes change the biases of the four strided convolutions
+    and the gains of the third. Here they change the biases and the gains of all four.
     """
     widths = (64, 128, 128, 128)
     stages = tuple(Stage(width, halve=True, plain=True) for width in widths)

@@ -26,7 +26,7 @@ from energybased.recipes.recipe import Recipe
 from energybased.sampling import ReplayBuffer, fastest
 from energybased.training import Phase
 
-BASE_EXAMPLES = slice(20_000)  # that the Gaussian base is fitted to
+BASE_EXAMPLES = slice(20_000)  # the training examples to which the Gaussian base is fitted
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,12 @@ class EnergyRecipe(Recipe):
     """An energy over data, trained by contrastive divergence, or by another objective.
 
     Args:
-        network: maps x to an energy.
-        base: what the network's energy is added to: a Gaussian fitted to the data with their noise, or nothing.
-        precision: in which the network computes; states, weights and the base are in float32.
-        sampler: the chains.
-        buffer: where the chains of training rest.
+        network: settings of the network that maps x to an energy.
+        base: "gaussian" adds the energy of a Gaussian fitted to the noisy data to that of the network; "none" adds
+            nothing.
+        precision: dtype in which the network computes. States, weights and the base are in float32.
+        sampler: settings of the chains.
+        buffer: settings of the replay buffer.
         energy_l2: weight of the penalty on squared energies.
         objective: what is minimised; contrastive divergence with the settings above if not given.
     """
@@ -72,7 +73,7 @@ class EnergyRecipe(Recipe):
         return {"energy": self.energy(data)}
 
     def energy(self, data: DataSet) -> Energy:
-        """The untrained energy, its base fitted to the first training examples."""
+        """The untrained energy, with its base fitted to the first 20,000 training examples."""
         torch.manual_seed(self.seed)
         network = self._network(self.seen(data.spec))
         if not self.based:
@@ -92,18 +93,18 @@ class EnergyRecipe(Recipe):
         recipe = super().resolve(data)
         bounds = data.domain.bounds
         held = not self.buffer.images or (bounds is not None and getattr(self.sampler.kernel, "bounds", None) == bounds)
-        require(held, "buffer.images keeps pixels of [0, 1] alone: it needs pixels, and a kernel with bounds (0, 1)")
+        require(held, "buffer.images stores pixels in [0, 1]: it needs pixels, and a kernel with bounds (0, 1)")
         own = recipe.buffer.by_class or recipe.buffer.relabel
         classes = classes_of(data.conditions) if recipe.conditional else 0
-        if own and recipe.conditional and not classes:  # chains keep conditions that are no classes
+        if own and recipe.conditional and not classes:  # a buffer always stores conditions that are not classes
             recipe = replace(recipe, buffer=replace(recipe.buffer, by_class=False, relabel=False))
         return recipe._resolve_machine(data)
 
     def _resolve_machine(self, data: DataSet) -> Self:
-        """The recipe with the precision and the engine that work on this machine's device."""
+        """The recipe with a precision that works on the device, and the faster engine for "auto"."""
         if self.precision == "float32" and self.sampler.engine != "auto":
             return self
-        if self.sampler.engine == "auto" and self.sampler.dropout:  # draws random numbers in the energy
+        if self.sampler.engine == "auto" and self.sampler.dropout:  # random numbers are not compiled
             return replace(self, sampler=replace(self.sampler, engine="eager"))
         device, rng = find_device(self.device), torch.Generator().manual_seed(self.seed)
         energy = as_energy(self.parts(data)["energy"]).to(device)
@@ -131,7 +132,7 @@ class EnergyRecipe(Recipe):
         return [self.phase(self.learning(data.spec))]
 
     def learning(self, spec: DataSpec) -> Objective:
-        """What is minimised."""
+        """The objective for data of this spec."""
         if self.objective is not None:
             objective: Objective = self.objective
             return objective

@@ -1,4 +1,4 @@
-"""ImageNet as Du & Mordatch 2019 train it."""
+"""ImageNet with the settings of Du & Mordatch 2019."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from energybased.sampling import Langevin
 
 
 def imagenet32(**changes: Any) -> EnergyRecipe:
-    """ImageNet at 32x32 by class, as the paper: 32 GPUs for five days in 2019.
+    """ImageNet at 32x32 conditional on the class, with the settings of Du & Mordatch 2019.
 
-    The paper's table has an inception score of 18.22 and an FID of 14.31; the number of updates is not known (that of
-    CIFAR-10 stands here), and it was not run here. Bytes are dequantised as for CIFAR-10.
+    In 2019 this took five days on 32 GPUs. It has not been run here. The paper reports an inception score of 18.22 and
+    an FID of 14.31. It does not state the number of updates; the recipe has that of CIFAR-10. Bytes are dequantised as
+    for CIFAR-10.
     """
     network = Images(stem=128, stages=groups(256, 512, 1024, blocks=3))
     recipe = cifar10_conditional(recipe="imagenet32", data="imagenet32", batch_size=32, network=network)
@@ -25,10 +26,11 @@ def imagenet32(**changes: Any) -> EnergyRecipe:
 
 
 def imagenet128(**changes: Any) -> EnergyRecipe:
-    """ImageNet at 128x128 by class, as the paper: 2,238,000 updates, 32 GPUs for seven days in 2019.
+    """ImageNet at 128x128 conditional on the class, with the settings of Du & Mordatch 2019.
 
-    The paper's table has an inception score of 28.6 and an FID of 43.70, not trained to convergence; not run here. Its
-    released code leaves the first block leaky by an oversight; here every block is swish.
+    The recipe has 2,238,000 updates, which took seven days on 32 GPUs in 2019. It has not been run here. The paper
+    reports an inception score of 28.6 and an FID of 43.70, before convergence. In the released code the first block has
+    leaky activations, apparently by mistake; here every block has swish.
     """
     blocks = (Stage(64, True), Stage(128, True), Stage(256, True), Stage(512, True), Stage(512, True), Stage(512))
     recipe = cifar10_conditional(

@@ -10,9 +10,9 @@ from energybased.recipes.energy import EnergyRecipe
 
 
 def images(**changes: Any) -> EnergyRecipe:
-    """Your own folder of pictures, --data FOLDER, at 32x32 (--size): the settings of `cifar10-small`.
+    """Your own folder of pictures (--data FOLDER), at 32x32 (--size), with the settings of `cifar10-small`.
 
-    Subfolders, if there are any, are classes.
+    If the folder has subfolders, these are the classes.
     """
     recipe = replace(cifar10_small(), recipe="images", data="", size=32, conditional=None)
     return replace(recipe, **changes)

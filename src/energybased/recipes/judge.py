@@ -1,4 +1,4 @@
-"""Recipes that train a judge."""
+"""Recipes that train a judge, which is a classifier for evaluation."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ class JudgeRecipe(Recipe):
     """A classifier in whose features samples are compared with data.
 
     Args:
-        widths: channels of each 3x3 convolution.
-        strides: of each.
-        norm: a batch norm after each.
-        pool: strides are taken by a maximum over the convolution's outputs, not by the convolution.
-        shift: pixels by which pictures are moved at random.
-        mirror: whether half of the pictures are mirrored.
-        cutout: side of a square of each picture that is blackened at random.
-        smoothing: of the labels.
-        precision: in which it is trained.
+        widths: number of output channels of each 3x3 convolution.
+        strides: stride of each convolution.
+        norm: put a batch norm after each convolution.
+        pool: reduce the size by max pooling after a convolution instead of by its stride.
+        shift: largest random shift of training pictures, in pixels.
+        mirror: mirror each training picture left to right with probability 1/2.
+        cutout: side, in pixels, of a random square that is set to black in each training picture.
+        smoothing: label smoothing, in [0, 1).
+        precision: dtype in which the judge computes during training.
     """
 
     recipe: Suppress[str] = "judge"
@@ -55,8 +55,8 @@ class JudgeRecipe(Recipe):
 
     def resolve(self, data: DataSet) -> Self:
         pictures = data.domain.view(data.event) == "pictures"
-        require(pictures, f"a judge looks at pictures, and {data.name} holds {data.event}")
-        require(data.classes > 0, f"a judge needs labels, and {data.name} has none")
+        require(pictures, f"a judge needs pictures, but examples of {data.name} have shape {data.event}")
+        require(data.classes > 0, f"a judge needs labels, but {data.name} has none")
         return super().resolve(data)
 
     def build(self, spec: DataSpec) -> dict[str, nn.Module]:

@@ -1,4 +1,4 @@
-"""The judges of the data sets that we measure on."""
+"""Judges of data sets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from energybased.training import Adam
 
 
 def judge_digits(**changes: Any) -> JudgeRecipe:
-    """A judge of scikit-learn's digits, in seconds."""
+    """A judge of scikit-learn's digits, which is trained in seconds."""
     recipe = JudgeRecipe(
         recipe="judge-digits",
         data="digits",
@@ -24,7 +24,7 @@ def judge_digits(**changes: Any) -> JudgeRecipe:
 
 
 def judge_mnist(**changes: Any) -> JudgeRecipe:
-    """A judge of MNIST: at least 99.4 % of the test split."""
+    """A judge of MNIST, with a test accuracy of at least 99.4 %."""
     recipe = JudgeRecipe(
         recipe="judge-mnist",
         data="mnist",
@@ -42,13 +42,13 @@ def judge_mnist(**changes: Any) -> JudgeRecipe:
 
 
 def judge_fashion(**changes: Any) -> JudgeRecipe:
-    """A judge of Fashion-MNIST: at least 93 % of the test split."""
+    """A judge of Fashion-MNIST, with a test accuracy of at least 93 %."""
     recipe = judge_mnist(recipe="judge-fashion", data="fashion-mnist", steps=6000, mirror=True)
     return replace(recipe, **changes)
 
 
 def judge_cifar10(**changes: Any) -> JudgeRecipe:
-    """A judge of CIFAR-10: at least 93 % of the test split is asked for. Twenty epochs."""
+    """A judge of CIFAR-10, trained for twenty epochs. The target is a test accuracy of 93 %."""
     recipe = judge_mnist(
         recipe="judge-cifar10",
         data="cifar10",

@@ -1,4 +1,4 @@
-"""Recipes that train a generator with a prior."""
+"""Recipes that train a generator with a prior over its latent vectors."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ from energybased.recipes.network import AnyCoder, DenseCoder
 from energybased.recipes.recipe import Recipe
 from energybased.training import Phase
 
-MOMENTS = 0.02  # of the budget, in which a base is fitted
+MOMENTS = 0.02  # fraction of the budget in which a Gaussian base or a mixture is fitted
 Done = Callable[[dict[str, float]], bool]
 
 
 @dataclass(frozen=True)
 class LatentRecipe(Recipe):
-    """What all latent models share: generator, prior and inference. Subclasses say how they learn.
+    """What all recipes of latent models share: generator, prior and inference. Subclasses define the training.
 
     Args:
-        dim: entries of a latent vector.
-        coder: generator and encoder.
-        encoder: whether there is an encoder, at whose draws the chains on the posterior begin.
+        dim: number of entries of a latent vector.
+        coder: settings of the networks of generator and encoder.
+        encoder: train an encoder, at whose samples the chains on the posterior start.
         ratio: widths of the hidden layers of each network of the prior.
-        stages: networks of the prior.
-        prior_rate: the prior's learning rate, in multiples of that of generator and encoder.
-        posterior: the chains on the posterior.
-        precision: in which the generator computes; latent vectors, weights and the prior are in float32.
-        score_sigma: the sigma by which the trained model weighs reconstructions in its scores; its own if None.
-        score_by: whether the prior counts in scores as it is ("joint"), or against its base ("ratio").
-        holdout_class: a class that is left out of training, and strange in the test split.
-        pooled_split: with it, the test split has all its examples and a fifth of the others, as in Zenati et al. 2018.
+        stages: number of networks of the prior.
+        prior_rate: learning rate of the prior, in multiples of that of generator and encoder.
+        posterior: settings of the chains on the posterior.
+        precision: dtype in which the generator computes. Latent vectors, weights and the prior are in float32.
+        score_sigma: standard deviation of x around g(z) in scores of the trained model; posterior.sigma if not given.
+        score_by: energy of z in scores: that of the prior ("joint"), or that of the prior minus its base ("ratio").
+        holdout_class: a class that is left out of training, and is out of distribution in the test split.
+        pooled_split: the test split has all examples of this class and a fifth of all others (Zenati et al. 2018).
     """
 
     recipe: Suppress[str] = "latent"
@@ -83,7 +83,7 @@ class LatentRecipe(Recipe):
         event = tuple(spec.event)
         generator = self.coder.generator(self.dim, spec)
         made = tuple(generator(torch.zeros(1, self.dim)).shape[1:])
-        require(made == event, f"the generator makes {made}, and {self.data} holds {event}")
+        require(made == event, f"the generator makes {made}, but examples of {self.data} are {event}")
         generator = BFloat16(generator) if self.precision == "bfloat16" else generator
         parts: dict[str, nn.Module] = {"prior": self.prior_network(), "generator": generator}
         return {**parts, "encoder": self.coder.encoder(self.dim, event)} if self.encoder else parts
@@ -104,7 +104,7 @@ class LatentRecipe(Recipe):
 
     @property
     def base(self) -> Analytic:
-        """Where the prior begins."""
+        """The base of the prior."""
         return StandardNormal(self.dim)
 
     def resolve(self, data: DataSet) -> Self:
@@ -122,7 +122,7 @@ class LatentRecipe(Recipe):
         phases = self.plan()
         if self.minutes is not None or len(phases) == 1:
             return phases
-        # Shares are rounded one by one: the first phase, in which each update draws, takes what is over.
+        # Rounding changes the sum of the steps. The first phase, whose updates all sample z+, takes the difference.
         draws = [(phase.steps or 0) // getattr(phase.objective, "ratio_updates_per_draw", 1) for phase in phases]
         first = phases[0]
         return [replace(first, steps=max(1, (first.steps or 0) + self.steps - sum(draws))), *phases[1:]]
@@ -139,22 +139,22 @@ class LatentRecipe(Recipe):
         done: Done | None = None,
         every: int = 1,
     ) -> Phase:
-        """A phase over a part of the budget, in steps `every` times as many."""
+        """A phase with a fraction `part` of the budget; a budget in steps is multiplied by `every`."""
         steps = max(1, round(part * self.steps * every)) if self.minutes is None else None
         minutes = None if self.minutes is None else part * self.minutes
         rates = dict.fromkeys(self.priors, self.prior_rate)
         return Phase(objective, steps, minutes, done=done, restart_from_ema=restart, rates=rates)
 
     def afterwards(self, objective: Objective, part: float, done: Done | None = None, every: int = 1) -> Phase:
-        """A phase that learns a prior of posteriors under the averaged weights, which are those that are used."""
+        """A phase after the generator's. It starts from averaged weights, which are those of the final model."""
         return self.share(objective, part, (*self.priors, *self.rest), done, every)
 
     @property
     def priors(self) -> tuple[str, ...]:
-        """Parts of which the prior is made."""
+        """Names of the parts that make up the prior."""
         return ("prior",)
 
     @property
     def rest(self) -> tuple[str, ...]:
-        """Parts beside the prior."""
+        """Names of all other parts."""
         return ("generator", "encoder") if self.encoder else ("generator",)

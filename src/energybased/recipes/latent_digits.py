@@ -1,4 +1,4 @@
-"""Latent models of scikit-learn's 8x8 digits, in a minute."""
+"""A latent model of scikit-learn's 8x8 digits, in a minute."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from energybased.training import Adam
 
 
 def digits_latent(**changes: Any) -> StagedRecipe:
-    """A generator of digits with a prior learned in three stages; chains on the posterior begin at an encoder's draws.
+    """A generator of digits with a prior of three stages. Chains on the posterior start at samples of an encoder.
 
-    To expect (results/demo-latent.json, three seeds): FD(judge) of 43 +- 13 for samples, where N(0, I) has 534, one
-    stage 73, posteriors of the data 27, and the best mixture of Gaussians over pixels 42 +- 10. `ebm demo latent` makes
-    these numbers, in 73 s on two cores.
+    The Fréchet distance (judge) of samples is 43 +- 13 over three seeds. It is 534 with N(0, I) as the prior, 73 with
+    one stage, 27 for posteriors of the data, and 42 +- 10 for the best mixture of Gaussians over pixels
+    (results/demo-latent.json). `ebm demo latent` measures these values in 73 s on two cores.
     """
     recipe = StagedRecipe(
         recipe="digits-latent",

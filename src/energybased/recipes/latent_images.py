@@ -1,4 +1,4 @@
-"""Latent models on the networks that the literature compares them on; for a GPU."""
+"""Latent models with the networks of the literature, for a GPU."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from energybased.training import Adam
 
 
 def svhn_latent(**changes: Any) -> StagedRecipe:
-    """SVHN; networks, sigma, batch and posterior chains as Pang et al. 2020, the rest ours. Never run whole."""
+    """SVHN, with networks, sigma, batch size and posterior chains of Pang et al. 2020.
+
+    The other settings are our own. The recipe has never been run to its end.
+    """
     recipe = StagedRecipe(
         recipe="svhn-latent",
         data="svhn",
@@ -30,30 +33,30 @@ def svhn_latent(**changes: Any) -> StagedRecipe:
 
 
 def cifar10_latent(**changes: Any) -> StagedRecipe:
-    """CIFAR-10; otherwise as `svhn-latent`, with 128 entries and 40 steps on the posterior."""
+    """CIFAR-10; as `svhn-latent`, but with 128 latent entries and 40 steps on the posterior."""
     posterior = Posterior(0.15, Langevin.overdamped(0.1), 40, "auto")
     recipe = svhn_latent(recipe="cifar10-latent", data="cifar10", dim=128, posterior=posterior)
     return replace(recipe, **{"coder": ConvolutionalCoder("cifar10")} | changes)
 
 
 def celeba64_latent(**changes: Any) -> StagedRecipe:
-    """CelebA at 64 x 64; otherwise as `svhn-latent`, with 40 steps on the posterior."""
+    """CelebA at 64 x 64; as `svhn-latent`, but with 40 steps on the posterior."""
     posterior = Posterior(0.15, Langevin.overdamped(0.1), 40, "auto")
     recipe = svhn_latent(recipe="celeba64-latent", data="celeba", posterior=posterior)
     return replace(recipe, **{"coder": ConvolutionalCoder("celeba64")} | changes)
 
 
 def mnist_latent(**changes: Any) -> StagedRecipe:
-    """MNIST; otherwise as `svhn-latent`, with 16 entries."""
+    """MNIST; as `svhn-latent`, but with 16 latent entries."""
     coder = ConvolutionalCoder("mnist")
     return replace(svhn_latent(recipe="mnist-latent", data="mnist", dim=16, coder=coder), **changes)
 
 
 def fashion_latent(**changes: Any) -> StagedRecipe:
-    """Fashion-MNIST; as `mnist-latent`."""
+    """Fashion-MNIST, with the settings of `mnist-latent`."""
     return replace(mnist_latent(recipe="fashion-latent", data="fashion-mnist"), **changes)
 
 
 def mnist_anomaly(**changes: Any) -> StagedRecipe:
-    """MNIST without one digit (--without), which is to be found by its score; as `mnist-latent`."""
+    """MNIST without one digit (--holdout-class), which the score is to detect, with the settings of `mnist-latent`."""
     return replace(mnist_latent(recipe="mnist-anomaly", holdout_class=9), **changes)

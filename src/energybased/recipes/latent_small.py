@@ -1,4 +1,4 @@
-"""Latent models of MNIST, Fashion-MNIST and CIFAR-10 on two cores."""
+"""Latent models of MNIST, Fashion-MNIST and CIFAR-10 for two cores."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from energybased.training import Adam
 
 
 def mnist_latent_small(**changes: Any) -> StagedRecipe:
-    """A generator of MNIST's digits with a prior learned in four stages, in minutes.
+    """A generator of MNIST's digits with a prior of four stages, in minutes.
 
-    To expect: FD(judge-mnist) of about 3 for 5,000 samples, where N(0, I) has 41 and posteriors of the data 0.7
-    (results/mnist-latent-small.json).
+    The Fréchet distance (judge-mnist) of 5,000 samples is about 3. It is 41 with N(0, I) as the prior, and 0.7 for
+    posteriors of the data (results/mnist-latent-small.json).
     """
     recipe = StagedRecipe(
         recipe="mnist-latent-small",
@@ -37,26 +37,27 @@ def mnist_latent_small(**changes: Any) -> StagedRecipe:
 
 
 def fashion_latent_small(**changes: Any) -> StagedRecipe:
-    """A generator of Fashion-MNIST with a prior learned in four stages, in minutes."""
+    """A generator of Fashion-MNIST with a prior of four stages, in minutes."""
     return replace(mnist_latent_small(recipe="fashion-latent-small", data="fashion-mnist"), **changes)
 
 
 def cifar10_latent_small(**changes: Any) -> StagedRecipe:
-    """A generator of CIFAR-10 on perceptrons as those of MNIST, with 64 entries and half the updates, in minutes.
+    """A generator of CIFAR-10 with the networks of `mnist-latent-small`, 64 latent entries and half the updates.
 
-    Never run whole.
+    The recipe has never been run to its end.
     """
     recipe = mnist_latent_small(recipe="cifar10-latent-small", data="cifar10", dim=64, steps=3000)
     return replace(recipe, **changes)
 
 
 def mnist_anomaly_small(**changes: Any) -> StagedRecipe:
-    """MNIST without one digit (--without), which is to be found by its score; chains begin at an encoder's draws.
+    """MNIST without one digit (--holdout-class), which the score is to detect; with an encoder, in minutes.
 
-    Fewer entries than digits need, so that what was not seen is not reproduced. They, the sigma of the score and its
-    kind were chosen with the digits 0, 2, 3, 6 and 8 left out in turn, among training and validation examples; the
-    prior's rate with 3 and 6. Updates were doubled twice: from 1,500 after these had been seen to be too few on test
-    digits, and from 3,000 because digit 6 had gained up to 4,000, the most that were tried.
+    A latent vector has fewer entries than digits need, so that unseen digits are not reproduced. The number of entries,
+    the sigma of the score and its kind were chosen on training and validation examples, with the digits 0, 2, 3, 6 and
+    8 held out in turn. The learning rate of the prior was chosen with 3 and 6 held out. The number of updates was
+    doubled twice: from 1,500, because test digits showed that these are too few, and from 3,000, because digit 6 had
+    improved up to 4,000, the largest number that was tried.
     """
     recipe = mnist_latent_small(recipe="mnist-anomaly-small", holdout_class=9, dim=8, steps=6000, encoder=True)
     recipe = replace(recipe, persistent_chains=2000, score_sigma=0.5, score_by="ratio")

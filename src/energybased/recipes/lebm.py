@@ -1,4 +1,4 @@
-"""Recipes of latent energy-based models by maximum likelihood."""
+"""Recipes of latent energy-based models, trained by maximum likelihood (Pang et al. 2020)."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from energybased.training import Phase
 
 @dataclass(frozen=True)
 class LebmRecipe(LatentRecipe):
-    """A generator and its prior, learned together by short chains on both (Pang et al. 2020).
+    """A generator and its prior, trained together with short chains on prior and posterior (Pang et al. 2020).
 
     Args:
-        prior_sampler: the chains on the prior, in training and afterwards.
+        prior_sampler: settings of the chains on the prior, in training and afterwards.
     """
 
     recipe: Suppress[str] = "lebm"

@@ -1,4 +1,4 @@
-"""MNIST on two cores."""
+"""MNIST and Fashion-MNIST on two cores."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from energybased.training import Adam
 
 
 def mnist_conditional(**changes: Any) -> EnergyRecipe:
-    """MNIST by class: digits that a person reads, in minutes on two cores.
+    """MNIST conditional on the class, in minutes on two cores.
 
-    The data are smoothed with noise, chains run at temperature 1 and keep their class, as in the recipe `digits`. To
-    expect: FD(judge-mnist) of about 2 for 5,000 fresh samples, beside 18 for the best mixture of Gaussians by class
-    and 138 for one Gaussian, after 33 minutes on a third of two cores (results/mnist-conditional.json). How often the
-    noise is taken off was chosen on the validation split.
+    As in the recipe `digits`, noise is added to the data, and chains run at temperature 1 and keep their class. After
+    33 minutes on a third of two cores, the Fréchet distance (judge-mnist) of 5,000 fresh samples is about 2. It is 18
+    for the best mixture of Gaussians by class, and 138 for one Gaussian (results/mnist-conditional.json). The number of
+    denoising steps was chosen on the validation split.
     """
     recipe = EnergyRecipe(
         recipe="mnist-conditional",
@@ -38,17 +38,18 @@ def mnist_conditional(**changes: Any) -> EnergyRecipe:
 
 
 def mnist(**changes: Any) -> EnergyRecipe:
-    """MNIST without its labels; otherwise as `mnist-conditional`."""
+    """MNIST without its labels, with the other settings of `mnist-conditional`."""
     buffer = ReplayBuffer(capacity=5000, restart=0.002)
     return replace(mnist_conditional(recipe="mnist", conditional=False, buffer=buffer), **changes)
 
 
 def fashion(**changes: Any) -> EnergyRecipe:
-    """Fashion-MNIST by class; as `mnist-conditional`, with shorter steps at a lower learning rate.
+    """Fashion-MNIST conditional on the class; as `mnist-conditional`, but with shorter steps and a lower learning rate.
 
-    With those of MNIST, the network grew steeper than its chains' steps can follow, after 3,500 updates; hot chains
-    then make it steeper still, and the guard's lower learning rates do not help. To expect: FD(judge-fashion-mnist) of
-    about 23, beside 55 for the best mixture by class and 169 for one Gaussian (results/fashion.json).
+    With the settings of MNIST, the gradient of the energy becomes too large for the step size after 3,500 updates. The
+    chains are then too hot, which increases the gradient further, and the guard's lower learning rates do not help. The
+    Fréchet distance (judge-fashion-mnist) is about 23. It is 55 for the best mixture by class, and 169 for one Gaussian
+    (results/fashion.json).
     """
     digits = mnist_conditional(recipe="fashion", data="fashion-mnist")
     sampler = replace(digits.sampler, kernel=Underdamped(0.2, 0.8), denoise=2)

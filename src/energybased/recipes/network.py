@@ -1,4 +1,4 @@
-"""Settings of the networks that recipes train."""
+"""Settings of the networks of recipes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Dense:
         require(len(self.hidden) > 0 and min(self.hidden) >= 1, f"hidden must be widths of layers, got {self.hidden}")
 
     def build(self, event: Sequence[int], conditions: Conditions) -> nn.Module:
-        """The network over events of this shape, with these kinds of conditions."""
+        """The network over events of shape `event`, with these kinds of conditions."""
         return networks.MLP(math.prod(event), self.hidden, conditions)
 
 
@@ -41,8 +41,8 @@ class Images:
     Args:
         stem: channels of the first convolution.
         stages: residual blocks or plain strided convolutions.
-        activation: between layers.
-        dropout: inside residual blocks, in train mode.
+        activation: "leaky" (LeakyReLU of slope 0.2) or "swish".
+        dropout: probability of dropout inside residual blocks, in train mode.
         dense: units of the layer before the last; 0 sums over space instead.
     """
 
@@ -59,13 +59,13 @@ class Images:
         require(self.dense >= 0, f"dense must not be negative, got {self.dense}")
 
     def build(self, event: Sequence[int], conditions: Conditions) -> nn.Module:
-        """The network over pictures of this shape.
+        """The network over pictures of shape `event`.
 
         Raises:
-            UserError: if it is to be conditional on anything but one class.
+            UserError: if the conditions are anything but one class.
         """
         classes = classes_of(conditions)
-        require(classes > 0 or not conditions, "this network is conditional on one class alone: use Dense")
+        require(classes > 0 or not conditions, "this network takes one class as its condition: use Dense for others")
         return networks.Residual(event, self.stem, self.stages, classes, self.activation, self.dropout, self.dense)
 
 
@@ -74,7 +74,7 @@ class DenseCoder:
     """Multilayer perceptrons from latent vectors to events of any shape, and back.
 
     Args:
-        hidden: widths of the hidden layers of the generator; the encoder has them in reverse.
+        hidden: widths of the hidden layers of the generator. The encoder has them in reverse order.
     """
 
     hidden: tuple[int, ...] = (256, 512)
@@ -83,9 +83,11 @@ class DenseCoder:
         require(len(self.hidden) > 0 and min(self.hidden) >= 1, f"hidden must be widths of layers, got {self.hidden}")
 
     def generator(self, dim: int, spec: DataSpec) -> nn.Module:
+        """The generator, from `(batch, dim)` to `(batch, *event)`."""
         return networks.dense_generator(dim, self.hidden, spec.event, spec.domain.bounds is not None)
 
     def encoder(self, dim: int, event: Sequence[int]) -> networks.Encoder:
+        """The encoder of examples of shape `event`."""
         return networks.dense_encoder(event, self.hidden[::-1], dim)
 
 
@@ -94,7 +96,7 @@ class ConvolutionalCoder:
     """The networks on which latent energy-based models are compared; see `networks.generator`.
 
     Args:
-        layout: whose.
+        layout: the data set whose networks these are.
     """
 
     layout: Literal["mnist", "svhn", "cifar10", "celeba64"] = "cifar10"
@@ -103,10 +105,16 @@ class ConvolutionalCoder:
         require(self.layout in generator.LAYOUTS, f"no such layout: {self.layout!r}")
 
     def generator(self, dim: int, spec: DataSpec) -> nn.Module:
+        """The generator, from `(batch, dim)` to `(batch, *event)`.
+
+        Raises:
+            UserError: if the data are not pixels.
+        """
         require(spec.domain.bounds is not None, "this generator makes pixels: use DenseCoder for real numbers")
         return networks.deconvolutional_generator(dim, generator.LAYOUTS[self.layout])
 
     def encoder(self, dim: int, event: Sequence[int]) -> networks.Encoder:
+        """The encoder of examples of shape `event`."""
         return networks.convolutional_encoder(event, encoder.LAYOUTS[self.layout], dim)
 
 

@@ -1,4 +1,4 @@
-"""Recipes of regularised autoencoders."""
+"""Recipes of regularised autoencoders (Ghosh et al. 2020)."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from energybased.training import Phase
 
 @dataclass(frozen=True)
 class RaeRecipe(AutoencoderRecipe):
-    """A generator and an encoder without noise, and a mixture of Gaussians over its z afterwards (Ghosh et al. 2020).
+    """A regularised autoencoder, with a mixture of Gaussians fitted to its latent vectors (Ghosh et al. 2020).
 
     Args:
-        components: Gaussians of the mixture.
+        components: number of Gaussians of the mixture.
     """
 
     recipe: Suppress[str] = "rae"
@@ -33,7 +33,7 @@ class RaeRecipe(AutoencoderRecipe):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self.stages == 1, f"the prior is its base: stages is 1, got {self.stages}")
+        require(self.stages == 1, f"the prior has no stages: stages must be 1, got {self.stages}")
         require(self.components >= 1, f"components must be at least 1, got {self.components}")
 
     def build(self, spec: DataSpec) -> dict[str, nn.Module]:
@@ -51,6 +51,6 @@ class RaeRecipe(AutoencoderRecipe):
             RegularizedAutoencoder(self.posterior.sigma),
             self.afterwards(ExPostMixture(self.posterior), MOMENTS),
         )
-        if mixed.steps is not None:  # fewer rows than Gaussians would leave it at N(0, I)
+        if mixed.steps is not None:  # a fit needs at least as many z+ as Gaussians
             mixed = replace(mixed, steps=max(mixed.steps, math.ceil(self.components / self.batch_size)))
         return [self.share(learning, 1 - MOMENTS), mixed]

@@ -26,16 +26,16 @@ class Recipe(Settings):
     """What all recipes share: the data and the budget. Subclasses add parts, phases and the model.
 
     Args:
-        recipe: its name.
-        data: the name of a data set, or a path to your own: .npy, .npz, .csv, .parquet or a folder of pictures.
-        data_root: where the files of a named data set are; EBM_DATA and the cache if not given.
-        label: the column of a table, or the array of a .npz file, that holds labels; it is no feature.
-        size: scale and cut the pictures of your own folder to size x size.
+        recipe: name of the recipe.
+        data: name of a data set, or path to your own data: .npy, .npz, .csv, .parquet or a folder of pictures.
+        data_root: folder with the files of a named data set; EBM_DATA and the cache if not given.
+        label: column of a table, or array of a .npz file, that holds the labels. It is not part of x.
+        size: scale and crop the pictures of your own folder to size x size.
         skip_broken: leave out pictures of your own that cannot be read.
-        train_on_validation: train on the validation split as well; nothing is then chosen on it.
-        conditional: whether the model is conditional on the labels, or other conditions, of the data; None if it is
-            where the data have some.
-        steps: updates.
+        train_on_validation: train on the validation split as well. It can then not be used to choose settings.
+        conditional: whether the model is conditional on the labels, or other conditions, of the data. None means
+            that it is conditional if the data have conditions.
+        steps: number of updates.
         minutes: wall time, instead of a number of updates.
     """
 
@@ -57,20 +57,20 @@ class Recipe(Settings):
         require(self.size is None or self.size >= 4, f"size must be at least 4, got {self.size}")
 
     def load_data(self) -> DataSet:
-        """The data that the settings name."""
+        """Loads the data that the settings name."""
         return self.prepare(load_data(self.data, self.data_root, self.size, self.skip_broken, self.label))
 
     def prepare(self, data: DataSet) -> DataSet:
-        """The data as the recipe has them: with a class held out, or the validation split joined to the training's."""
+        """The data with the splits of the recipe. The validation split may join the training split."""
         if not self.train_on_validation or not len(data.validation):
             return data
         a, b = data.train.take(), data.validation.take()
         return replace(data, train=Split(torch.cat([a.x, b.x]), concatenated(a.y, b.y)))
 
     def resolve(self, data: DataSet) -> Self:
-        """The recipe with everything decided that it leaves to the data and the machine.
+        """The recipe with all settings filled in that depend on the data and the machine.
 
-        A run records the resolved recipe, and a resumed run obeys it.
+        A run stores the resolved recipe, and uses it again when it is resumed.
 
         Raises:
             UserError: if the recipe cannot be trained on these data.
@@ -81,24 +81,24 @@ class Recipe(Settings):
         return recipe
 
     def parts(self, data: DataSet) -> Mapping[str, nn.Module]:
-        """The untrained parts."""
+        """The untrained parts, by name, for these data."""
         torch.manual_seed(self.seed)
         return self.build(self.seen(data.spec))
 
     def seen(self, spec: DataSpec) -> DataSpec:
-        """The spec as the model sees it: without conditions if it is not conditional."""
+        """The spec, without conditions if the model is not conditional."""
         return spec if self.conditional else replace(spec, conditions=())
 
     def build(self, spec: DataSpec) -> dict[str, nn.Module]:
-        """Parts in which weights can be loaded, for data of this spec."""
+        """Parts for data of this spec, into which weights can be loaded."""
         raise NotImplementedError
 
     def phases(self, data: DataSet) -> list[Phase]:
-        """How the parts learn."""
+        """The phases of training."""
         raise NotImplementedError
 
     def model(self, parts: Mapping[str, nn.Module], spec: DataSpec) -> Model:
-        """Trained parts as a model."""
+        """The model of trained parts."""
         raise NotImplementedError
 
     def settings(self) -> Any:
@@ -110,22 +110,22 @@ class Recipe(Settings):
         return to_json(self)
 
     def origin(self, parts: Mapping[str, nn.Module], spec: DataSpec) -> Origin:
-        """What a model is exported with."""
+        """What is stored with a model when it is exported."""
         return Origin(self.settings(), spec, parts)
 
     def systems(self) -> Mapping[str, Recipe]:
-        """Recipes that this one is compared with, by name."""
+        """Recipes with which this one is compared, by name."""
         return {}
 
     def phase(self, objective: Objective) -> Phase:
-        """One phase over the whole budget."""
+        """One phase with the whole budget."""
         return Phase(objective, self.steps if self.minutes is None else None, self.minutes)
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a person wants to know before training begins."""
+        """Remarks to print before training begins."""
         return ()
 
     def next_commands(self, path: Path) -> str:
-        """What to type after training."""
+        """Commands to suggest after training."""
         return f"ebm sample {path}, ebm report {path}"

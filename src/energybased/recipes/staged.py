@@ -1,4 +1,4 @@
-"""Recipes of a generator with a prior that is learned in stages."""
+"""Recipes of a generator with a prior that is learned in stages (Xiao & Han 2022)."""
 
 from __future__ import annotations
 
@@ -18,25 +18,28 @@ from energybased.recipes.recipe import Recipe
 from energybased.sampling import MALA, AnyKernel
 from energybased.training import Phase
 
-RESTING_POOL, RESTING_ROWS = 20_000, 500  # where the posterior does not move, and its samples do not age
+RESTING_POOL, RESTING_ROWS = 20_000, 500  # with a fixed generator, old samples of the posterior stay valid
 
 
 @dataclass(frozen=True)
 class StagedRecipe(LatentRecipe):
-    """A generator and its prior, learned together in stages (Xiao & Han 2022); one stage is noise-contrastive.
+    """A generator and its prior, trained together in stages (Xiao & Han 2022).
+
+    With one stage, the prior is learned by noise-contrastive estimation (Gutmann & Hyvärinen 2010).
 
     Args:
-        first_fraction: the part of the budget that the first phase has; the stages after it share the rest.
-        pretrain_generator: learn the generator alone in the first phase, under N(0, I), instead of with the first
+        first_fraction: fraction of the budget for the first phase. The other stages share the rest equally.
+        pretrain_generator: train the generator alone in the first phase, under N(0, I), instead of with the first
             stage.
-        moment_matched: whether the prior's base then takes the moments of the posterior; N(0, I) otherwise.
-        frozen_stages: how many stages, the last ones, learn with generator and encoder at rest.
-        ratio_updates_per_draw: updates of the ratio for each draw from the posterior, in all phases but the first.
-            `steps` counts draws.
+        moment_matched: after the first phase, give the base the mean and covariance of posterior samples. The base is
+            N(0, I) otherwise.
+        frozen_stages: number of last stages that are trained without changing generator and encoder.
+        ratio_updates_per_draw: updates of the ratio per draw from the posterior, in all phases but the first. `steps`
+            counts draws.
         kernel: moves the persistent chains on the prior.
-        prior_steps: its transitions an update; 0 for a pool of annealed samples instead, drawn anew for each stage.
-        persistent_chains: their number.
-        restart: probability that a visited chain starts anew at the base; 1 for short runs instead.
+        prior_steps: transitions of these chains per update. With 0, each stage has a fixed set of annealed samples.
+        persistent_chains: number of persistent chains.
+        restart: probability that a visited chain starts anew at a sample of the base; 1 gives short runs.
     """
 
     recipe: Suppress[str] = "staged"
@@ -55,7 +58,7 @@ class StagedRecipe(LatentRecipe):
         require(0 < self.first_fraction < 1, f"first_fraction must be in (0, 1), got {self.first_fraction}")
         require(
             self.pretrain_generator or not self.moment_matched,
-            "a base that is matched needs a generator that has learned alone",
+            "moment_matched needs pretrain_generator",
         )
         require(
             0 <= self.frozen_stages <= self.stages,
@@ -63,7 +66,7 @@ class StagedRecipe(LatentRecipe):
         )
         require(
             self.pretrain_generator or self.frozen_stages < self.stages,
-            "a generator that always rests must have learned alone",
+            "a generator that all stages freeze must be trained before: set pretrain_generator",
         )
         require(
             self.ratio_updates_per_draw >= 1,
@@ -78,7 +81,7 @@ class StagedRecipe(LatentRecipe):
         require(self.posterior.steps >= 1, f"posterior.steps must be at least 1, got {self.posterior.steps}")
         options: Any = getattr(self.optimizer, "options", {})
         decay = getattr(self.optimizer, "weight_decay", 0.0) or options.get("weight_decay", 0.0)
-        require(decay == 0, "weight decay would change the stages that are learned")
+        require(decay == 0, "weight decay would change stages that are learned already")
 
     @property
     def base(self) -> Analytic:
@@ -89,7 +92,7 @@ class StagedRecipe(LatentRecipe):
         )
 
     def systems(self) -> Mapping[str, Recipe]:
-        from energybased.recipes.systems import SYSTEMS, system  # which are made of this class
+        from energybased.recipes.systems import SYSTEMS, system  # imported here, because that module imports this one
 
         return {name: system(name, self) for name in SYSTEMS}
 
@@ -111,7 +114,7 @@ class StagedRecipe(LatentRecipe):
             )
             pool, rows = (RESTING_POOL, RESTING_ROWS) if rests else (POOL, ROWS)
             learning = LatentStage(ratio, self.posterior, not rests, pool, min(rows, self.persistent_chains), every)
-            # A generator has its whole budget: a stage that has come to rest is not over for it.
+            # The generator trains for the whole budget of the phase, so a finished stage does not end the phase.
             together = self.share(learning, share, ("prior",), every=every)
             phases.append(self.afterwards(learning, share, stage_finished, every) if rests else together)
         return phases

@@ -1,4 +1,4 @@
-"""Systems that a latent recipe is compared with: its data, networks and steps; how each infers is its own."""
+"""Systems for comparison with a latent recipe. They share its data, networks and steps, but not its inference."""
 
 from __future__ import annotations
 
@@ -17,37 +17,42 @@ from energybased.recipes.vae import VaeRecipe
 from energybased.sampling import Engine
 
 R = TypeVar("R", bound=LatentRecipe)
-BRIDGES = 6  # of telescoping ratios
-MAGNITUDE = 100.0  # of the noise that intensified ones are told from
+BRIDGES = 6  # number of telescoping ratios
+MAGNITUDE = 100.0  # M of noise-intensified telescoping
 RESTING: dict[str, Any] = {
     "first_fraction": 0.85,
     "ratio_updates_per_draw": 10,
-}  # posteriors that do not move are visited seldom
+}  # posteriors that do not change need fewer draws
 
 
 def _like(recipe: StagedRecipe, kind: type[R], **changes: Any) -> R:
-    """A recipe of another kind with everything that both kinds have."""
+    """A recipe of another class, with all settings that both classes have."""
     shared = {f.name: getattr(recipe, f.name) for f in fields(LatentRecipe)}
     return kind(**shared | changes)
 
 
 def _coded(recipe: StagedRecipe, kind: type[R], **changes: Any) -> R:
-    """One that infers by an encoder alone."""
+    """A recipe of another class whose inference is an encoder without chains."""
     inference = replace(recipe.posterior, steps=0)
     return _like(recipe, kind, encoder=True, posterior=inference, **{"stages": 1} | changes)
 
 
 def _lebm(recipe: StagedRecipe, **changes: Any) -> LebmRecipe:
     engine: Engine = "compiled" if recipe.posterior.engine == "compiled" else "eager"
-    own = {"stages": 1, "prior_rate": 1.0, "prior_sampler": ShortRun(engine=engine)}  # in its literature, below 1
+    own = {"stages": 1, "prior_rate": 1.0, "prior_sampler": ShortRun(engine=engine)}  # below 1 in the literature
     return _like(recipe, LebmRecipe, **own | changes)
 
 
 class System(NamedTuple):
-    """What a latent recipe can be compared with."""
+    """A system with which a latent recipe can be compared.
+
+    Args:
+        words: description of the system.
+        like: makes the system's recipe from a latent recipe.
+    """
 
     words: str
-    like: Callable[[StagedRecipe], LatentRecipe]  # with what the recipe has
+    like: Callable[[StagedRecipe], LatentRecipe]
 
 
 SYSTEMS: dict[str, System] = {
@@ -91,7 +96,11 @@ SYSTEMS: dict[str, System] = {
 
 
 def system(name: str, recipe: StagedRecipe) -> LatentRecipe:
-    """The system of this name with what it shares with a recipe, which is itself the first of them."""
+    """The recipe of a system with the settings that it shares with `recipe`. The system "stages" is `recipe` itself.
+
+    Raises:
+        UserError: if there is no system of this name.
+    """
     if name not in SYSTEMS:
         raise UserError(f"there is no system {name!r}: {nearest(name, SYSTEMS)}")
     made = SYSTEMS[name].like(recipe)

@@ -13,12 +13,13 @@ from energybased.training import Adam
 
 
 def table(**changes: Any) -> EnergyRecipe:
-    """Your own table, --data FILE.csv (or .npz, .npy, .parquet), in its own units.
+    """Your own table (--data FILE.csv, .npz, .npy or .parquet).
 
-    Columns are standardised by the training split, and samples and scores are in the file's units. A column of labels
-    is named by --label; with --conditional True the energy is conditional on it. The settings were chosen on the
-    validation splits of three tables (annthyroid, cardio, satimage-2); the step of the chains is below the noise, so
-    that it follows the narrowest columns. To expect: a minute on one core (results/tables.json).
+    Columns are standardised with the moments of the training split. Samples are in the units of the file. --label names
+    a column of labels; with --conditional True the energy is conditional on it. The settings were chosen on the
+    validation splits of three tables (annthyroid, cardio, satimage-2). The step size of the chains is below the
+    standard deviation of the noise, so that chains can follow the narrowest columns. Training takes a minute on one
+    core (results/tables.json).
     """
     recipe = EnergyRecipe(
         recipe="table",

@@ -1,4 +1,4 @@
-"""Recipes of two-stage variational autoencoders."""
+"""Recipes of two-stage variational autoencoders (Dai & Wipf 2019)."""
 
 from __future__ import annotations
 
@@ -21,13 +21,14 @@ from energybased.training import Phase
 
 @dataclass(frozen=True)
 class TwoStageRecipe(AutoencoderRecipe):
-    """A variational autoencoder, and a second one over its latent vectors afterwards (Dai & Wipf 2019).
+    """A variational autoencoder, and then a second one over its latent vectors z (Dai & Wipf 2019).
 
-    The second has hidden layers of the widths of a prior's networks. Sigma of the pixels is given, as for all systems;
-    the second's own is learned. The model's latent vectors are u and the noise of z, of twice as many entries.
+    The hidden layers of the second one have the widths `ratio`. The standard deviation of x around g(z) is a setting,
+    as in all systems; that of z in the second autoencoder is learned. A latent vector of the model has 2 dim entries: u
+    of the second autoencoder, and the noise of z.
 
     Args:
-        first_fraction: the part of the budget that the first has.
+        first_fraction: fraction of the budget for the first autoencoder.
     """
 
     recipe: Suppress[str] = "two-stage"
@@ -35,7 +36,7 @@ class TwoStageRecipe(AutoencoderRecipe):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self.stages == 1, f"the prior is its base: stages is 1, got {self.stages}")
+        require(self.stages == 1, f"the prior has no stages: stages must be 1, got {self.stages}")
         require(0 < self.first_fraction < 1, f"first_fraction must be in (0, 1), got {self.first_fraction}")
 
     def prior_network(self) -> nn.Module:

@@ -1,4 +1,4 @@
-"""Recipes of variational autoencoders, with a prior of their own or one that is learned afterwards."""
+"""Recipes of variational autoencoders with a standard normal prior, or a prior that is learned afterwards."""
 
 from __future__ import annotations
 
@@ -20,14 +20,15 @@ LearnedBy = Literal["normal", "nce", "telescope", "discrepancy"]
 
 @dataclass(frozen=True)
 class VaeRecipe(AutoencoderRecipe):
-    """A generator and an encoder by the evidence bound (Kingma & Welling 2014), and an energy for the prior afterwards.
+    """A variational autoencoder (Kingma & Welling 2014), whose prior can be learned afterwards.
 
     Args:
-        prior: "normal"; "nce", one ratio between the encoder's draws and the base (Aneja et al. 2021);
-            "telescope", ratios between waymarks (Rhodes et al. 2020); or "discrepancy", one network by energy
-            discrepancy (Schröder et al. 2023).
-        magnitude: how often what a waymark is told from counts; above 1 for intensified noise (Yu et al. 2024).
-        first_fraction: the part of the budget that the generator has, where a prior is learned afterwards.
+        prior: "normal" for N(0, I); "nce" for one ratio between samples of the encoder and of the base (Aneja et al.
+            2021); "telescope" for ratios between waymarks (Rhodes et al. 2020); or "discrepancy" for one network by
+            energy discrepancy (Schröder et al. 2023).
+        magnitude: weight of the noisier waymark, see `Telescope`; above 1 for noise-intensified telescoping (Yu et al.
+            2024).
+        first_fraction: fraction of the budget for the autoencoder, if a prior is learned afterwards.
     """
 
     recipe: Suppress[str] = "vae"
@@ -39,8 +40,8 @@ class VaeRecipe(AutoencoderRecipe):
         super().__post_init__()
         require(self.prior in get_args(LearnedBy), f"no such prior: {self.prior!r}")
         one = self.prior == "telescope" or self.stages == 1
-        require(one, f"stages are a telescope's; with prior {self.prior!r} stages is 1, got {self.stages}")
-        require(self.magnitude == 1 or self.prior == "telescope", "magnitude belongs to a telescope's waymarks")
+        require(one, f"only a telescope has stages: with prior {self.prior!r} stages must be 1, got {self.stages}")
+        require(self.magnitude == 1 or self.prior == "telescope", "magnitude is a setting of prior='telescope'")
         require(0 < self.first_fraction < 1, f"first_fraction must be in (0, 1), got {self.first_fraction}")
 
     def prior_network(self) -> nn.Module:
@@ -54,7 +55,7 @@ class VaeRecipe(AutoencoderRecipe):
 
     @property
     def learning(self) -> Objective:
-        """How the prior learns."""
+        """The objective that trains the prior."""
         if self.prior == "nce":
             return LatentStage(StageRatio(0, MALA(0.2)), self.posterior, joint=False)
         if self.prior == "discrepancy":

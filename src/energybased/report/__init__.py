@@ -1,4 +1,4 @@
-"""A run as one HTML page: sections, one a file in `sections`, over what was measured."""
+"""A report of a run: one HTML page, whose sections are in `sections`, one per file."""
 
 from energybased.report.report import report
 

@@ -16,7 +16,7 @@ COLOURS = ("#1f6feb", "#e36209", "#6f42c1", "#2da44e", "#bf3989", "#57606a")
 
 
 def histograms(groups: Mapping[str, Tensor], label: str) -> str:
-    """One outline of a histogram a group of numbers, over common bins; the far tails are drawn at the edge."""
+    """A histogram of each group of numbers `(n,)`, over common bins. Values in the far tails are drawn at the edge."""
     values = {name: group.double().cpu().numpy() for name, group in groups.items()}
     everything = np.concatenate(list(values.values()))
     low, high = np.quantile(everything, [0.001, 0.97 if len(values) > 2 else 0.999])
@@ -34,7 +34,7 @@ def histograms(groups: Mapping[str, Tensor], label: str) -> str:
 def curves(
     lines: Mapping[str, tuple[Sequence[float], Sequence[float]]], label: str, events: Sequence[float] = ()
 ) -> str:
-    """Lines over steps, with a vertical mark at every event of the guard."""
+    """Lines over training steps, given by name as steps and values, with a mark at every event of the guard."""
     figure, axes = _figure("step", label)
     for (name, (x, y)), colour in zip(lines.items(), COLOURS, strict=False):
         axes.plot(x, y, color=colour, linewidth=1.2, label=name)
@@ -46,7 +46,7 @@ def curves(
 
 
 def clouds(groups: Mapping[str, Tensor]) -> str:
-    """A square of points a group, `(n, 2)` each, over common axes, at the most six in a row."""
+    """A two-dimensional histogram for each group of points `(n, 2)`, over common axes, at most six in a row."""
     columns = min(6, len(groups))
     lines = -(-len(groups) // columns)
     figure = Figure(figsize=(SIZE[0], lines * SIZE[0] / columns), layout="constrained")
@@ -63,7 +63,7 @@ def clouds(groups: Mapping[str, Tensor]) -> str:
 
 
 def bands(groups: Mapping[str, Tensor]) -> str:
-    """A chart a group of curves `(n, time, channels)`, one line each, over common axes; channels have their colours."""
+    """A chart for each group of curves `(n, time, channels)`, over common axes, with one colour per channel."""
     figure = Figure(figsize=SIZE, layout="constrained")
     FigureCanvasSVG(figure)
     shared = None
@@ -81,7 +81,7 @@ def _figure(x: str, y: str) -> tuple[Figure, Any]:
     FigureCanvasSVG(figure)
     axes = figure.add_subplot()
     axes.set_xlabel(x)
-    axes.set_title(y, loc="left", fontsize=10)  # what is drawn may take a line to say
+    axes.set_title(y, loc="left", fontsize=10)  # a title has more room than an axis label
     axes.spines[["top", "right"]].set_visible(False)
     return figure, axes
 

@@ -1,4 +1,4 @@
-"""How groups of examples are drawn, by the view of their domain."""
+"""Drawings of groups of examples, by the view of their domain."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from energybased.data.pictures import sheet
 from energybased.report.charts import bands, clouds, histograms
 from energybased.report.page import note, picture
 
-MAX_COLUMNS = 12  # of a table that are drawn
+MAX_COLUMNS = 12  # most columns of a table that are drawn
 
 Groups = Mapping[str, Tensor]
 Drawing = Callable[[Groups, int, Sequence[str]], Iterator[str]]
 
 
 def pictures(groups: Groups, classes: int, columns: Sequence[str]) -> Iterator[str]:
-    """Sheets side by side, a class a row."""
+    """Sheets of pictures `(n, channels, height, width)` side by side, with one row per class."""
     figures = "".join(picture(sheet(x, classes), caption) for caption, x in groups.items())
     yield f'<div class="pair">{figures}</div>'
 
 
 def points(groups: Groups, classes: int, columns: Sequence[str]) -> Iterator[str]:
-    """Clouds in the plane, over common axes."""
+    """Histograms of points `(n, 2)` in the plane, over common axes."""
     yield clouds({name: x.float() for name, x in groups.items()})
 
 
@@ -34,7 +34,7 @@ def lines(groups: Groups, classes: int, columns: Sequence[str]) -> Iterator[str]
 
 
 def rows(groups: Groups, classes: int, columns: Sequence[str]) -> Iterator[str]:
-    """A histogram of each column."""
+    """A histogram of each column of examples `(n, *event)`, flattened."""
     flat = {name: x.flatten(1) for name, x in groups.items()}
     width = next(iter(flat.values())).shape[1]
     for i in range(min(width, MAX_COLUMNS)):

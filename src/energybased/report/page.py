@@ -1,4 +1,4 @@
-"""A run as one HTML file that needs nothing beside it."""
+"""A self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -33,24 +33,31 @@ $sections
 
 @dataclass
 class Page:
-    """Sections of HTML, in the order in which they are added."""
+    """A page of sections, in the order in which they are added.
+
+    Args:
+        title: title of the page.
+        sections: HTML of the sections.
+    """
 
     title: str
     sections: list[str] = field(default_factory=list)
 
     def add(self, title: str, *bodies: str) -> None:
+        """Adds a section with a title, of pieces of HTML."""
         self.sections.append(f"<section><h2>{html.escape(title)}</h2>{''.join(bodies)}</section>")
 
     def render(self) -> str:
+        """The page as HTML."""
         return PAGE.substitute(title=html.escape(self.title), sections="\n".join(self.sections))
 
 
 def picture(x: Tensor, caption: str) -> str:
-    """A picture `(channels, height, width)` with its caption."""
+    """HTML of a picture `(channels, height, width)` with a caption."""
     caption = html.escape(caption)
     return f'<figure><img src="{png_uri(x)}" alt="{caption}"><figcaption>{caption}</figcaption></figure>'
 
 
 def note(text: str) -> str:
-    """A remark."""
+    """HTML of a remark."""
     return f'<p class="note">{html.escape(text)}</p>'

@@ -1,4 +1,4 @@
-"""A run as one HTML page."""
+"""The report of a run."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from energybased.training.run import Run
 
 
 def report(run: Run, subject: Subject, rows: Sequence[Row], command: str = "") -> str:
-    """The page of a run: the sections whose needs it meets.
+    """The report of a run as an HTML page, with all sections whose needs the subject meets.
 
     Args:
-        rows: what was measured.
-        command: that makes the run again; the training command if not given.
+        run: the run.
+        subject: its model and data.
+        rows: the measured values.
+        command: the command that repeats the run; if not given, the training command is derived from the settings.
     """
     told, page = Told(run, subject, rows, command), Page(f"{subject.system}: a model of {subject.data.name}")
     for section in SECTIONS:

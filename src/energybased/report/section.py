@@ -1,4 +1,4 @@
-"""What a section of a report is."""
+"""The protocol of a section of a report."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ from energybased.training.run import Run
 
 
 class Told(NamedTuple):
-    """What a report tells of: a run, what is measured of it, and the rows that were measured."""
+    """The contents of a report.
+
+    Args:
+        run: the run.
+        subject: its model and data.
+        rows: the measured values.
+        command: the command that repeats the run; empty if it is to be derived from the settings.
+    """
 
     run: Run
     subject: Subject
@@ -19,14 +26,18 @@ class Told(NamedTuple):
 
 
 class Section(Protocol):
-    """A part of the page; `needs` as those of a metric."""
+    """A part of the page."""
 
     @property
-    def title(self) -> str: ...
+    def title(self) -> str:
+        """The title of the section."""
+        ...
 
     @property
-    def needs(self) -> tuple[str, ...]: ...
+    def needs(self) -> tuple[str, ...]:
+        """What the subject must have, as for a metric."""
+        ...
 
     def bodies(self, told: Told) -> Iterator[str]:
-        """HTML, piece by piece; a section without any is left out."""
+        """Yields pieces of HTML. A section that yields nothing is left out."""
         ...

@@ -1,1 +1,1 @@
-"""What people do with a model."""
+"""Tasks that use a trained model: denoising and composition."""

@@ -1,4 +1,4 @@
-"""The energies of two classes, sampled together."""
+"""Composition of the energies of two classes."""
 
 from __future__ import annotations
 
@@ -12,10 +12,15 @@ SAMPLES = 64
 
 
 def compose(model: EnergyModel, pair: tuple[int, int], generator: Generator) -> dict[str, Tensor]:
-    """Samples `(64, *event)` of one class or the other, and of both at once, by name.
+    """Samples `(64, *event)` of the two compositions "a or b" and "a and b" of the classes a and b, by name.
 
-    "or" is the mixture of the two energies, each weighed by its own Z; "and" their product of experts, each to the
-    power 1/2, so that the Gaussian base, which both have, counts once.
+    "or" samples the mixture of the two densities, in which each has a weight proportional to its Z. "and" samples their
+    product of experts, each to the power 1/2, so that the Gaussian base that both energies share counts once.
+
+    Args:
+        model: a conditional model.
+        pair: the classes a and b.
+        generator: source of random numbers.
     """
     a, b = (model.energy.given(y) for y in pair)
     energies = {f"{pair[0]} or {pair[1]}": a | b, f"{pair[0]} and {pair[1]}": 0.5 * a + 0.5 * b}

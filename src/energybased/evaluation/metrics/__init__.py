@@ -1,4 +1,4 @@
-"""Metrics, one a file. A new one is a file here and a line in `METRICS`, which `ebm evaluate` runs over."""
+"""Metrics, one per file. To add one, write its file here and add it to `METRICS`, over which `ebm evaluate` runs."""
 
 from energybased.evaluation.metric import Metric
 from energybased.evaluation.metrics.accuracy import Accuracy

@@ -1,4 +1,4 @@
-"""How often a classifier is right."""
+"""The accuracy of a classifier."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from energybased.evaluation.subject import Subject
 
 @dataclass(frozen=True)
 class Accuracy:
-    """The share of the test split whose likeliest class is its label."""
+    """Fraction of the test split for which the most probable class is the label."""
 
     needs: ClassVar[tuple[str, ...]] = ("features", "held-out data", "labels")
 

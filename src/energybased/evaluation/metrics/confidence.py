@@ -1,4 +1,4 @@
-"""How sure a judge is of samples, and how evenly it finds the classes among them."""
+"""Confidence of a judge in samples, and the diversity of the classes that it assigns."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from energybased.evaluation.mixtures import best_mixture
 from energybased.evaluation.row import Row
 from energybased.evaluation.subject import Subject
 
-CONFIDENT = 0.9  # probability of the likeliest class
+CONFIDENT = 0.9  # probability of the most probable class
 
 
 @dataclass(frozen=True)
 class Confidence:
-    """The share of samples that the judge is over 0.9 sure of, and the entropy of the classes that it finds."""
+    """Fraction of samples with a class of probability over 0.9 for the judge, and entropy of the assigned classes."""
 
     needs: ClassVar[tuple[str, ...]] = ("samples", "held-out data", "judge")
 
@@ -34,7 +34,12 @@ class Confidence:
 
 
 def opinions(subject: Subject, x: Tensor) -> tuple[float, float, float]:
-    """Share of confident samples, entropy of their classes in nats, and its largest value."""
+    """Fraction of confident samples, entropy of the assigned classes in nats, and the largest possible entropy.
+
+    Args:
+        subject: gives the judge.
+        x: samples, `(n, *event)`.
+    """
     assert subject.judge is not None
     probabilities = subject.judge.probabilities(x)
     sure = float((probabilities.max(1).values > CONFIDENT).float().mean())

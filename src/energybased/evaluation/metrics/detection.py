@@ -14,7 +14,7 @@ from energybased.evaluation.subject import SAMPLES, Subject
 
 @dataclass(frozen=True)
 class OutOfDistribution:
-    """AUROC of the test split against changed copies of it: noise, inverted and flipped pictures."""
+    """AUROC of the score for the test split against changed copies: noise, inverted and mirrored pictures."""
 
     needs: ClassVar[tuple[str, ...]] = ("scores", "held-out data", "pictures")
 
@@ -33,7 +33,7 @@ class OutOfDistribution:
 
 @dataclass(frozen=True)
 class HeldOutClass:
-    """Average precision at which the class that was held out of training is detected by the score."""
+    """Average precision of the score in detecting the class that was held out of training."""
 
     needs: ClassVar[tuple[str, ...]] = ("scores", "held-out class")
 

@@ -13,16 +13,17 @@ from energybased.energies import Gaussian
 from energybased.evaluation.row import Row
 from energybased.evaluation.subject import Subject
 
-ROWS = 1000  # on either side
-MOST = 100_000  # training rows that the Gaussian is fitted to
+ROWS = 1000  # of samples, and of the test split
+MOST = 100_000  # most training rows that the Gaussian is fitted to
 RIDGE = 1e-6  # added to the variances of the Gaussian baseline
 
 
 @dataclass(frozen=True)
 class EnergyDistance:
-    """2 E|x - y| - E|x - x'| - E|y - y'| of real numbers, standardised (Székely & Rizzo 2013).
+    """Energy distance 2 E|x - y| - E|x - x'| - E|y - y'| to the test split (Székely & Rizzo 2013).
 
-    Of samples, of one Gaussian fitted to the training split, and of training rows, all against the test split.
+    It is measured for samples, for a Gaussian fitted to the training split, and for training rows. The columns are
+    standardised.
     """
 
     needs: ClassVar[tuple[str, ...]] = ("samples", "held-out data", "real numbers")
@@ -45,9 +46,9 @@ class EnergyDistance:
 
 
 def energy_distance(x: Tensor, y: Tensor) -> float:
-    """2 mean|x_i - y_j| - mean|x_i - x_j| - mean|y_i - y_j| over all pairs of rows `(n, dim)` and `(m, dim)`.
+    """2 mean|x_i - y_j| - mean|x_i - x_j| - mean|y_i - y_j| over all pairs of rows of x `(n, dim)` and y `(m, dim)`.
 
-    It is at least 0, and above it for two finite sets of one density.
+    It is at least 0, and positive for two different finite samples of the same density.
     """
     x, y = x.double().cpu(), y.double().cpu()
     return float(2 * torch.cdist(x, y).mean() - torch.cdist(x, x).mean() - torch.cdist(y, y).mean())

@@ -1,4 +1,4 @@
-"""Fréchet distances of simple models of the pixels."""
+"""Fréchet distances of baselines."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from energybased.evaluation.subject import Subject
 
 @dataclass(frozen=True)
 class FrechetBaselines:
-    """The best mixture of Gaussians, one Gaussian, and training examples (the floor).
+    """The Fréchet distances of the best mixture of Gaussians, of one Gaussian, and of training examples (the floor).
 
-    The mixture is the one whose samples are nearest to the validation split. A conditional model is compared with
-    mixtures of each class as well, which have seen the labels too.
+    The best mixture is the one whose samples have the smallest distance to the validation split. For a conditional
+    model, the candidates include mixtures that are fitted class by class.
     """
 
     needs: ClassVar[tuple[str, ...]] = ("samples", "held-out data", "judge")

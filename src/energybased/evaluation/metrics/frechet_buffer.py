@@ -17,7 +17,7 @@ from energybased.evaluation.subject import Subject
 
 @dataclass(frozen=True)
 class FrechetBuffer:
-    """The Fréchet distance of the chains of training, as they are in the last checkpoint, denoised."""
+    """The Fréchet distance of the training chains in the replay buffer of the last checkpoint, after denoising."""
 
     needs: ClassVar[tuple[str, ...]] = ("chains", "replay buffer", "held-out data", "judge")
 
@@ -26,10 +26,10 @@ class FrechetBuffer:
 
 
 def buffer_samples(subject: Subject, n: int) -> Tensor:
-    """n chains of the replay buffer `(n, *event)`, denoised, in the user's units; all if they are fewer.
+    """n chains of the replay buffer, or all if there are fewer, `(n, *event)`, denoised, in the user's units.
 
-    A chain of a conditional model is denoised by the energy of its condition, or by the marginal if the buffer relabels
-    its chains. Of a buffer by class, the classes come in turn.
+    A chain of a conditional model is denoised with the energy under its condition, or with the marginal energy if the
+    buffer relabels its chains. From a buffer by class, the classes are taken in turn.
     """
     assert subject.buffer is not None
     buffer, state = subject.buffer

@@ -1,4 +1,4 @@
-"""The Fréchet distance of chains that run longer than those that were learned from."""
+"""The Fréchet distance of chains that are longer than the sampler's."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ from energybased.evaluation.subject import SAMPLES, Subject
 
 @dataclass(frozen=True)
 class FrechetLong:
-    """The Fréchet distance of fresh chains ten times as long as the sampler's."""
+    """The Fréchet distance of fresh chains that are longer than the sampler's.
+
+    Args:
+        times: their length, in multiples of the sampler's.
+    """
 
     needs: ClassVar[tuple[str, ...]] = ("chains", "samples", "held-out data", "judge")
     optional: ClassVar[bool] = True

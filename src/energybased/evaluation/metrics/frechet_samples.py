@@ -15,7 +15,7 @@ from energybased.evaluation.subject import Subject
 
 @dataclass(frozen=True)
 class FrechetSamples:
-    """The Fréchet distance of fresh samples in the judge's features."""
+    """The Fréchet distance of fresh samples to the test split, in the judge's features."""
 
     needs: ClassVar[tuple[str, ...]] = ("samples", "held-out data", "judge")
 
@@ -24,7 +24,7 @@ class FrechetSamples:
 
 
 def frechet_row(subject: Subject, metric: str, x: Tensor, what: str, system: str = "") -> Row:
-    """The Fréchet distance of x `(n, *event)` to the test split; x is kept to be shown."""
+    """The Fréchet distance of x `(n, *event)` to the test split, as a row. A report shows x."""
     judge, test = subject.judge, subject.test
     assert judge is not None
     subject.pictures[system or metric] = x

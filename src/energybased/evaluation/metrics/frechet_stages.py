@@ -1,4 +1,4 @@
-"""Fréchet distances of what a latent model draws with fewer stages, and from posteriors."""
+"""Fréchet distances of a latent model with fewer stages of its prior, and with posteriors in place of the prior."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from energybased.evaluation.subject import Subject
 
 @dataclass(frozen=True)
 class FrechetStages:
-    """The Fréchet distance of g(z), z of the prior after each of its stages but the last."""
+    """The Fréchet distance of g(z), with z from the prior with 0, 1, ... of its stages, but not all."""
 
     needs: ClassVar[tuple[str, ...]] = ("stages", "held-out data", "judge")
 
@@ -25,7 +25,7 @@ class FrechetStages:
 
 @dataclass(frozen=True)
 class FrechetPosterior:
-    """The Fréchet distance of g(z), z inferred from training examples: what a perfect prior would reach."""
+    """The Fréchet distance of g(z), with z from posteriors of training examples: that of a perfect prior."""
 
     needs: ClassVar[tuple[str, ...]] = ("latent vectors", "held-out data", "judge")
 

@@ -1,4 +1,4 @@
-"""How well a latent model reconstructs held-out data."""
+"""The reconstruction error of a latent model on held-out data."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from energybased.evaluation.subject import SAMPLES, Subject
 
 @dataclass(frozen=True)
 class ReconstructionError:
-    """The mean squared error of g(z), z inferred; of pixels on [-1, 1], as the literature has it."""
+    """Mean squared error of g(z), with z from the posterior; for pixels on the scale [-1, 1], as in the literature."""
 
     needs: ClassVar[tuple[str, ...]] = ("latent vectors", "held-out data")
 

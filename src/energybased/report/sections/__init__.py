@@ -1,4 +1,4 @@
-"""Sections of a report, one a file. A new one is a file here and a line in `SECTIONS`, in the order of the page."""
+"""Sections of a report, one per file. To add one, write its file here and add it to `SECTIONS`, in page order."""
 
 from energybased.report.section import Section
 from energybased.report.sections.composition import Composition

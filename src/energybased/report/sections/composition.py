@@ -1,4 +1,4 @@
-"""The energies of two classes, sampled together."""
+"""Samples of compositions of two classes."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from energybased.report.page import picture
 from energybased.report.section import Told
 from energybased.tasks.compose import compose
 
-PAIR = (3, 8)  # classes, where there are as many
+PAIR = (3, 8)  # the classes, if the model has at least nine
 
 
 class Composition:
-    """One class or the other, and both at once."""
+    """Samples of the mixture and of the product of two classes, and the classes that the judge assigns to them."""
 
     title: ClassVar[str] = "Composition"
     needs: ClassVar[tuple[str, ...]] = ("chains", "classes", "pictures", "judge")
@@ -27,5 +27,5 @@ class Composition:
         for name, x in compose(model, pair, told.subject.rng()).items():
             found = judge.probabilities(x).argmax(1)
             shares = ", ".join(f"{(found == label).float().mean():.0%} a {label}" for label in pair)
-            figures.append(picture(grid(x, columns=8), f"{name}: to the judge {shares}"))
+            figures.append(picture(grid(x, columns=8), f"{name}: classified by the judge as {shares}"))
         yield f'<div class="pair">{"".join(figures)}</div>'

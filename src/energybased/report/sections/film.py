@@ -1,4 +1,4 @@
-"""How samples come about."""
+"""Chains on their way from noise to samples."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from energybased.report.section import Told
 
 
 class Film:
-    """The way of a few chains from noise."""
+    """States of a few chains, from noise to the sample."""
 
     title: ClassVar[str] = "From noise to a sample"
     needs: ClassVar[tuple[str, ...]] = ("chains", "samples", "pictures")
@@ -20,5 +20,5 @@ class Film:
         strip = told.subject.model.film(generator=told.subject.rng())
         chains, frames = strip.shape[:2]
         steps = told.subject.model.sampler.length
-        caption = f"{chains} chains of {steps} steps, at steps that grow by one factor; the last frame is denoised"
+        caption = f"{chains} chains of {steps} steps, at logarithmically spaced steps; the last frame is denoised"
         yield picture(grid(strip.flatten(0, 1), columns=frames), caption)

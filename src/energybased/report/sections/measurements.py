@@ -1,4 +1,4 @@
-"""What was measured."""
+"""The measured values."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NAMES = {
     "fd_posterior": "Fréchet distance, posteriors of training data",
     "mse": "reconstruction error",
     "auprc": "held-out class, average precision",
-    "confident": "share that the judge is sure of",
+    "confident": "fraction that the judge is sure of",
     "class_entropy": "entropy of the judge's classes, nats",
     "energy_distance": "energy distance",
     "accuracy": "accuracy",
@@ -49,7 +49,7 @@ class Measurements:
 
 
 def named(metric: str) -> str:
-    """A metric in words."""
+    """The name of a metric in words."""
     kind, _, rest = metric.partition("_")
     if kind == "auroc":
         return f"AUROC, {rest}"

@@ -1,4 +1,4 @@
-"""What a latent model makes of held-out data."""
+"""Reconstructions of held-out data by a latent model."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ COLUMNS = 10
 
 
 class Reconstructions:
-    """Held-out pictures, their reconstructions, and the straight lines between their latent vectors."""
+    """Held-out pictures, their reconstructions, and pictures from straight lines between their latent vectors."""
 
     title: ClassVar[str] = "Reconstructions and interpolations"
     needs: ClassVar[tuple[str, ...]] = ("latent vectors", "pictures", "held-out data")
@@ -23,7 +23,7 @@ class Reconstructions:
     def bodies(self, told: Told) -> Iterator[str]:
         model, x = told.subject.model, told.subject.test[:COLUMNS]
         z = model.sample_posterior(x, generator=told.subject.rng())
-        yield picture(grid(torch.cat([x, model.generate(z)]), columns=len(x)), "held-out data, and g(z) below them")
+        yield picture(grid(torch.cat([x, model.generate(z)]), columns=len(x)), "held-out data (top) and g(z)")
         pairs = len(z) // 2
         way = torch.linspace(0, 1, COLUMNS)[None, :, None].to(z)
         between = torch.lerp(z[:pairs, None], z[pairs : 2 * pairs, None], way)

@@ -1,4 +1,4 @@
-"""How to repeat a run."""
+"""The command that repeats a run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from energybased.settings import differences
 
 
 class Repeat:
-    """The command that makes the run again, and every setting."""
+    """The command that repeats the run, and every setting."""
 
     title: ClassVar[str] = "How to repeat it"
     needs: ClassVar[tuple[str, ...]] = ()

@@ -1,4 +1,4 @@
-"""Samples beside held-out data."""
+"""Samples next to held-out data."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SHOWN = {"pictures": 80, "points": 1000, "curves": 40, "rows": 1000}
 
 
 class Samples:
-    """What the model draws, as its domain is drawn."""
+    """Samples of the model and held-out data, drawn according to the view of their domain."""
 
     title: ClassVar[str] = "Samples beside data"
     needs: ClassVar[tuple[str, ...]] = ("samples",)
@@ -22,7 +22,7 @@ class Samples:
         n, model, data = SHOWN[subject.view], subject.model, subject.data
         drawn = model.sample(n, generator=subject.rng())
         held = data.values(data.test, slice(n))
-        apart = ", a class a row" if 0 < model.classes <= n and subject.view == "pictures" else ""
+        apart = ", one class per row" if 0 < model.classes <= n and subject.view == "pictures" else ""
         columns = getattr(data.domain, "columns", ())
-        pair = {f"drawn by the model, not picked{apart}": drawn, "held-out data": held}
+        pair = {f"samples of the model, not selected{apart}": drawn, "held-out data": held}
         yield from DRAWINGS[subject.view](pair, model.classes, columns)

@@ -14,7 +14,7 @@ SHOWN = 500  # of each group
 
 
 class Scores:
-    """Histograms of scores."""
+    """Histograms of the scores of training data, held-out data and, for pictures, changed copies."""
 
     title: ClassVar[str] = "Scores of data and of out-of-distribution inputs"
     needs: ClassVar[tuple[str, ...]] = ("scores", "held-out data")

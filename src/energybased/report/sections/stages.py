@@ -1,4 +1,4 @@
-"""How a prior was learned, stage by stage."""
+"""A prior after each of its stages."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from energybased.report.charts import clouds
 from energybased.report.page import note, picture
 from energybased.report.section import Told
 
-SHOWN, DRAWN = 2000, 16  # latent vectors in a cloud; draws that go through the stages
+SHOWN, DRAWN = 2000, 16  # latent vectors in a histogram; samples that are followed through the stages
 
 
 class Stages:
-    """Samples of the prior after each stage, beside posteriors of the data."""
+    """Samples of the prior after each stage, next to posterior samples of the data."""
 
     title: ClassVar[str] = "The prior, stage by stage"
     needs: ClassVar[tuple[str, ...]] = ("stages", "latent vectors", "held-out data")
@@ -34,7 +34,7 @@ class Stages:
             centre = inferred.mean(0)
             _, _, axes = torch.linalg.svd(inferred - centre, full_matrices=False)
             yield clouds({name: (z - centre) @ axes[:2].T for name, z in groups.items()})
-            yield note("Samples of the prior along the two widest directions of the data's posteriors.")
+            yield note("Samples of the prior along the two principal directions of the posterior samples of the data.")
         if active and subject.has("pictures"):
             strip = model.film(n=DRAWN, generator=subject.rng()).transpose(0, 1)
-            yield picture(grid(strip.flatten(0, 1), columns=DRAWN), "draws of the base (top) through the stages")
+            yield picture(grid(strip.flatten(0, 1), columns=DRAWN), "samples of the base (top) through the stages")

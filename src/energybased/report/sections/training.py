@@ -1,4 +1,4 @@
-"""Curves of training, and what the guard did."""
+"""Training curves and actions of the guard."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CURVES = {
 
 
 class Training:
-    """The metrics that a person looks at first."""
+    """Curves of the most important metrics, and the rollbacks by the guard."""
 
     title: ClassVar[str] = "Training"
     needs: ClassVar[tuple[str, ...]] = ()
@@ -37,5 +37,5 @@ class Training:
                 x, y = zip(*points, strict=True)
                 yield curves({name: (x, y)}, label, [line["at"] for line in trips])
         back = sum(line["event"] == "rollback" for line in trips)
-        yield note(f"The guard went back {back} times." if trips else "The guard had nothing to do.")
+        yield note(f"The guard rolled training back {back} times." if trips else "The guard never intervened.")
         yield from (note(f"step {line['at']}: {line['reason']}") for line in trips)
