@@ -1,16 +1,15 @@
-"""Public names have docstrings; these state the shapes of tensors, and describe every field of a dataclass."""
+"""Public names have docstrings; they state the shapes of tensors, and describe every field of a dataclass."""
 
 import dataclasses
 import importlib
 import inspect
+import pkgutil
 import re
 import sys
 from functools import cached_property
 
 import energybased
 
-MORE = ("data", "energies", "networks", "sampling", "objectives", "training", "latent", "models")
-PACKAGES = (*MORE, "evaluation", "recipes", "report")
 SHAPE = re.compile(r"`\([^`]*,[^`]*\)`|\b0-d\b")  # `(batch, *event)`, `(n,)` or 0-d
 OF_TORCH = ("extra_repr",)  # methods that torch documents
 WRAPPERS = ((property, "fget"), (cached_property, "func"), (staticmethod, "__func__"), (classmethod, "__func__"))
@@ -22,8 +21,9 @@ def is_own(thing):
 
 def public():
     """The classes and functions of every `__all__`, by their full names."""
-    packages = [energybased, *(importlib.import_module(f"energybased.{name}") for name in PACKAGES)]
-    named = [getattr(package, name) for package in packages for name in package.__all__]
+    names = [module.name for module in pkgutil.iter_modules(energybased.__path__) if module.ispkg]
+    packages = [energybased, *(importlib.import_module(f"energybased.{name}") for name in names)]
+    named = [getattr(package, name) for package in packages for name in getattr(package, "__all__", ())]
     found = [thing for thing in named if is_own(thing) and (inspect.isclass(thing) or inspect.isfunction(thing))]
     return {f"{thing.__module__}.{thing.__qualname__}": thing for thing in found}
 
@@ -65,10 +65,9 @@ def documented():
     for name, thing in PUBLIC.items():
         yield name, thing, own_doc(thing), class_docs(thing) if name in CLASSES else ""
     for name, kind in CLASSES.items():
-        for method, function in {
-            m: f for base in kind.__mro__ if is_own(base) for m, f in methods(base).items()
-        }.items():
-            yield f"{name}.{method}", function, method_docs(kind, method), class_docs(kind)
+        for base in filter(is_own, kind.__mro__):
+            for method, function in methods(base).items():
+                yield f"{name}.{method}", function, method_docs(kind, method), class_docs(kind)
 
 
 def signature(thing):
@@ -77,18 +76,19 @@ def signature(thing):
 
 
 def test_every_public_name_has_a_docstring():
-    assert [name for name, _, doc, _ in documented() if not doc.strip()] == []
+    assert sorted({name for name, _, doc, _ in documented() if not doc.strip()}) == []
 
 
 def test_docstrings_state_the_shapes_of_tensors():
     found = [(name, doc + rest) for name, f, doc, rest in documented() if re.search(r"Tensor\b|Array\b", signature(f))]
-    assert [name for name, doc in found if not SHAPE.search(doc)] == []
+    assert sorted({name for name, doc in found if not SHAPE.search(doc)}) == []
 
 
-def test_every_field_of_a_dataclass_is_described():
+def test_every_field_of_a_dataclass_or_named_tuple_is_described():
     missing = []
     for name, kind in CLASSES.items():
-        fields = [f.name for f in dataclasses.fields(kind)] if dataclasses.is_dataclass(kind) else ()
+        data = dataclasses.is_dataclass(kind)
+        fields = [f.name for f in dataclasses.fields(kind)] if data else getattr(kind, "_fields", ())
         described = "".join(class_docs(kind).split("Args:")[1:])
         missing += [f"{name}.{field}" for field in fields if f"  {field}: " not in described]
     assert missing == []
