@@ -53,11 +53,15 @@ def class_docs(kind):
     return "\n".join(own_doc(base) for base in kind.__mro__ if is_own(base))
 
 
-def method_docs(kind, name):
-    """The docstrings of a method in a class, its bases, and the protocols that the class implements."""
-    protocols = [p for p in PROTOCOLS if all(hasattr(kind, method) for method in methods(p))]
-    bases = [base for base in (*kind.__mro__, *protocols) if is_own(base)]
-    return "\n".join(own_doc(methods(base)[name]) for base in bases if name in methods(base))
+def parameters(function):
+    return list(inspect.signature(function).parameters)
+
+
+def method_docs(kind, name, function):
+    """The docstrings of a method in a class, its bases, and protocols that have a method of the same parameters."""
+    held = [methods(base)[name] for base in kind.__mro__ if is_own(base) and name in methods(base)]
+    inherited = [methods(protocol)[name] for protocol in PROTOCOLS if name in methods(protocol)]
+    return "\n".join(own_doc(f) for f in held + [f for f in inherited if parameters(f) == parameters(function)])
 
 
 def documented():
@@ -67,7 +71,7 @@ def documented():
     for name, kind in CLASSES.items():
         for base in filter(is_own, kind.__mro__):
             for method, function in methods(base).items():
-                yield f"{name}.{method}", function, method_docs(kind, method), class_docs(kind)
+                yield f"{name}.{method}", function, method_docs(kind, method, function), class_docs(kind)
 
 
 def signature(thing):
