@@ -1,6 +1,6 @@
 """Energies over real numbers: `python benchmarks/reals.py tables FOLDER` and `python benchmarks/reals.py ring`.
 
-    tables FOLDER   the recipe `table` on three tables of ADBench (.npz files in FOLDER): the energy distance of samples,
+    tables FOLDER   the recipe `table` on three tables of ADBench (.npz in FOLDER): the energy distance of samples,
                     of training rows and of one Gaussian to the test split: results/tables.json
     ring            `ContrastiveDivergence(Langevin.overdamped(0.1))` with all else left at its default, on a ring of
                     radius 2 and width 0.25: mean and standard deviation of the radius of samples: results/defaults.json
