@@ -69,13 +69,17 @@ class DataSpec:
 
 @dataclass(frozen=True)
 class DataSet:
-    """Train on `train`, choose on `validation`, report on `test`.
+    """Three splits of examples: train on `train`, choose settings on `validation`, report on `test`.
 
     Args:
+        name: of the data set.
+        train: examples to learn from.
+        validation: examples to choose settings by.
+        test: examples to report on.
         domain: what the values are.
         conditions: kinds of y.
         notes: what was done to the files.
-        holdout: a class that is in the test split alone, to be detected.
+        holdout: a class that only the test split has, to be detected.
     """
 
     name: str
@@ -99,14 +103,16 @@ class DataSet:
 
     @property
     def spec(self) -> DataSpec:
+        """What a model of this data set needs to know of it."""
         return DataSpec(self.event, self.domain, self.conditions, self.name)
 
     @property
     def splits(self) -> tuple[Split, Split, Split]:
+        """The training, validation and test split."""
         return self.train, self.validation, self.test
 
     def values(self, split: Split, rows: Rows = ALL) -> Tensor:
-        """These rows of a split's x in the user's units, as floats."""
+        """These rows of a split's x in the user's units, floats `(rows, *event)`."""
         return self.domain.read(split.take(rows).x)
 
     def noted(self, *notes: str) -> DataSet:

@@ -38,22 +38,22 @@ class Pixels:
         require(low >= 0 and high <= 1, f"{where} holds pixels in {low:g} ... {high:g} outside [0, 1]: {advice}")
 
     def read(self, stored: Tensor) -> Tensor:
-        """Stored rows in the user's units: bytes scaled from 0 ... 255 to [0, 1]."""
+        """Stored rows `(n, *event)` in the user's units: bytes scaled from 0 ... 255 to [0, 1]."""
         return stored.float() / (LEVELS - 1) if stored.dtype == torch.uint8 else stored
 
     def batch(self, stored: Tensor, generator: Generator) -> Tensor:
-        """Stored rows as they are trained on: bytes as (x + u) / 256, u uniform in [0, 1) (Du & Mordatch 2019)."""
+        """Stored rows `(n, *event)` as a batch: bytes as (x + u) / 256, u uniform in [0, 1) (Du & Mordatch 2019)."""
         if stored.dtype != torch.uint8:
             return stored
         noise = torch.rand(stored.shape, generator=generator, device=generator.device)
         return (stored + noise.to(stored.device)) / LEVELS
 
     def encode(self, x: Tensor) -> Tensor:
-        """The user's units to the model's."""
+        """x `(n, *event)` from the user's units to the model's, which are the same."""
         return x
 
     def decode(self, x: Tensor) -> Tensor:
-        """The model's units to the user's, clipped to [0, 1]."""
+        """x `(n, *event)` from the model's units to the user's, clipped to [0, 1]."""
         return x.clamp(0, 1)
 
     def start(self, n: int, event: Sequence[int], generator: Generator, dtype: torch.dtype) -> Tensor:
@@ -100,22 +100,22 @@ class Reals:
         require(not bool(lost.any()), f"{where} holds values that are not finite")
 
     def read(self, stored: Tensor) -> Tensor:
-        """Stored rows in the user's units: as they are."""
+        """Stored rows `(n, *event)` in the user's units, in which they are stored."""
         return stored
 
     def batch(self, stored: Tensor, generator: Generator) -> Tensor:
-        """Stored rows as they are trained on: standardised."""
+        """Stored rows `(n, *event)` as a training batch: standardised."""
         return self.encode(stored)
 
     def encode(self, x: Tensor) -> Tensor:
-        """The user's units to the model's: (x - mean) / scale."""
+        """x `(n, *event)` from the user's units to the model's: (x - mean) / scale."""
         if not self.mean:
             return x
         mean, scale = self._moments(x)
         return ((x.double() - mean) / torch.where(scale > 0, scale, 1.0)).to(torch.get_default_dtype())
 
     def decode(self, x: Tensor) -> Tensor:
-        """The model's units to the user's: mean + scale x."""
+        """x `(n, *event)` from the model's units to the user's: mean + scale x."""
         if not self.mean:
             return x
         mean, scale = self._moments(x)

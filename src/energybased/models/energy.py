@@ -48,6 +48,7 @@ class EnergyModel:
 
     @property
     def offers(self) -> frozenset[str]:
+        """What the model can do, of "samples", "scores", "chains", "latent vectors", "stages" and "features"."""
         one = bool(self.conditions) and not self.classes  # what depends on a real vector has no marginal
         chains = {"samples", "chains"} if self.sampler is not None and not one else set()
         return frozenset(chains | (set() if one else {"scores"}))

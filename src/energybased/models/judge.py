@@ -31,6 +31,7 @@ class Judge:
 
     @property
     def offers(self) -> frozenset[str]:
+        """What the model can do, of "samples", "scores", "chains", "latent vectors", "stages" and "features"."""
         return frozenset({"scores", "features"})
 
     @property
@@ -47,7 +48,7 @@ class Judge:
         return self.network.probabilities(x.to(place_of(self.network)))
 
     def accuracy(self, x: Tensor, y: Tensor) -> float:
-        """The share of pictures whose likeliest class is theirs."""
+        """The share of pictures x `(n, *event)` whose most probable class is y `(n,)`."""
         return float((self.probabilities(x).argmax(1).to(y.device) == y).float().mean())
 
     def score(self, x: Tensor, *, generator: Generator | None = None) -> Tensor:

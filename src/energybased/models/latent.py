@@ -71,6 +71,7 @@ class LatentModel:
 
     @property
     def offers(self) -> frozenset[str]:
+        """What the model can do, of "samples", "scores", "chains", "latent vectors", "stages" and "features"."""
         staged = {"stages"} if hasattr(self.prior, "active") else set()
         return frozenset({"samples", "scores", "latent vectors"} | staged)
 

@@ -35,7 +35,9 @@ class Model(Protocol):
         ...
 
     @property
-    def offers(self) -> frozenset[str]: ...
+    def offers(self) -> frozenset[str]:
+        """What the model can do, of "samples", "scores", "chains", "latent vectors", "stages" and "features"."""
+        ...
 
     @property
     def classes(self) -> int:

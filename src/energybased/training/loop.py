@@ -1,4 +1,4 @@
-"""The one training loop. It knows parts, states, phases and vitals, and nothing of energies."""
+"""The one training loop. It trains parts (modules) in phases, and does not depend on what an objective minimises."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Settings:
     Args:
         seed: of everything random.
         batch_size: examples an update.
-        data_noise: standard deviation of the Gaussian noise added to every batch, in units of x.
+        data_noise: standard deviation of the Gaussian noise added to every batch, in the model's units.
         optimizer: settings of the optimiser, of which each part has one.
         ema: decay of the average of weights that evaluation uses.
         checkpoint_every: steps between two checkpoints; the last step always makes one.
@@ -104,6 +104,7 @@ class Loop:
 
     @property
     def finished(self) -> bool:
+        """Whether all phases are over, or the guard has ended the training."""
         return self.state.counters.phase >= len(self.phases) or self.state.counters.stopped is not None
 
     def fit(self, run: Run, at_checkpoint: Callable[[TrainState], None] = lambda state: None) -> TrainState:
@@ -152,6 +153,7 @@ class Loop:
 
     @property
     def phase(self) -> Phase:
+        """The current phase."""
         return self.phases[self.state.counters.phase]
 
     def _batch(self) -> Batch:

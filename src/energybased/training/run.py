@@ -123,6 +123,11 @@ class Run:
         return there[step]
 
     def newest_checkpoint(self) -> Path:
+        """The folder of the last complete checkpoint.
+
+        Raises:
+            UserError: if there is none.
+        """
         found = checkpoint.newest(self.path / "checkpoints")
         if found is None:
             raise UserError(f"{self.path} has no checkpoint yet")
@@ -136,6 +141,11 @@ class Run:
                 shutil.rmtree(doomed)
 
     def read_json(self, name: str) -> Json:
+        """The contents of a JSON file of the run.
+
+        Raises:
+            UserError: if it cannot be read.
+        """
         try:
             value: Json = json.loads((self.path / name).read_text())
         except (OSError, ValueError) as error:
@@ -143,6 +153,7 @@ class Run:
         return value
 
     def write_json(self, name: str, value: Any) -> None:
+        """Writes a JSON file whole or not at all."""
         self.write_text(name, json.dumps(value, indent=1) + "\n")
 
     def write_text(self, name: str, text: str) -> None:

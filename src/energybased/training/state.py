@@ -43,12 +43,23 @@ class Counters:
 
 @dataclass
 class TrainState:
-    """The parts with their optimisers and averages, the objective's state, and every source of randomness."""
+    """All that decides how a training continues.
+
+    Args:
+        parts: modules by name.
+        optimizers: of each part that learns.
+        averages: exponential moving averages of the weights of each part that learns.
+        batches: of the training's data, then of phases with data of their own, each with its position.
+        rng: the generator of every draw that an objective makes.
+        objective: the state of the current objective, such as its replay buffer.
+        sums: running sums of the metrics of the current window.
+        counters: steps, seconds, the current phase, and what the guard did.
+    """
 
     parts: dict[str, nn.Module]
     optimizers: dict[str, torch.optim.Optimizer]
     averages: dict[str, Weights]
-    batches: list[Batches]  # the training's own, then those of phases that have their own
+    batches: list[Batches]
     rng: torch.Generator
     objective: Group = field(default_factory=dict)
     sums: Group = field(default_factory=dict)
@@ -58,6 +69,7 @@ class TrainState:
     def begin(
         parts: Mapping[str, nn.Module], optimizer: Optimizer, batches: Sequence[Batches], seed: int
     ) -> TrainState:
+        """The state before the first step."""
         learning = {name: part for name, part in parts.items() if any(p.requires_grad for p in part.parameters())}
         named = " and ".join(type(part).__name__ for part in parts.values())
         require(len(learning) > 0, f"{named} has no parameters to train")
