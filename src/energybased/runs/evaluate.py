@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +111,8 @@ def read_rows(run: Run) -> list[Row]:
 def _buffer(run: Run, recipe: Recipe, data: Any) -> tuple[Any, dict[str, Tensor]] | None:
     """The replay buffer of the last phase, settings and state."""
     state = buffer_state(run)
-    objective: Callable[..., Any] | None = recipe.phases(data)[-1].objective if "pointer" in state else None  # type: ignore[assignment]
-    buffer = getattr(objective, "buffer", None)
+    try:
+        buffer = getattr(recipe.phases(data)[-1].objective, "buffer", None) if "pointer" in state else None
+    except UserError:  # phases beside a network of the user's own, which a run does not keep
+        buffer = None
     return None if buffer is None or tuple(state["x"].shape[1:]) != data.event else (buffer, state)
