@@ -5,17 +5,23 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from energybased import load
+from energybased import MLP, EnergyModel, Reals, Settings, UserError, Vector, load, train
 from energybased.cli import VERBS, main
+from energybased.cli.given import read_given
+from energybased.data import DataSpec
 from energybased.data.pictures import save_png
+from energybased.objectives import Result, Vital
 from energybased.report import report
 from energybased.runs.evaluate import subject_of
 from energybased.training import Run
+
+DATA = Path(__file__).parent / "data"
 
 QUICK = [
     "--steps",
@@ -29,6 +35,16 @@ QUICK = [
     "--checkpoint-every",
     "2",
 ]
+
+
+def write_table(file, cell=None):
+    """Columns a, b and c; with a cell, it is the third of b."""
+    rows = [
+        f"{a!r},{7.5 if cell is None else b},{c!r}" for a, b, c in np.random.default_rng(0).random((40, 3)).tolist()
+    ]
+    if cell is not None:
+        rows[2] = f"1,{cell},2"
+    file.write_text("\n".join(["a,b,c", *rows]))
 
 
 @pytest.fixture
@@ -147,6 +163,9 @@ def test_usage_names_every_verb(capsys):
         (["train", "digits", "--data", "digist"], "did you mean 'digits'"),
         (["train", "images", "--data", "nofolder"], "no data set, folder or file 'nofolder'"),
         (["train", "digits-lebm"], "did you mean 'digits-latent-lebm'"),
+        (["train", "table", "--data", "infinite.csv"], "missing or not finite in b"),
+        (["train", "table", "--data", "empty.csv"], "missing or not finite in b"),
+        (["train", "table", "--data", "text.csv"], "column 'b' of text.csv holds text"),
         (["train", "--resume", "runs/none"], "no run at runs/none"),
         (["train", "--resume", "runs/none", "--steps", "4"], "keeps its settings"),
         (["train", "digits", "--resume", "runs/none"], "keeps its settings"),
@@ -157,6 +176,8 @@ def test_usage_names_every_verb(capsys):
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_bad_input_is_one_sentence_and_leaves_nothing(folder, capsys, arguments, words):
+    for name, cell in {"infinite": "inf", "empty": "", "text": "red"}.items():
+        write_table(folder / f"{name}.csv", cell)
     assert main(arguments) == 2
     error = capsys.readouterr().err.strip()
     assert words in error and error.startswith("ebm: ") and "\n" not in error and "Traceback" not in error
@@ -298,3 +319,111 @@ def test_what_cannot_be_scored_is_named(latent, folder, capsys, what, words):
     assert main(["score", "runs/z", what]) == 2
     error = capsys.readouterr().err.strip()
     assert words in error and error.startswith("ebm: ") and "\n" not in error
+
+
+def test_a_column_without_variance_is_named_and_kept(folder, capsys, caplog):
+    write_table(folder / "table.csv")
+    caplog.set_level("INFO")
+    assert main(["train", "table", "--data", "table.csv", "--name", "t", *QUICK]) == 0
+    assert "columns without variance are kept out of the scale: b" in caplog.text
+    assert main(["sample", "runs/t", "-n", "3", "--out", "rows.csv"]) == 0
+    lines = [line.split(",") for line in (folder / "rows.csv").read_text().splitlines()]
+    assert lines[0] == ["a", "b", "c"] and [line[1] for line in lines[1:]] == ["7.5"] * 3
+    capsys.readouterr()
+    assert main(["score", "runs/t", "table.csv"]) == 0 and len(capsys.readouterr().out.splitlines()) == 41
+
+
+@pytest.mark.parametrize("verb", ["sample", "evaluate", "score"])
+def test_devices_that_are_not_there_are_named(run, capsys, verb):
+    np.save("x.npy", np.zeros((2, 1, 8, 8), np.float32))
+    arguments = [verb, "runs/a", *(["x.npy"] if verb == "score" else [])]
+    for device, words in (("nonsense", "'nonsense' is no device"), ("cuda:64", "there is no device cuda:64")):
+        assert main([*arguments, "--device", device]) == 2
+        error = capsys.readouterr().err.strip()
+        assert words in error and "\n" not in error
+
+
+def test_scores_that_are_not_finite_are_refused(folder, capsys):
+    model = load(DATA / "model-0.2.safetensors")
+    list(model.energy.network.parameters())[-1].fill_(3e38)
+    list(model.energy.network.parameters())[-2].fill_(3e38)
+    model.export("model.safetensors")
+    np.save("x.npy", np.zeros((2, 1, 8, 8), np.float32))
+    assert main(["score", "model.safetensors", "x.npy"]) == 2
+    captured = capsys.readouterr()
+    assert "2 of 2 scores are not finite" in captured.err and captured.out == ""
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("1,2", "'1,2' is no class"),
+        ("10", "'10' is no class"),
+        ("wide.npy", "a row of wide.npy has 2 numbers"),
+        ("half.npy", "whole numbers"),
+        ("two.npz", "holds 2 arrays"),
+    ],
+)
+def test_conditions_of_another_kind_or_width_are_named(run, capsys, given, words):
+    np.save("wide.npy", np.zeros((3, 2), np.float32))
+    np.save("half.npy", np.full(3, 0.5, np.float32))
+    np.savez("two.npz", a=np.zeros(3, int), b=np.zeros(3, int))
+    capsys.readouterr()
+    assert main(["sample", "runs/a", "-n", "3", "--given", given]) == 2
+    error = capsys.readouterr().err.strip()
+    assert words in error and error.startswith("ebm: ") and "\n" not in error
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("1,2", "3 numbers"),
+        ("red", "3 numbers"),
+        ("1,2,inf", "not finite"),
+        ("wide.npy", "a row of wide.npy has 2 numbers"),
+    ],
+)
+def test_real_conditions_of_another_width_are_named(folder, given, words):
+    np.save("wide.npy", np.zeros((3, 2), np.float32))
+    np.save("right.npy", np.zeros((2, 3)))
+    kinds = (Vector((3,)),)
+    model = EnergyModel(MLP(2, (8,), kinds), DataSpec((2,), Reals()), None, 0.1, kinds)
+    with pytest.raises(UserError, match=words):
+        read_given(given, model, 4)
+    assert read_given("right.npy", model, 4)[1] == 2
+    with pytest.raises(UserError, match=r"shape \(batch, 3"):
+        model.given(torch.zeros(4, 2))
+
+
+def test_a_run_of_an_earlier_version_is_refused(run, capsys):
+    file = run / "recipe.json"
+    file.write_text(re.sub('"format_version": 2', '"format_version": 1', file.read_text()))
+    for verb in (["sample", "runs/a"], ["report", "runs/a"], ["doctor", "runs/a"], ["train", "--resume", "runs/a"]):
+        assert main(verb) == 2
+        error = capsys.readouterr().err.strip()
+        assert "format_version 1" in error and "train again" in error and "\n" not in error
+
+
+class Pull:
+    """An objective of the user's own: pulls the energies of the data down, with a vital or without."""
+
+    def __init__(self, *vitals):
+        self.vitals = vitals
+
+    def init(self, parts, batch, rng):
+        return {}
+
+    def step(self, parts, state, batch, rng):
+        loss = parts["energy"](batch.x).square().mean()
+        return Result({"energy": loss}, state, {"height": loss.detach()})
+
+
+@pytest.mark.parametrize("vitals", [(), (Vital("height", -1.0, 1e9, 0, "raise it"),)], ids=["none", "one"])
+def test_doctor_knows_objectives_of_ones_own(folder, capsys, vitals):
+    x = torch.rand(40, 4, generator=torch.Generator().manual_seed(0))
+    own = {"energy": MLP(4, (8,)), "data": x, "objective": Pull(*vitals), "settings": Settings(batch_size=8)}
+    run = train(**own, steps=25, out="runs/own")
+    assert run.outcome == "finished" and "height" in run.lines("metrics.jsonl")[-1]
+    assert main(["doctor", "runs/own"]) == 0
+    out = capsys.readouterr().out
+    assert ("height" in out) == bool(vitals) and "separation" not in out and "gap_in_sigmas" not in out

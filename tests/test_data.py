@@ -15,13 +15,14 @@ import pytest
 import torch
 from PIL import Image
 
-from energybased import Classes, UserError
-from energybased.data import DATASETS, Pixels, load_data
+from energybased import Classes, UserError, train
+from energybased.data import DATASETS, Pixels, Reals, load_data
 from energybased.data.batches import read_batches
 from energybased.data.holdout import hold_out
 from energybased.data.idx import read_idx
 from energybased.data.pictures import grid, png_uri, save_png
 from energybased.data.source import download
+from energybased.recipes import digits
 from formats import idx, write_all
 
 
@@ -372,3 +373,19 @@ def test_a_class_left_out_is_in_the_test_split_alone(pooled):
         assert len(split.train) + len(split.validation) + len(split.test) == len(whole)
     with pytest.raises(UserError, match="none of them"):
         hold_out(data, 10)
+
+
+@pytest.mark.parametrize(
+    ("x", "domain", "words"),
+    [
+        (np.zeros((40, 5), np.uint8), Reals(), "holds bytes, which are pixels: use the domain Pixels"),
+        (np.full((40, 1, 4, 4), 255.0, np.float32), Pixels(), "divide by 255, or store them as bytes"),
+        (np.full((40, 1, 4, 4), -0.5, np.float32), Pixels(), r"outside \[0, 1\]: scale them"),
+        (np.full((40, 5), np.inf), Reals(), "not finite"),
+    ],
+    ids=["bytes", "255", "negative", "infinite"],
+)
+def test_a_domain_that_does_not_fit_the_data_is_named(tmp_path, x, domain, words):
+    with pytest.raises(UserError, match=words):
+        train(digits(), data=x, domain=domain, out=tmp_path / "a")
+    assert not (tmp_path / "a").exists()

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from energybased import load, resume, train
+from energybased import Adam, Sampler, load, resume, train
 from energybased.conditions import as_conditions
 from energybased.networks import groups
 from energybased.recipes import (
@@ -158,3 +158,19 @@ def test_a_network_that_breaks_in_bfloat16_runs_in_float32(root, tmp_path, monke
         run = train(recipe, out=tmp_path / "a")
     assert run.recipe["settings"]["precision"] == "float32"
     assert not any("module" in name for name in load(run.path).energy.state_dict())
+
+
+def test_every_setting_of_a_recipe_can_be_changed():
+    sampler, optimizer = Sampler(steps=3), Adam(lr=0.5)
+    for name, build in RECIPES.items():
+        if isinstance(find_recipe(name), EnergyRecipe):
+            assert build(sampler=sampler).sampler == sampler
+        assert build(optimizer=optimizer).optimizer == optimizer
+
+
+@pytest.mark.parametrize("name", ["digits", "digits-latent-lebm", "digits-latent"])
+def test_steps_are_updates(name, root, tmp_path):
+    recipe = replace(tiny(find_recipe(name), root), steps=20)
+    run = train(recipe, out=tmp_path / "a")
+    ends = [line["steps"] for line in run.lines("events.jsonl") if line["event"] == "phase-end"]
+    assert sum(ends) == 20 and run.newest_checkpoint().name == "00000020"

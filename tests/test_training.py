@@ -2,15 +2,19 @@
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from torch.utils.data import DataLoader, TensorDataset
 
 from energybased import ContrastiveDivergence, Langevin, ReplayBuffer, UserError, load, resume, train
@@ -18,12 +22,13 @@ from energybased.energies import MLP
 from energybased.errors import Interrupted
 from energybased.objectives import Vital
 from energybased.recipes import Dense, digits
-from energybased.training import Adam, Loop, Phase, Run, Settings, checkpoint
+from energybased.training import Adam, Loop, Phase, Run, Settings, TorchOptimizer, checkpoint
 from energybased.training.ema import ema_init, ema_update
 from energybased.training.optimizer import laid_out
 from energybased.training.state import _load_optimizer, _optimizer_tensors
 
 SMALL = {"batch_size": 16, "network": Dense((8,)), "buffer": ReplayBuffer(capacity=160, by_class=True)}
+DATA = Path(__file__).parent / "data"  # models that versions 0.1 and 0.2 exported
 FILES = ("model", "ema", "optimizer", "state", "rng", "ring")
 
 
@@ -486,3 +491,97 @@ def test_moments_come_back_in_the_layout_of_their_parameters():
             optimizer.step()
         weights.append(parts[0].detach())
     assert torch.equal(*weights)
+
+
+def test_a_loss_that_parts_share_is_differentiated_once(tmp_path):
+    calls = []
+
+    class Shared(ContrastiveDivergence):
+        def step(self, parts, state, batch, rng):
+            result = super().step(parts, state, batch, rng)
+            loss = sum(p.square().sum() for part in parts.values() for p in part.parameters())
+            loss.register_hook(lambda grad: calls.append(1))
+            return result._replace(losses={"energy": loss, "other": loss})
+
+    run = Run.create(tmp_path / "a", {})
+    parts = {"energy": MLP(4, (8,)), "other": torch.nn.Linear(4, 1, bias=False)}
+    before = parts["other"].weight.detach().clone()
+    objective = Shared(OBJECTIVE.kernel, 2, OBJECTIVE.buffer)
+    Loop(parts, [Phase(objective, 3)], torch.rand(64, 4), Settings(batch_size=8)).fit(run)
+    run.release()
+    assert len(calls) == 3 and not torch.equal(parts["other"].weight, before)
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [TorchOptimizer(lr=1e-3, name="SGD", options={"momentum": 0.9}), TorchOptimizer(lr=1e-3, name="RMSprop")],
+    ids=lambda optimizer: optimizer.name,
+)
+def test_optimisers_of_torch_resume_to_the_bit(tmp_path, optimizer):
+    straight = train(small(optimizer=optimizer), out=tmp_path / "a")
+    resumed = resume(copy_until(straight, 5, tmp_path / "b"))
+    assert same(tensors(straight, 12), tensors(resumed, 12))
+    assert any(name.startswith("optimizer/") for name in tensors(straight, 5))
+
+
+def test_training_leaves_the_users_random_states_and_settings(tmp_path):
+    def states():
+        numbers = np.random.get_state()
+        return (
+            (torch.get_rng_state().tolist(), numbers[1].tolist(), numbers[2:], random.getstate()),
+            (torch.get_num_threads(), torch.get_default_dtype(), torch.get_float32_matmul_precision()),
+        )
+
+    before = states()
+    load(train(small(), out=tmp_path / "a").path)
+    assert states() == before
+
+
+@pytest.mark.parametrize("by_class", [False, True])
+def test_a_buffer_of_one_batch_trains(tmp_path, by_class):
+    train(small(buffer=ReplayBuffer(capacity=16, by_class=by_class)), out=tmp_path / "a")
+    x, objective = torch.rand(40, 4), replace(OBJECTIVE, buffer=ReplayBuffer(capacity=8))
+    own = {"energy": MLP(4, (8,)), "data": x, "objective": objective, "steps": 5}
+    train(**own, settings=Settings(batch_size=8), out=tmp_path / "b")
+    with pytest.raises(UserError, match="buffer's capacity 8"):
+        train(**own, settings=Settings(batch_size=9), out=tmp_path / "c")
+    assert not (tmp_path / "c").exists()
+
+
+def test_an_exported_file_that_was_changed_is_refused(tmp_path):
+    raw = bytearray((DATA / "model-0.2.safetensors").read_bytes())
+    file, header = tmp_path / "model.safetensors", 8 + int.from_bytes(raw[:8], "little")
+    assert load(DATA / "model-0.2.safetensors").classes == 10
+    seed, step_size = raw.index(b'"seed\\": 3') + 9, raw.index(b"0.18")
+    for place in (0, 9, seed, step_size + 3, raw.index(b'"shape":[') + 9, header, header + 5000, len(raw) - 1):
+        changed = raw.copy()
+        changed[place] ^= 1
+        file.write_bytes(changed)
+        with pytest.raises(UserError, match="model"):
+            load(file)
+    file.write_bytes(raw[:-4])
+    with pytest.raises(UserError, match="not a model"):
+        load(file)
+
+
+@pytest.mark.parametrize("version", ["0.1", "0.2"])
+def test_files_of_earlier_versions_load(version):
+    """The scores and energies are those that the version of the file computed."""
+    model, x = load(DATA / f"model-{version}.safetensors"), torch.linspace(0, 1, 128).reshape(2, 1, 8, 8)
+    torch.testing.assert_close(model.score(x), torch.tensor([35.5084, 191.71509]), rtol=1e-5, atol=0)
+    energies = model.energy(x, torch.tensor([3, 7]))
+    torch.testing.assert_close(energies, torch.tensor([37.760147, 194.08136]), rtol=1e-5, atol=0)
+
+
+def test_weights_that_are_not_finite_are_neither_written_nor_read(tmp_path):
+    model, file = load(DATA / "model-0.2.safetensors"), tmp_path / "model.safetensors"
+    with safe_open(DATA / "model-0.1.safetensors", "pt") as stored:  # without a checksum
+        header, weights = stored.metadata(), {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+    weights["network.layers.0.bias"][0] = torch.nan
+    save_file(weights, file, metadata=header)
+    with pytest.raises(UserError, match=r"not finite: energy/network\.layers\.0\.bias"):
+        load(file)
+    next(model.energy.network.parameters()).fill_(torch.inf)
+    with pytest.raises(UserError, match="not finite"):
+        model.export(tmp_path / "other.safetensors")
+    assert not (tmp_path / "other.safetensors").exists()

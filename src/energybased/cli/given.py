@@ -35,12 +35,9 @@ def read_given(text: str, model: Any, n: int) -> tuple[list[Tensor], int]:
             arrays: list[Any] = [features(columns, tuple(columns), text).float()]
         else:
             arrays = [torch.from_numpy(np.asarray(a)) for a in read_arrays(path).values()]
-        arrays = [a.float() if a.is_floating_point() else a for a in arrays]
-        shaped = [
-            a.flatten().long() if isinstance(kind, Classes) else a.reshape(len(a), *kind.shape)
-            for a, kind in zip(arrays, kinds, strict=False)
-        ]
-        parts = check_conditions(shaped, kinds)
+        told = f"{text} holds {len(arrays)} arrays, but the model has {len(kinds)} conditions"
+        require(len(arrays) == len(kinds), told)
+        parts = check_conditions([_shaped(a, kind, text) for a, kind in zip(arrays, kinds, strict=True)], kinds)
         return parts, len(parts[0])
     require(len(kinds) == 1, "the model has several conditions: give them in a .npz file, one array each")
     kind = kinds[0]
@@ -50,5 +47,17 @@ def read_given(text: str, model: Any, n: int) -> tuple[list[Tensor], int]:
         except ValueError:
             values = []
         require(len(values) == kind.width, f"--given must be {kind.width} numbers separated by commas, got {text!r}")
-        return [torch.tensor(values).reshape(1, *kind.shape).expand(n, *kind.shape)], n
+        return check_conditions([torch.tensor(values).reshape(1, *kind.shape).expand(n, *kind.shape)], kinds), n
     return [torch.tensor(kind.number(text)).expand(n)], n
+
+
+def _shaped(array: Tensor, kind: Classes | Vector, where: str) -> Tensor:
+    """A row for each sample, flat or not, as class numbers `(n,)` or vectors `(n, *shape)`."""
+    width = 1 if isinstance(kind, Classes) else kind.width
+    row = array.shape[1:].numel()
+    fits = array.ndim > 0 and row == width
+    require(fits, f"a row of {where} has {row if array.ndim else 0} numbers; the model is conditional on {kind}")
+    if isinstance(kind, Vector):
+        return array.float().reshape(len(array), *kind.shape)
+    require(bool((array == array.round()).all()), f"{where} must hold whole numbers, the classes")
+    return array.flatten().long()

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from energybased.data import DataSpec
+from energybased.devices import find_device
 from energybased.errors import UserError, require
 from energybased.models import Model
 from energybased.models.file import read_model, read_spec
@@ -64,7 +65,7 @@ def load(
             part.cpu().load_state_dict(of_part(weights, name))
             part.eval().requires_grad_(False)
     model = recipe.model(parts, spec)
-    return model if torch.device(device).type == "cpu" else model.to(device)
+    return model if find_device(device).type == "cpu" else model.to(device)
 
 
 def check_shapes(recipe: Recipe, spec: DataSpec, weights: Mapping[str, Tensor], where: str) -> None:
