@@ -65,9 +65,9 @@ class ContrastiveDivergence:
         require(self.engine in get_args(Engine), f"engine is 'eager' or 'compiled', got {self.engine!r}")
 
     def init(self, parts: Parts, batch: Batch, rng: Generator) -> State:
-        n, capacity = len(batch.x), self.buffer.capacity
-        require(n <= capacity, f"a batch of {n} is larger than the replay buffer's capacity {capacity}")
         state = self.buffer.init(lambda n: batch.starts(n, rng), rng, batch.y, self.classes)
+        n, capacity = len(batch.x), len(state["x"])
+        require(n <= capacity, f"a batch of {n} is larger than the replay buffer's capacity {capacity}")
         momentum = torch.zeros(state["x"].shape, dtype=batch.x.dtype, device="cpu")
         return {**state, "momentum": momentum} if self.inertial else state
 
