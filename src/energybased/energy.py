@@ -19,7 +19,7 @@ from energybased.errors import UserError, require
 
 Condition = Union[Tensor, tuple[Tensor, ...]]
 Rows = Union[Tensor, slice, Sequence[int]]
-NUMBER = (int, float, Real)  # of numpy too
+NUMBER = (int, float, Real)  # Real includes the numbers of numpy
 Array = Union[Tensor, NDArray[Any]]
 EnergyLike = Union["Energy", nn.Module, Callable[..., Tensor]]  # maps (batch, *event) to (batch,)
 
@@ -66,7 +66,7 @@ class Energy(nn.Module):
     tensor([3., 3., 3.])
     """
 
-    __array_ufunc__: ClassVar[None] = None  # so that numpy leaves `np.float64(2) * energy` to the energy
+    __array_ufunc__: ClassVar[None] = None  # so that numpy leaves `np.float64(2) * energy` to `__rmul__`
 
     def forward(self, x: Tensor, y: Condition | None = None) -> Tensor:
         """Energies `(batch,)` of x `(batch, *event)`, under the condition y if the energy takes one."""
@@ -105,8 +105,8 @@ class Energy(nn.Module):
             (grad,) = torch.autograd.grad(values.sum(), leaf, create_graph=graph)
         return (values if graph else values.detach()), self.mask_gradient(grad)
 
-    # An energy may hold tensors with one entry per row of the batch, such as a condition. `select` and `expand` apply
-    # to these tensors what is done to the rows of the batch.
+    # An energy may hold tensors with one entry per row of the batch, such as a condition. `select` and `expand` select
+    # and repeat the entries of these tensors in the same way as the rows of the batch.
 
     @property
     def bound(self) -> bool:
@@ -227,7 +227,7 @@ class Composite(Energy):
 
     def __init__(self, terms: Sequence[EnergyLike]) -> None:
         super().__init__()
-        require(len(terms) > 0, "an energy cannot be made of no energies")
+        require(len(terms) > 0, "there are no energies: at least one is needed")
         self.members = nn.ModuleList([as_energy(term) for term in terms])
 
     @property
@@ -467,5 +467,5 @@ def mean(energies: Sequence[EnergyLike]) -> Energy:
     >>> mean([StandardNormal(2), 3.0 * StandardNormal(2)])(torch.ones(1, 2))
     tensor([2.])
     """
-    require(len(energies) > 0, "an energy cannot be made of no energies")
+    require(len(energies) > 0, "there are no energies: at least one is needed")
     return Combination.of(*[(1.0 / len(energies), as_energy(energy)) for energy in energies])

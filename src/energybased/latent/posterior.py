@@ -43,7 +43,7 @@ class Posterior:
     def __post_init__(self) -> None:
         require(self.sigma > 0, f"sigma must be positive, got {self.sigma}")
         require(self.steps >= 0, f"steps must not be negative, got {self.steps}")
-        require(self.engine in ("auto", "eager", "compiled"), f"no such engine: {self.engine!r}")
+        require(self.engine in ("auto", "eager", "compiled"), f"engine is auto, eager or compiled, got {self.engine!r}")
 
     def energy(self, prior: Energy, generator: nn.Module, x: Tensor, known: Tensor | None = None) -> Energy:
         """-log p(z, x) up to a constant, over z `(batch, dim)`, for examples x `(batch, *event)`.

@@ -23,4 +23,4 @@ class AutoencoderRecipe(LatentRecipe):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.encoder, "an autoencoder needs encoder=True")
-        require(self.posterior.steps == 0, f"an autoencoder has no chains: posterior.steps = {self.posterior.steps}")
+        require(self.posterior.steps == 0, f"an autoencoder needs posterior.steps=0, got {self.posterior.steps}")

@@ -28,7 +28,7 @@ class LebmRecipe(LatentRecipe):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self.stages == 1, f"the prior is one network: stages is 1, got {self.stages}")
+        require(self.stages == 1, f"the prior is one network: stages must be 1, got {self.stages}")
         require(self.posterior.steps >= 1, f"posterior.steps must be at least 1, got {self.posterior.steps}")
 
     def prior_network(self) -> nn.Module:

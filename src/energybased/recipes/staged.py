@@ -66,7 +66,7 @@ class StagedRecipe(LatentRecipe):
         )
         require(
             self.pretrain_generator or self.frozen_stages < self.stages,
-            "a generator that all stages freeze must be trained before: set pretrain_generator",
+            "if all stages are frozen, pretrain_generator must be set",
         )
         require(
             self.ratio_updates_per_draw >= 1,
@@ -81,7 +81,7 @@ class StagedRecipe(LatentRecipe):
         require(self.posterior.steps >= 1, f"posterior.steps must be at least 1, got {self.posterior.steps}")
         options: Any = getattr(self.optimizer, "options", {})
         decay = getattr(self.optimizer, "weight_decay", 0.0) or options.get("weight_decay", 0.0)
-        require(decay == 0, "weight decay would change stages that are learned already")
+        require(decay == 0, "weight_decay must be 0: it would change learned stages")
 
     @property
     def base(self) -> Analytic:

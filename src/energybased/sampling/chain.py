@@ -189,7 +189,7 @@ def _fitting(
     drawn, samples = streams.select(slice(None)), None  # a copy, so that a failed run leaves the streams as they were
     try:
         samples = run(energy, start, drawn)
-    except RuntimeError as error:  # torch has a class of its own for devices, and none for the processor
+    except RuntimeError as error:  # torch has a subclass for devices, but none for the CPU
         if len(start) == 1 or not any(words in str(error) for words in OUT_OF_MEMORY):
             raise
     if samples is None:  # outside the except clause, so that the memory of the failed run is freed

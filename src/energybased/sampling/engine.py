@@ -117,13 +117,13 @@ def _program(energy: Energy, kernel: Kernel, state: State, tally: Tally, streams
         key = found
         if key not in _programs:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", DeprecationWarning)  # torch itself gives them on import
+                warnings.simplefilter("ignore", DeprecationWarning)  # torch itself raises them on import
                 program = _trace(energy, kernel, state, tally, streams)
             _check(program, energy, kernel, state, tally, streams)
             if _key(energy, kernel, state, tally) != key:
                 raise Unfit("the energy changes itself")
             _programs[key] = program
-    except Exception as error:  # a compiler can fail in as many ways as there are compilers
+    except Exception as error:  # compilers raise exceptions of many types
         _say(kernel, str(error).strip().split("\n")[0] or type(error).__name__)
         if key is None:
             return None

@@ -19,7 +19,7 @@ from energybased.errors import require
 
 Shape = Callable[[Tensor, torch.dtype], Tensor]  # from random bits to random numbers of this dtype
 
-BLOCK_ENTRIES = 2**13  # numbers drawn ahead at once; for small batches, time is per operation and not per number
+BLOCK_ENTRIES = 2**13  # numbers drawn ahead at once; a few numbers take as long as this many
 GOLDEN, FIRST, SECOND = -0x61C8864680B583EB, -0x40A7B892E31B1A47, -0x6B2FB644ECCEEE15  # as signed 64-bit integers
 
 

@@ -18,7 +18,7 @@ from energybased.sampling import Kernel, ReplayBuffer, Streams, advance, evaluat
 CHANCE = 2 * math.log(2)
 DECAY = 0.99  # of the running mean of losses
 STANDARD_ERRORS = 4.0  # by which the loss of a classifier must be below chance
-MIN_UPDATES = 100  # before a running mean is used
+MIN_UPDATES = 100  # fewest updates after which a stage can count as learned
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ SHOWN = {"pictures": 80, "points": 1000, "curves": 40, "rows": 1000}
 class Samples:
     """Samples of the model and held-out data, drawn according to the view of their domain."""
 
-    title: ClassVar[str] = "Samples beside data"
+    title: ClassVar[str] = "Samples and data"
     needs: ClassVar[tuple[str, ...]] = ("samples",)
 
     def bodies(self, told: Told) -> Iterator[str]:
