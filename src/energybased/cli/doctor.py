@@ -67,7 +67,7 @@ def machine() -> Iterator[Finding]:
 
 
 def patient(path: Path) -> Iterator[Finding]:
-    """The newest vitals of a run against their ranges, its checkpoint, and what the guard did."""
+    """Compares the newest vitals of a run with their ranges; its checkpoint, and what the guard did."""
     run = Run.open(path)
     checkpoint = run.newest_checkpoint()
     read_state(checkpoint, run.recipe["identity"])  # names what is damaged

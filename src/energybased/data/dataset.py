@@ -103,7 +103,7 @@ class DataSet:
 
     @property
     def spec(self) -> DataSpec:
-        """What a model of this data set needs to know of it."""
+        """What a model stores of its data set."""
         return DataSpec(self.event, self.domain, self.conditions, self.name)
 
     @property

@@ -18,7 +18,7 @@ def digits(**changes: Any) -> EnergyRecipe:
     Chains keep their class and rarely start anew, so that chains ten times as long give samples of the same quality.
     All settings were chosen on the validation split. Training takes under a minute on two cores. The Fréchet distance
     (judge) of fresh chains is about 33. It is about 37 for the best mixture of Gaussians, and 26 for training examples
-    (results/digits.json, made by benchmarks/pictures.py).
+    (results/digits.json, python benchmarks/systems.py pictures digits).
     """
     recipe = EnergyRecipe(
         recipe="digits",

@@ -23,13 +23,13 @@ SPLITS = ("train", "validation", "test")
 
 
 def run_data(run: Run, recipe: Recipe, given: Any = None) -> DataSet:
-    """The data of a run, which must be those that it began with.
+    """The data of a run, compared with those that it was started with.
 
     Args:
         given: the data again, if the run does not keep them.
 
     Raises:
-        UserError: if they are not there, or are others.
+        UserError: if they are missing, or differ.
     """
     file = run.path / FILE
     if given is not None:

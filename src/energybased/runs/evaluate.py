@@ -32,7 +32,7 @@ def subject_of(
     energy: nn.Module | None = None,
     model: Model | None = None,
 ) -> Subject:
-    """What is measured of a run.
+    """The model, data and judge of a run, for metrics.
 
     Args:
         judge: a judge, or where one is; the one that comes with the library for the data set if not given.
@@ -65,7 +65,7 @@ def evaluate(
         subject: what is measured; made from the run, with `given`, if not given. See `subject_of`.
 
     Raises:
-        UserError: if there is no such metric, or one that was asked for needs what the run does not have.
+        UserError: if there is no such metric, or a named metric needs what the run does not have.
     """
     run = run if isinstance(run, Run) else Run.open(run)
     for name in metrics:

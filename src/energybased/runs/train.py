@@ -51,7 +51,8 @@ def train(
     """Trains, and returns the run; `Run.outcome` says how it ended.
 
     Either a recipe, on the data that it names or on `data`; or a network of one's own: `energy`, `data`, and
-    `objective` with `steps`, or `phases`. A tenth of arrays and frames each is set aside for choosing and reporting.
+    `objective` with `steps`, or `phases`. A tenth of arrays and frames becomes the validation split, and a tenth the
+    test split.
 
     Args:
         recipe: a recipe with its settings.
@@ -110,7 +111,7 @@ def resume(
     settings: Settings | None = None,
     recipe: Recipe | None = None,
 ) -> Run:
-    """Goes on with a run, bit for bit as if it had never stopped; a finished run is returned as it is.
+    """Continues a run, to the bit as if it had not stopped; a finished run is returned unchanged.
 
     A run of a recipe needs its path alone; a network of one's own is given again, with what it was trained with. Data
     are given again if they came from a loader, or were too large to be kept in the run.
@@ -244,7 +245,7 @@ Source = Literal["named", "given", "batches"]
 
 
 def _facts(recipe: Recipe, data: DataSet, loop: Loop, named: bool) -> dict[str, Any]:
-    """What a run says of itself; settings that could not be read again are refused here."""
+    """The contents of recipe.json; settings that could not be read again are refused here."""
     settings = recipe.settings()
     again = read_recipe(settings).settings() == settings
     require(again, f"the settings of {recipe.recipe} could not be read again as they are")

@@ -1,4 +1,4 @@
-"""Settings of models that the version before exported, in the words of this one."""
+"""Settings of models that version 0.1 exported, with the names of this version."""
 
 from __future__ import annotations
 

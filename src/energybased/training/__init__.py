@@ -1,4 +1,4 @@
-"""The training loop and what it stands on."""
+"""The training loop: phases, optimisers, the guard, checkpoints and run folders."""
 
 from energybased.training.loop import Loop, Settings
 from energybased.training.optimizer import Adam, AnyOptimizer, Optimizer, TorchOptimizer

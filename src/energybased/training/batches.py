@@ -1,4 +1,4 @@
-"""Batches of data, in an order that a checkpoint can go on with."""
+"""Batches of data, in an order that a checkpoint can continue."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class SplitBatches:
 
     Args:
         conditional: whether batches have the split's y.
-        held_out: boolean `(n,)`, rows that are measured but not learned from.
+        held_out: boolean `(n,)`, rows that are measured and not trained on.
     """
 
     def __init__(
@@ -69,8 +69,8 @@ class SplitBatches:
 class LoaderBatches:
     """Batches of a user's `DataLoader`, shuffled by its own generator or by torch's global one.
 
-    A position is the generator's state at the beginning of the epoch and the number of batches since; going there
-    draws them again.
+    A position is the generator's state at the beginning of the epoch and the number of batches since. To restore
+    a position, these batches are drawn again.
     """
 
     def __init__(self, loader: DataLoader[Any], domain: AnyDomain | None) -> None:
@@ -108,7 +108,7 @@ class LoaderBatches:
 
 
 class DrawnBatches:
-    """Batches that a function draws, from torch's global generator or from a source that is not resumed."""
+    """Batches that a function draws, from torch's global generator or from a source whose position is not saved."""
 
     def __init__(self, draw: Callable[[int], Any], batch_size: int, domain: AnyDomain | None) -> None:
         self.draw, self.batch_size, self.domain = draw, batch_size, domain

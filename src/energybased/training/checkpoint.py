@@ -1,4 +1,4 @@
-"""Checkpoints: a folder of safetensors and one JSON, whole or not there at all; loading executes nothing."""
+"""Checkpoints: a folder of safetensors and one JSON, written completely or not at all; loading executes nothing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FORMAT_VERSION = 2
 
 
 def write_checkpoint(folder: Path, snapshot: Snapshot, ring: Ring, recipe: str) -> None:
-    """Writes everything beside `folder`, then renames; a crash on the way leaves the old state of things.
+    """Writes a temporary folder beside `folder`, then renames it; after a crash the old checkpoints are intact.
 
     Args:
         folder: `checkpoints/<step>`.
@@ -117,12 +117,12 @@ def load_group(folder: Path, group: str) -> dict[str, Tensor]:
 
 
 def whole(folder: Path) -> list[Path]:
-    """The whole checkpoints under `folder`."""
+    """The complete checkpoints under `folder`."""
     return [path for path in folder.glob("[0-9]*") if (path / "state.json").is_file()]
 
 
 def newest(folder: Path) -> Path | None:
-    """The newest whole checkpoint under `folder`, by its zero-padded name."""
+    """The newest complete checkpoint under `folder`, by its zero-padded name."""
     return max(whole(folder), default=None)
 
 

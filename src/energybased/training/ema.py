@@ -17,7 +17,7 @@ def ema_init(module: nn.Module) -> Weights:
 def ema_update(average: Weights, module: nn.Module, decay: float, step: int) -> None:
     """average <- d average + (1 - d) weights, with d = min(decay, (1 + step)/(10 + step)); buffers are copied.
 
-    `step` is that of the average, so that what it began with is soon forgotten.
+    `step` counts the updates of this average, so that its initial weights are soon forgotten.
     """
     d = min(decay, (1 + step) / (10 + step))
     for name, value in module.named_parameters():
@@ -27,7 +27,7 @@ def ema_update(average: Weights, module: nn.Module, decay: float, step: int) -> 
 
 @torch.no_grad()
 def ema_buffers(average: Weights, module: nn.Module) -> None:
-    """Copies what is not learned; a part that rests may be given other buffers all the same."""
+    """Copies the buffers, which are not learned; those of a frozen part can change too."""
     learned = {name for name, _ in module.named_parameters()}
     for name, value in module.state_dict().items():
         if name not in learned:

@@ -1,4 +1,4 @@
-"""The guard: watches the vitals of training, and goes back when they are lost."""
+"""The guard: watches the vitals of training, and restores a snapshot when they leave their ranges."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROLLBACKS = 3  # after so many, the next trip ends the training
 
 
 def sickness(metrics: Mapping[str, float], vitals: Sequence[Vital], step: int) -> str | None:
-    """What is wrong with these averaged metrics, in words; None if nothing is."""
+    """What is wrong with these averaged metrics, as a sentence; None if nothing is."""
     for name, value in metrics.items():
         if not math.isfinite(value):
             return f"{name} is not finite"
@@ -35,7 +35,7 @@ class Held(NamedTuple):
 
 
 class Ring:
-    """The last few snapshots of a training, and which of them to go back to."""
+    """The last few snapshots of a training, and which of them to restore."""
 
     def __init__(self, held: Sequence[Held] = ()) -> None:
         self.held = list(held)
@@ -47,7 +47,7 @@ class Ring:
         self.held = [*self.held[-(RING - 1) :], Held(step, snapshot)]
 
     def back(self, step: int) -> Held:
-        """The newest snapshot after which training stayed healthy for a while; else the oldest. Later ones go."""
+        """The newest snapshot after which training stayed healthy for long enough, else the oldest. Later ones go."""
         while len(self.held) > 1 and step - self.held[-1].step < CONFIRM:
             self.held.pop()
         return self.held[-1]

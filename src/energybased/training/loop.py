@@ -32,13 +32,13 @@ WINDOW = 20  # steps over which metrics are averaged, logged and shown to the gu
 
 @dataclass(frozen=True)
 class Settings:
-    """What the loop needs to know beside parts, phases and data.
+    """Settings of the loop beside parts, phases and data.
 
     Args:
         seed: of everything random.
         batch_size: examples an update.
         data_noise: standard deviation of the Gaussian noise added to every batch, in the model's units.
-        optimizer: settings of the optimiser, of which each part has one.
+        optimizer: settings of the optimisers; each part has its own.
         ema: decay of the average of weights that evaluation uses.
         checkpoint_every: steps between two checkpoints; the last step always makes one.
         guard: "off" is the plain method: nothing is watched, nothing is rolled back.
@@ -64,7 +64,7 @@ class Settings:
 
 
 class Loop:
-    """One training: parts, phases, data and settings. What it does goes into a run.
+    """One training: parts, phases, data and settings. Its results are written into a run.
 
     Args:
         data: anything that training takes, see `as_batches`; None if every phase has its own.
@@ -95,7 +95,7 @@ class Loop:
         self.ring = guard.Ring()
 
     def resume(self, run: Run, checkpoint: Path | None = None) -> None:
-        """Goes to a checkpoint, the run's newest if not given, as if there had been no stop."""
+        """Restores a checkpoint, the newest of the run if not given; training continues as if it had not stopped."""
         checkpoint = run.newest_checkpoint() if checkpoint is None else checkpoint
         snapshot, self.ring = read_checkpoint(checkpoint, run.recipe["identity"])
         self.state.restore(snapshot)
@@ -193,7 +193,7 @@ class Loop:
             self.ring.keep(counters.step, state.snapshot())
 
     def _peek(self) -> Batch:
-        """The phase's next batch, which is then drawn again."""
+        """The phase's next batch; the position does not change."""
         batches = self.state.batches[self.source[self.state.counters.phase]]
         position = batches.state()
         batch = self._batch()
@@ -239,7 +239,7 @@ class Loop:
                 parameter.grad = None if grad is None else laid_out(grad, parameter)
 
     def _tick(self) -> None:
-        """Counts all time since the last tick, that of checkpoints and of waiting for a device included."""
+        """Counts all time since the last tick, including checkpoints and waiting for a device."""
         now, used = time.monotonic(), time.process_time()
         self.state.counters.seconds += now - self.clock
         self.state.counters.phase_seconds += now - self.clock
@@ -259,7 +259,7 @@ class Loop:
         return metrics
 
     def _watch(self, metrics: dict[str, float], display: Display) -> bool:
-        """Shows the metrics to the guard; False if it went back or gave up."""
+        """Shows the metrics to the guard; False if it restored a snapshot or gave up."""
         state, counters = self.state, self.state.counters
         vitals = self.phase.objective.vitals
         first = vitals[0].name if vitals else next(iter(metrics))
@@ -279,7 +279,7 @@ class Loop:
         return True
 
     def _go_back(self, reason: str, display: Display) -> None:
-        """Restores the newest snapshot that can be trusted; then goes on more slowly, or gives up."""
+        """Restores the newest healthy snapshot and lowers the learning rate, or gives up."""
         state, sick = self.state, self.state.counters
         held = self.ring.back(sick.step)
         state.restore(held.snapshot)

@@ -18,9 +18,9 @@ class Optimizer:
 
     Args:
         lr: learning rate.
-        clip_norm: clip each part's whole gradient to this norm.
+        clip_norm: clip the norm of each part's gradient to this value.
         schedule: learning rate over the budget of a phase: "constant", or "cosine" down to zero.
-        warmup: updates over which the learning rate rises to `lr`, in each phase.
+        warmup: updates over which the learning rate rises to `lr` at the start of each phase.
     """
 
     lr: float = 1e-3
@@ -60,7 +60,7 @@ class Adam(Optimizer):
         beta2: decay of the mean of squared gradients.
         clip_sigma: clip each entry of a gradient to +-(clip_sigma sqrt(v) + 0.1), v being Adam's bias-corrected
             mean square before the update; the paper takes 3.
-        weight_decay: each update also takes weights by lr x weight_decay towards zero (Loshchilov & Hutter 2019).
+        weight_decay: each update also multiplies the weights by 1 - lr x weight_decay (Loshchilov & Hutter 2019).
     """
 
     beta1: float = 0.0

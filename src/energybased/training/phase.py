@@ -13,7 +13,7 @@ from energybased.objectives import Objective
 
 @dataclass(frozen=True)
 class Phase:
-    """A stretch of training with one objective.
+    """A part of a training, with one objective.
 
     Args:
         objective: what is minimised.
@@ -23,7 +23,7 @@ class Phase:
         restart_from_ema: parts that begin the phase at their averaged weights, with a new average and a new
             optimiser.
         rates: learning rates of parts, in multiples of that of the training; 1 where not given.
-        data: the phase's own data, anything that training takes; those of the training if not given.
+        data: the phase's own data, anything that training takes; the training's data if not given.
     """
 
     objective: Objective

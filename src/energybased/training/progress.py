@@ -1,4 +1,4 @@
-"""What a person sees while training runs: a bar on a terminal, log records elsewhere."""
+"""Progress of a training: a bar on a terminal, log records elsewhere."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ log = logging.getLogger("energybased")
 
 
 class Display:
-    """Shows steps, speed, time left, the first vital and how the guard feels."""
+    """Shows steps, speed, the time left, the first vital and the state of the guard."""
 
     def __init__(self, progress: float, step: int) -> None:
         self.first, self.step = progress, step

@@ -1,4 +1,4 @@
-"""A run: the folder that a recipe produced."""
+"""A run: the folder that a training writes."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ FORMAT_VERSION = 2
 
 
 def identity(facts: Json) -> str:
-    """A hash of everything in `recipe.json` but the hash itself: what a checkpoint must agree with."""
+    """A hash of everything in `recipe.json` but the hash itself; a checkpoint of another one is refused."""
     chosen = {name: value for name, value in facts.items() if name != "identity"}
     return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
 
 
 class Run:
-    """The files of one run. Opening it for writing takes the operating system's lock, which dies with the process."""
+    """The files of one run. Writing needs the operating system's lock, which is released when the process ends."""
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
@@ -66,14 +66,14 @@ class Run:
 
     @staticmethod
     def open(path: Path | str) -> Run:
-        """A run that is there."""
+        """An existing run."""
         run = Run(path)
         require(run.path.is_dir(), f"there is no run at {run.path}")
         require((run.path / "recipe.json").is_file(), f"{run.path} is not a run: it has no recipe.json")
         return run
 
     def lock(self) -> None:
-        """Takes the operating system's lock, which dies with the process; raises `UserError` if another has it."""
+        """Takes the operating system's lock; raises `UserError` if another process has it."""
         try:
             self._lock.acquire(timeout=0)
         except Timeout:
@@ -87,7 +87,7 @@ class Run:
             shutil.rmtree(scratch, ignore_errors=True)
 
     def release(self) -> None:
-        """Lets go of the lock."""
+        """Releases the lock."""
         self._lock.release(force=True)
 
     @property
@@ -100,7 +100,7 @@ class Run:
 
     @property
     def recipe(self) -> Json:
-        """What the run was begun with, after checking that it is as it was written."""
+        """The contents of recipe.json, after checking that they are as they were written."""
         facts, file = self.read_json("recipe.json"), self.path / "recipe.json"
         require(isinstance(facts, dict) and "identity" in facts, f"{file} does not describe a run")
         version = facts.get("format_version")
@@ -113,7 +113,7 @@ class Run:
         return facts
 
     def checkpoint(self, step: int | None = None) -> Path:
-        """The whole checkpoint of this step; the newest if not given."""
+        """The folder of the complete checkpoint of this step; the newest if not given."""
         if step is None:
             return self.newest_checkpoint()
         there = {int(folder.name): folder for folder in checkpoint.whole(self.path / "checkpoints")}
@@ -134,7 +134,7 @@ class Run:
         return found
 
     def drop_checkpoints_after(self, step: int) -> None:
-        """Removes the checkpoints of a way that training went back from."""
+        """Removes the checkpoints after a step that the guard restored."""
         for folder in (self.path / "checkpoints").glob("[0-9]*"):
             if int(folder.name) > step:
                 doomed = folder.rename(folder.with_name(f".{folder.name}.old"))  # half of one must not look whole
@@ -153,11 +153,11 @@ class Run:
         return value
 
     def write_json(self, name: str, value: Any) -> None:
-        """Writes a JSON file whole or not at all."""
+        """Writes a JSON file completely or not at all."""
         self.write_text(name, json.dumps(value, indent=1) + "\n")
 
     def write_text(self, name: str, text: str) -> None:
-        """Writes a file whole or not at all."""
+        """Writes a file completely or not at all."""
         scratch = self.path / f".{name}.{os.getpid()}"
         try:
             scratch.write_text(text)
@@ -190,7 +190,7 @@ class Run:
         return parsed
 
     def forget_after(self, seconds: float) -> None:
-        """Drops what the logs say of the time after a checkpoint that training goes on from."""
+        """Removes the lines of the logs after the checkpoint from which training continues."""
         for name in ("metrics.jsonl", "events.jsonl"):
             kept = [line for line in self.lines(name) if line["seconds"] <= seconds]
             if (self.path / name).is_file():

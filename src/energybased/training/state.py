@@ -1,4 +1,4 @@
-"""Everything that a training is, at one moment."""
+"""The state of a training at one step."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ GROUPS = ("model", "ema", "optimizer", "state", "rng")
 
 @dataclass
 class Counters:
-    """Where a training stands."""
+    """Counts of steps and seconds, the current phase, and what the guard did."""
 
     step: int = 0
     phase: int = 0
@@ -82,7 +82,7 @@ class TrainState:
         )
 
     def snapshot(self) -> Snapshot:
-        """A copy of everything, as groups of named tensors and plain counters."""
+        """A copy of the state, as groups of named tensors and plain counters."""
         groups: dict[str, Group] = {
             "model": _join({name: part.state_dict() for name, part in self.parts.items()}),
             "ema": _join(self.averages),
@@ -99,7 +99,7 @@ class TrainState:
         return {**copies, "counters": asdict(self.counters)}
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Makes everything what it was at the snapshot; the snapshot stays good."""
+        """Restores a snapshot, which can be restored again."""
         groups = {g: {k: v.clone() for k, v in snapshot[g].items()} for g in GROUPS}
         for name, weights in _split(groups["model"]).items():
             self.parts[name].load_state_dict(weights)
@@ -119,13 +119,13 @@ class TrainState:
         self.counters = Counters(**snapshot["counters"])
 
     def restart_from_ema(self, name: str, optimizer: Optimizer) -> None:
-        """A part goes on from its averaged weights, with an optimiser that remembers nothing."""
+        """Sets the weights of a part to their average, and makes a new optimiser and a new average."""
         self.parts[name].load_state_dict(self.averages[name])
         if name in self.optimizers:
             self.optimizers[name] = optimizer.build(self.parts[name])
 
     def reseed(self, seed: int) -> None:
-        """New randomness from here on, so that a way that failed is not walked again."""
+        """Seeds every generator anew, so that a failed stretch of training is not repeated exactly."""
         self.rng.manual_seed(seed)
         seed_all(seed)
 
