@@ -13,6 +13,7 @@ PAGES: Mapping[str, Mapping[str, Callable[[], str]]] = {  # page -> mark -> what
     "RESULTS.md": {
         "results": tables.energies,
         "pictures": tables.pictures,
+        "reals": tables.reals,
         "latent-targets": tables.latent_targets,
         "ratios": tables.known_ratios,
     },

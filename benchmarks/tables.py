@@ -86,6 +86,23 @@ def energies() -> str:
     return table(GOALS, lines)
 
 
+def reals() -> str:
+    """The recipe `table` on three tables, and the ring with all defaults."""
+    rows, lines = Rows.read("tables"), []
+    for data in dict.fromkeys(r["data"] for r in rows):
+        ed = rows.all(data=data).by_system("energy_distance")
+        bound, gaussian = 1.5 * ed["training rows"]["value"], ed["Gaussian"]["value"]
+        bounds = (bound, f"≤ {bound:.4f}, 1.5 × training rows"), (gaussian, f"< {gaussian:.4f}, one Gaussian")
+        what = f"{data}: energy distance of 1,000 samples to test rows"
+        lines.append(goal(what, number(ed["table"], 4), ed["table"]["value"], *bounds))
+    for metric, centre, off in (("radius", 2.0, 0.1), ("spread", 0.25, 0.08)):
+        r = Rows.read("defaults").one(metric=metric)
+        worst = max(abs(value - centre) for value in r["per_seed"])
+        told = f"{centre:g} ± {off:g}"
+        lines.append(goal(f"ring of points, all defaults: {metric}", number(r, 3), worst, (off, told)))
+    return table(GOALS, lines)
+
+
 def guarded(r: Row) -> Line:
     """A fault, with the guard on or off."""
     ratios = [math.inf if v is None else v for v in r["per_seed"]]
