@@ -7,7 +7,7 @@ vectors `(batch, *shape)`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Union
 
@@ -17,6 +17,8 @@ from torch import Tensor
 
 from energybased.energy import Condition, Rows
 from energybased.errors import UserError, require
+
+PART = 1 << 24  # entries of data that are looked at together
 
 
 @dataclass(frozen=True)
@@ -149,17 +151,21 @@ def check_conditions(y: Sequence[Any], conditions: Conditions) -> list[Tensor]:
     return [kind.check(part) for kind, part in zip(conditions, y, strict=True)]
 
 
-def describe(y: Condition | None, names: Sequence[str] = ()) -> Conditions:
+def describe(y: Condition | None, names: Sequence[Sequence[str]] = ()) -> Conditions:
     """The kinds of a training set's conditions: whole numbers `(n,)` are classes, real numbers are vectors.
+
+    Args:
+        names: of the classes, for each part; none for a part that has no names.
 
     Raises:
         UserError: if a part is neither.
     """
     kinds: list[Classes | Vector] = []
-    for part in tensors(y):
+    for i, part in enumerate(tensors(y)):
         if part.ndim == 1 and not part.is_floating_point():
+            own = tuple(names[i]) if i < len(names) else ()
             require(len(part) == 0 or int(part.min()) >= 0, "class numbers begin at 0")
-            kinds.append(Classes(max(len(names), int(part.max()) + 1 if len(part) else 0), tuple(names)))
+            kinds.append(Classes(max(len(own), int(part.max()) + 1 if len(part) else 0), own))
         elif part.is_floating_point() and part.ndim >= 2:
             require(bool(part.isfinite().all()), "the conditions have entries that are not finite")
             mean, scale = moments(part)
@@ -170,12 +176,27 @@ def describe(y: Condition | None, names: Sequence[str] = ()) -> Conditions:
     return tuple(kinds)
 
 
-def moments(x: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation of each entry of x `(n, *event)` in float64; 0 where an entry does not vary."""
-    flat = x.reshape(len(x), -1).double()
-    mean, scale = flat.mean(0), flat.std(0, correction=0)
-    constant = (flat == flat[:1]).all(0)
-    mean = torch.where(constant, flat[0], mean)
+def moments(x: Tensor, rows: Tensor | None = None) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of each entry of x `(n, *event)` in float64; 0 where an entry does not vary.
+
+    Args:
+        rows: those that count; all if not given. At most `PART` entries are in memory at a time.
+    """
+    count, size = len(x) if rows is None else len(rows), max(1, PART // max(1, x.shape[1:].numel()))
+
+    def parts() -> Iterator[Tensor]:
+        for i in range(0, count, size):
+            part = x[i : i + size] if rows is None else x[rows[i : i + size]]
+            yield part.reshape(len(part), -1).double()
+
+    first = next(parts())
+    if count <= size:
+        mean, scale = first.mean(0), first.std(0, correction=0)
+    else:
+        mean = sum(part.sum(0) for part in parts()) / count  # type: ignore[assignment]
+        scale = (sum((part - mean).square().sum(0) for part in parts()) / count).sqrt()  # type: ignore[union-attr]
+    constant = torch.stack([(part == first[:1]).all(0) for part in parts()]).all(0)
+    mean = torch.where(constant, first[0], mean)
     return tuple(mean.tolist()), tuple(scale.masked_fill(constant, 0.0).tolist())
 
 

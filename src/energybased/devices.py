@@ -17,7 +17,7 @@ def find_device(name: str | torch.device) -> torch.device:
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
         device = torch.device(name)
-    except RuntimeError as error:
+    except (RuntimeError, TypeError) as error:
         raise UserError(f"{name!r} is no device: say auto, cpu, cuda, cuda:1 or mps") from error
     require(device.type in ("cpu", "cuda", "mps"), f"{name!r} is no device: say auto, cpu, cuda, cuda:1 or mps")
     if device.type == "cuda":

@@ -43,7 +43,7 @@ def to_json(settings: Any) -> Any:
     if isinstance(settings, Given):
         return {"given": settings.name}
     if dataclasses.is_dataclass(settings) and not isinstance(settings, type):
-        fields = {f.name: to_json(getattr(settings, f.name)) for f in dataclasses.fields(settings)}
+        fields = {f.name: to_json(getattr(settings, f.name)) for f in dataclasses.fields(settings) if f.init}
         return {"kind": name_of(type(settings)), **fields}
     if isinstance(settings, (tuple, list)):
         return [to_json(item) for item in settings]
@@ -91,10 +91,11 @@ def find_named(name: str) -> type:
     main = sys.modules.get("__main__")
     if found is None and main is not None and Path(getattr(main, "__file__", None) or "").stem == module:
         found = main
-    advice = f"import it before loading, or on the command line with --import {module}.py"
+    flag = module if "." in module else f"{module}.py"
+    advice = f"import it before loading, or on the command line with --import {flag}"
     require(found is not None, f"{name} is not there: the module {module!r} is not imported; {advice}")
     for part in path.split("."):
-        found = getattr(found, part, None)
+        found = getattr(found, "__dict__", {}).get(part)  # getattr could run code of the module
     require(found is not None, f"the module {module!r} has no {path!r}")
     frozen = isinstance(found, type) and getattr(getattr(found, "__dataclass_params__", None), "frozen", False)
     require(frozen, f"{name} is no class of settings: it must be a frozen dataclass")
@@ -112,7 +113,10 @@ def from_json(kind: type[T], value: Any) -> T:
     known = {f.name for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
     for name in value:
         require(name == "kind" or name in known, f"{kind.__name__} has no setting {name!r}: {nearest(name, known)}")
-    hints = typing.get_type_hints(kind)
+    try:
+        hints = typing.get_type_hints(kind)
+    except NameError as error:
+        raise UserError(f"a type hint of {kind.__name__} cannot be looked up in its module: {error}") from error
     read = {n: _read(hints[n], item, f"{kind.__name__}.{n}") for n, item in value.items() if n != "kind"}
     try:
         return kind(**read)
@@ -137,9 +141,12 @@ def _read(hint: Any, value: Any, where: str) -> Any:
     if isinstance(value, dict) and (dict in map(_origin, options) or Any in options):
         return dict(value)
     if isinstance(value, list):
-        hints = [typing.get_args(option) for option in options if _origin(option) is tuple]
-        if hints:
-            return tuple(_read(_entry(hints[0], i), item, where) for i, item in enumerate(value))
+        for option in options:
+            kind, hints = _origin(option), typing.get_args(option)
+            if kind in (tuple, list, Sequence):
+                hints = hints if kind is tuple or not hints else (*hints, ...)
+                items = [_read(_entry(hints, i), item, where) for i, item in enumerate(value)]
+                return items if kind is list else tuple(items)
         require(Any in options, f"{where} cannot be a list")
         return tuple(value)
     require(any(_fits(option, value) for option in options), f"{where} cannot be {value!r}")

@@ -39,13 +39,16 @@ def import_own(arguments: Sequence[str]) -> list[str]:
             left.append(argument)
     for name in names:
         file = Path(name)
-        if file.suffix == ".py":
-            require(file.is_file(), f"there is no file {name} to import")
-            sys.path.insert(0, str(file.resolve().parent))
+        own = file.suffix == ".py"
+        require(not own or file.is_file(), f"there is no file {name} to import")
+        sys.path.insert(0, str(file.resolve().parent if own else Path.cwd()))
         try:
-            importlib.import_module(file.stem if file.suffix == ".py" else name)
+            module = importlib.import_module(file.stem if own else name)
         except Exception as error:  # the user's own code can raise anything
             raise UserError(f"cannot import {name!r}: {type(error).__name__}: {error}") from error
+        there = getattr(module, "__file__", None)
+        taken = own and (there is None or Path(there).resolve() != file.resolve())
+        require(not taken, f"{name} has the name of another module, {file.stem!r}: rename the file")
     require(bool(left), "--import goes with a verb")
     return left
 

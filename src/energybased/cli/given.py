@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from energybased.conditions import Classes, Conditions, Vector, check_conditions
@@ -19,7 +21,8 @@ def read_given(text: str, model: Any, n: int) -> tuple[list[Tensor], int]:
     """The conditions of `--given`, a row for each of the n samples, and n; a file says how many there are.
 
     Args:
-        text: a class or its label, numbers separated by commas, or a file with a row for each sample.
+        text: a class or its label, numbers separated by commas, or a file with a row for each sample, in which
+            classes are called by their labels, too.
         model: what is conditional.
 
     Raises:
@@ -31,13 +34,16 @@ def read_given(text: str, model: Any, n: int) -> tuple[list[Tensor], int]:
     if path.suffix in (".npy", ".npz", *SUFFIXES):
         require(path.exists(), f"there is nothing at {text}")
         if path.suffix in SUFFIXES:
-            columns = read_columns(path)
-            arrays: list[Any] = [features(columns, tuple(columns), text).float()]
+            columns, label = read_columns(path), len(kinds) == 1 and isinstance(kinds[0], Classes)
+            whole = label and len(columns) == 1  # a column of labels, which may be text
+            arrays = list(columns.values()) if whole else [features(columns, tuple(columns), text).numpy()]
         else:
-            arrays = [torch.from_numpy(np.asarray(a)) for a in read_arrays(path).values()]
+            arrays = list(read_arrays(path).values())
         told = f"{text} holds {len(arrays)} arrays, but the model has {len(kinds)} conditions"
         require(len(arrays) == len(kinds), told)
         parts = check_conditions([_shaped(a, kind, text) for a, kind in zip(arrays, kinds, strict=True)], kinds)
+        rows = {len(part) for part in parts}
+        require(len(rows) == 1, f"{text} holds arrays of {' and '.join(map(str, sorted(rows)))} rows")
         return parts, len(parts[0])
     require(len(kinds) == 1, "the model has several conditions: give them in a .npz file, one array each")
     kind = kinds[0]
@@ -51,13 +57,26 @@ def read_given(text: str, model: Any, n: int) -> tuple[list[Tensor], int]:
     return [torch.tensor(kind.number(text)).expand(n)], n
 
 
-def _shaped(array: Tensor, kind: Classes | Vector, where: str) -> Tensor:
+def check_given(model: Any) -> None:
+    """Raises `UserError` if the model waits for a condition over which it cannot sum, and that was not given."""
+    kinds: Conditions = getattr(model, "conditions", ())
+    told = " and ".join(map(str, kinds))
+    require(not kinds or model.classes > 0, f"the model is conditional on {told}: say which with --given")
+
+
+def _shaped(array: NDArray[Any], kind: Classes | Vector, where: str) -> Tensor:
     """A row for each sample, flat or not, as class numbers `(n,)` or vectors `(n, *shape)`."""
-    width = 1 if isinstance(kind, Classes) else kind.width
-    row = array.shape[1:].numel()
+    width, row = 1 if isinstance(kind, Classes) else kind.width, math.prod(array.shape[1:])
     fits = array.ndim > 0 and row == width
     require(fits, f"a row of {where} has {row if array.ndim else 0} numbers; the model is conditional on {kind}")
+    named = isinstance(kind, Classes) and bool(kind.names)
+    require(named or array.dtype.kind in "fiu", f"{where} must hold numbers, not {array.dtype}")
     if isinstance(kind, Vector):
-        return array.float().reshape(len(array), *kind.shape)
-    require(bool((array == array.round()).all()), f"{where} must hold whole numbers, the classes")
-    return array.flatten().long()
+        return torch.from_numpy(array.astype(np.float32)).reshape(len(array), *kind.shape)
+    cells: list[Any] = array.flatten().tolist()
+    if kind.names:
+        whole = [int(cell) if isinstance(cell, float) and cell.is_integer() else cell for cell in cells]
+        return torch.tensor([kind.number(str(cell)) for cell in whole])
+    whole_numbers = bool((np.isfinite(array) & (array == np.round(array))).all())
+    require(whole_numbers, f"{where} must hold whole numbers, the classes")
+    return torch.tensor([int(cell) for cell in cells])

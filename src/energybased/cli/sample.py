@@ -11,7 +11,7 @@ import torch
 import tyro
 from torch import Tensor
 
-from energybased.cli.given import read_given
+from energybased.cli.given import check_given, read_given
 from energybased.conditions import Classes
 from energybased.data.columns import write_columns
 from energybased.data.pictures import grid, save_png, sheet
@@ -55,7 +55,8 @@ def sample(
     if given is not None:
         parts, n = read_given(given, model, n)
         model, labels, classes = model.given(*parts), class_numbers(parts, n), 0
-    elif classes:
+    check_given(model)
+    if classes:
         n = -(-n // classes) * classes if out.suffix == ".png" else n
         labels = torch.arange(n) % classes
     require(

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 import tyro
 
-from energybased.cli.given import read_given
+from energybased.cli.given import check_given, read_given
 from energybased.data.examples import examples
 from energybased.errors import UserError, require
 from energybased.runs.load import load
@@ -48,6 +48,7 @@ def score(
         parts, n = read_given(given, model, len(x))
         require(n == len(x), f"--given has {n} conditions, but {what} has {len(x)} examples")
         model = model.given(*parts)
+    check_given(model)
     scores = model.score(x, generator=torch.Generator().manual_seed(seed))
     lines = [("name", "score"), *((name, f"{value:.6g}") for name, value in zip(names, scores.tolist(), strict=True))]
     if out is None:

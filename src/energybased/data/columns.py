@@ -43,9 +43,11 @@ def read_columns(path: Path) -> Columns:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path} cannot be read as CSV: {error}") from error
     require(len(lines) > 0, f"{path} holds no lines")
-    header, rows = lines[0], lines[1:]
+    header, rows = [name.strip() for name in lines[0]], lines[1:]
     if all(_is_number(cell) for cell in header):
         header, rows = [f"x{i}" for i in range(len(header))], lines
+    advice = "name it, or leave it out (pandas: to_csv(index=False))"
+    require("" not in header, f"column {header.index('') + 1 if '' in header else 0} of {path} has no name: {advice}")
     twice = sorted({name for name in header if header.count(name) > 1})
     require(not twice, f"{path} has several columns called {', '.join(twice)}")
     for i, row in enumerate(rows):
@@ -68,8 +70,11 @@ def features(columns: Columns, names: Sequence[str], where: str) -> Tensor:
     """
     for name in names:
         require(name in columns, f"{where} has no column {name!r}: {nearest(name, columns)}")
-        advice = f"leave it out, or make it the label with --label {name}"
-        require(columns[name].dtype.kind == "f", f"column {name!r} of {where} holds text: {advice}")
+        cells = columns[name]
+        if cells.dtype.kind != "f":
+            text = next((str(cell) for cell in cells if cell and not _is_number(cell)), "")
+            advice = f"leave it out, or make it the label with --label {name}"
+            raise UserError(f"column {name!r} of {where} holds text, such as {text[:20]!r}: {advice}")
     require(len(names) > 0, f"{where} has no columns beside the label")
     return torch.from_numpy(np.stack([columns[name] for name in names], 1))
 

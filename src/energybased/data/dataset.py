@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from energybased.conditions import Classes, Conditions, classes_of, concatenated, describe, rows_of, tensors
+from energybased.conditions import Classes, Conditions, classes_of, concatenated, describe, moments, rows_of, tensors
 from energybased.data.domain import AnyDomain, Pixels, Reals
 from energybased.data.fingerprint import fingerprint
 from energybased.energy import Condition, Rows
@@ -40,7 +40,11 @@ class Split:
     def take(self, rows: Rows = ALL) -> Split:
         """These rows, in memory."""
         rows = rows if self.index is None else self.index[rows]
-        return Split(self.x[rows], rows_of(self.y, rows))
+        return Split(self.x[rows].contiguous(), rows_of(self.y, rows))
+
+    def moments(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Mean and standard deviation of each entry of x, 0 where it does not vary."""
+        return moments(self.x, self.index)
 
     def part(self, rows: Rows) -> Split:
         """These rows; what is mapped from a file stays there."""
@@ -143,14 +147,14 @@ def shuffled_split(
     test: int,
     domain: AnyDomain | None = None,
     columns: Sequence[str] = (),
-    names: Sequence[str] = (),
+    names: Sequence[Sequence[str]] = (),
 ) -> DataSet:
     """Splits by one fixed shuffle: the last `test` examples, before them `validation`, the rest to train on.
 
     Args:
         domain: what the values are; real numbers, standardised by the training split, if not given.
         columns: names of the entries of a table.
-        names: of the classes.
+        names: of the classes, for each part of y.
     """
     n, y = len(whole), whole.y
     require(n >= validation + test + 1, f"{name} has {n} examples, too few to split")
@@ -163,7 +167,7 @@ def shuffled_split(
         kinds = tuple(k if isinstance(k, Classes) else o for k, o in zip(kinds, own, strict=True))
     notes: tuple[str, ...] = ()
     if domain is None:
-        domain = Reals.fit(splits[0].take().x, columns)
+        domain = Reals(*splits[0].moments(), tuple(columns), whole.x.dtype == torch.float64)
         constant = [i for i, scale in enumerate(domain.scale) if scale == 0]
         told = ", ".join(columns[i] if columns else str(i) for i in constant[:10])
         notes = (f"columns without variance are kept out of the scale: {told}",) if constant else ()

@@ -14,6 +14,7 @@ from typing import ClassVar, Literal, Union
 import torch
 from torch import Generator, Tensor
 
+from energybased import conditions
 from energybased.conditions import moments
 from energybased.errors import require
 
@@ -32,7 +33,7 @@ class Pixels:
         if x.dtype == torch.uint8 or x.numel() == 0:
             return
         require(x.is_floating_point(), f"{where} must hold bytes or floating-point values, not {x.dtype}")
-        require(bool(x.isfinite().all()), f"{where} holds values that are not finite")
+        require(bool(finite_entries(x).all()), f"{where} holds values that are not finite")
         low, high = float(x.min()), float(x.max())
         advice = "divide by 255, or store them as bytes" if high > 1 and low >= 0 else "scale them"
         require(low >= 0 and high <= 1, f"{where} holds pixels in {low:g} ... {high:g} outside [0, 1]: {advice}")
@@ -93,11 +94,11 @@ class Reals:
         """Raises `UserError` unless x `(n, *event)` holds finite floating-point values."""
         require(x.dtype != torch.uint8, f"{where} holds bytes, which are pixels: use the domain Pixels, or floats")
         require(x.is_floating_point(), f"{where} must hold floating-point values, not {x.dtype}")
-        lost = ~x.isfinite().flatten(1)
-        if self.columns and bool(lost.any()):
-            names = [name for name, bad in zip(self.columns, lost.any(0).tolist(), strict=True) if bad]
+        finite = finite_entries(x)
+        if self.columns and not bool(finite.all()):
+            names = [name for name, good in zip(self.columns, finite.tolist(), strict=True) if not good]
             require(False, f"{where} holds values that are missing or not finite in {', '.join(names)}")
-        require(not bool(lost.any()), f"{where} holds values that are not finite")
+        require(bool(finite.all()), f"{where} holds values that are not finite")
 
     def read(self, stored: Tensor) -> Tensor:
         """Stored rows `(n, *event)` in the user's units, in which they are stored."""
@@ -132,6 +133,12 @@ class Reals:
     def _moments(self, x: Tensor) -> tuple[Tensor, Tensor]:
         mean, scale = (torch.tensor(v, dtype=torch.float64, device=x.device) for v in (self.mean, self.scale))
         return mean.view(x.shape[1:]), scale.view(x.shape[1:])
+
+
+def finite_entries(x: Tensor) -> Tensor:
+    """Whether each entry of the flattened event is finite in all rows of x `(n, *event)`, looked at part by part."""
+    size = max(1, conditions.PART // max(1, x.shape[1:].numel()))
+    return torch.stack([part.isfinite().flatten(1).all(0) for part in x.split(size)]).all(0)
 
 
 AnyDomain = Union[Pixels, Reals]

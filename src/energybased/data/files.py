@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from energybased.conditions import numbered
+from energybased.conditions import joined, numbered
 from energybased.data.columns import SUFFIXES, Columns, columns_of, features, read_columns
 from energybased.data.dataset import DataSet, Split, shuffled_split
 from energybased.data.domain import AnyDomain, Pixels, Reals
@@ -98,13 +98,14 @@ def from_arrays(
     (domain if isinstance(domain, Pixels) else replace(domain, columns=tuple(columns))).check(x, where)
     require(len(x) >= FEWEST, f"{where} holds {len(x)} examples; at least {FEWEST} are needed")
     condition, labels = conditions_in(y, len(x), where)
-    if labels and not names:
-        notes += (f"labels {', '.join(labels[:5])}{' ...' * (len(labels) > 5)} are numbered 0 ... {len(labels) - 1}",)
+    for known in [] if names else [known for known in labels if known]:
+        shown = ", ".join(known[:5]) + " ..." * (len(known) > 5)
+        notes += (f"labels {shown} are numbered 0 ... {len(known) - 1}",)
     if isinstance(domain, Reals) and len(x.shape) == 4 and float(x.min()) >= 0 and float(x.max()) > 1:
         notes += ("they are read as real numbers; if they are pixels, divide by 255 or store them as bytes",)
     tenth = len(x) // 10
-    whole = Split(x, condition, file=file)
-    data = shuffled_split(name, whole, tenth, tenth, domain_given, columns, names or labels)
+    whole = Split(x if file is not None else x.contiguous(), condition, file=file)
+    data = shuffled_split(name, whole, tenth, tenth, domain_given, columns, [names] if names else labels)
     return replace(data, notes=(*notes, *data.notes))
 
 
@@ -171,23 +172,36 @@ def examples_in(x: Any, where: str) -> tuple[Tensor, tuple[str, ...]]:
     if x.ndim == 3 and grey:
         return x[:, None], ("examples were read as grey pictures, (1, height, width)",)
     if x.ndim == 4 and x.shape[1] not in (1, 3) and x.shape[3] in (1, 3):
-        return x.permute(0, 3, 1, 2).contiguous(), ("channels were taken from the last place to the first",)
+        return x.permute(0, 3, 1, 2), ("channels were taken from the last place to the first",)
     return x, ()
 
 
-def conditions_in(y: Any, n: int, where: str) -> tuple[Condition | None, tuple[str, ...]]:
-    """Conditions as tensors, and the names of the classes if labels had to be numbered."""
+def conditions_in(y: Any, n: int, where: str) -> tuple[Condition | None, list[tuple[str, ...]]]:
+    """Conditions as tensors, and for each the names of its classes if labels had to be numbered."""
     if y is None:
-        return None, ()
-    if isinstance(y, (tuple, list)):
-        parts = [conditions_in(part, n, where) for part in y]
-        return tuple(part for part, _ in parts), ()  # type: ignore[misc]
-    array = np.asarray(y)
+        return None, []
+    several = isinstance(y, tuple) or (isinstance(y, list) and any(isinstance(a, (np.ndarray, Tensor)) for a in y))
+    parts = [_condition(part, n, where) for part in (y if several else [y])]
+    return joined([part for part, _ in parts]), [names for _, names in parts]
+
+
+def _condition(y: Any, n: int, where: str) -> tuple[Tensor, tuple[str, ...]]:
+    if isinstance(y, Tensor):
+        y = y.detach().cpu()
+        y = y.float() if y.is_floating_point() else y
+    try:
+        array = np.asarray(y)
+    except ValueError as error:
+        raise UserError(f"{where} has y whose rows are of several lengths") from error
+    if array.dtype.kind == "O":
+        missing = any(label is None or label != label for label in array.flat)
+        require(not missing, f"{where} has labels that are missing")
+        array = array.astype(str)
     require(array.ndim >= 1 and len(array) == n, f"{where} has x of {n} rows and y of shape {array.shape}")
     whole = array.dtype.kind != "f" or bool((np.isfinite(array) & (array == np.round(array))).all())
     if array.ndim == 1 and whole:
-        missing = array.dtype.kind == "U" and bool((array == "").any())
-        require(not missing, f"{where} has labels that are missing")
+        empty = array.dtype.kind == "U" and bool((array == "").any())
+        require(not empty, f"{where} has labels that are missing")
         return numbered(array)
     require(array.dtype.kind == "f", f"{where} must hold labels (n,) or real conditions (n, *shape), not {array.dtype}")
     vectors = torch.from_numpy(array.astype(np.float32))

@@ -33,7 +33,7 @@ def run_data(run: Run, recipe: Recipe, given: Any = None) -> DataSet:
     """
     file = run.path / FILE
     if given is not None:
-        found = as_dataset(given)
+        found = as_dataset(given, label=recipe.label)
         require(found is not None, "the data must be given again as they were: a DataSet, an array, a pair or a frame")
         assert found is not None
         data = recipe.prepare(found)

@@ -77,6 +77,8 @@ def train(
             own = (energy, objective, sampler, settings) == (None,) * 4 and not phases
             require(own, "give a recipe, or a network of your own with its objective; not both")
             recipe = recipe if steps is None else replace(recipe, steps=steps)
+            told = "label and domain go with data=...; for data that a recipe names, set its label"
+            require(data is not None or (label, domain) == (None, None), told)
             named, dataset = data is None, _given(data, recipe.label or label, domain)
             dataset = recipe.load_data() if dataset is None else recipe.prepare(dataset)
             source: Any = dataset
@@ -199,10 +201,21 @@ def _resumed_data(run: Run, recipe: Recipe, data: Any, phases: Sequence[Phase]) 
     return _own_data(source, None, None, recipe)
 
 
+def _in_own_units(phase: Phase, domain: AnyDomain) -> Phase:
+    """The phase with its arrays in the units of the run: arrays alone would be standardised by their own moments."""
+    found = None if isinstance(phase.data, DataSet) else as_dataset(phase.data, domain=domain)
+    if found is None:
+        return phase
+    told = f"the data of a phase are {type(found.domain).__name__}, those of the run {type(domain).__name__}"
+    require(type(found.domain) is type(domain), told)
+    return replace(phase, data=replace(found, domain=domain))
+
+
 def _loop(recipe: Recipe, dataset: DataSet, source: Any) -> Loop:
+    phases = recipe.phases(dataset)
     return Loop(
         recipe.parts(dataset),
-        recipe.phases(dataset),
+        [_in_own_units(phase, dataset.domain) for phase in phases],
         source,
         recipe,
         dataset.domain,
