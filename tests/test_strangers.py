@@ -4,6 +4,7 @@ Each of them is trained, stopped and resumed bit for bit, loaded, evaluated and 
 """
 
 import csv
+import json
 import os
 import shutil
 import subprocess
@@ -17,11 +18,14 @@ from safetensors.torch import load_file
 
 import energybased as eb
 from energybased.cli import main
+from energybased.conditions import Classes, Vector
 from energybased.evaluation import METRICS
 from energybased.models import Sampler
-from energybased.recipes import Dense
+from energybased.recipes import RECIPES, Dense
 from energybased.report import report
 from energybased.runs.evaluate import evaluate, read_rows, subject_of
+from energybased.training.checkpoint import _digest
+from energybased.training.run import identity
 
 OWN = Path(__file__).parent / "own"
 SMALL = {"network": Dense((16,)), "batch_size": 32, "checkpoint_every": 20}
@@ -32,10 +36,11 @@ def folder(tmp_path, monkeypatch):
     """An empty folder to work in, with `own/` importable; what a file registers is gone after the test."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [str(OWN), *sys.path])
-    known, modules = dict(METRICS), set(sys.modules)
+    known, modules = [(lists, set(lists)) for lists in (METRICS, RECIPES)], set(sys.modules)
     yield tmp_path
-    for name in METRICS.keys() - known.keys():
-        del METRICS[name]
+    for lists, before in known:
+        for name in lists.keys() - before:
+            del lists[name]
     for name in {file.stem for file in OWN.glob("*.py")} - modules:
         sys.modules.pop(name, None)
 
@@ -85,6 +90,22 @@ def measured_and_reported(path, *options):
     return values(path)
 
 
+def fresh(*commands):
+    """Exit codes, and what is said, of commands of `ebm` that run one after the other in a process of its own."""
+    script = "import json, sys; from energybased.cli import main; print([main(c) for c in json.loads(sys.argv[1])])"
+    told = json.dumps([list(map(str, command)) for command in commands])
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-c", script, told], env=environment, capture_output=True, text=True)
+    assert "Traceback" not in done.stderr, done.stderr
+    return json.loads(done.stdout.splitlines()[-1]), done.stderr
+
+
+def rows_of_csv(name):
+    with open(name, newline="") as file:
+        header, *lines = csv.reader(file)
+    return header, lines
+
+
 def test_a_kernel_of_ones_own(capsys):
     from kernel import OwnLangevin
 
@@ -100,9 +121,17 @@ def test_a_kernel_of_ones_own(capsys):
     assert_same(eb.resume(stopped(run, 20, Path("runs/c"))).path, run.path)
 
     assert_refused("kernel", capsys, "train", "--resume", str(broken))
-    command = [sys.executable, "-m", "energybased", "train", "--resume", broken, "--import", OWN / "kernel.py"]
-    subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=True, capture_output=True)
+    own = ["--import", OWN / "kernel.py"]
+    codes, said = fresh(
+        ["sample", run.path],
+        ["train", "--resume", broken, *own],
+        ["sample", broken, "-n", "9", "--out", "rows.csv", *own],
+        ["evaluate", broken, *own],
+        ["report", broken, *own],
+    )
+    assert codes == [2, 0, 0, 0, 0] and "'kernel' is not imported" in said and "--import kernel.py" in said
     assert_same(broken, run.path)
+    assert len(rows_of_csv("rows.csv")[1]) == 9
 
     model = eb.load(broken)
     assert model.sampler.kernel == kernel
@@ -245,3 +274,273 @@ def test_a_metric_of_ones_own(capsys):
     assert "mean_distance" in capsys.readouterr().out and values("runs/b").keys() == {"mean_distance"}
     assert measured_and_reported("runs/b").keys() == {"mean_distance", "energy_distance"}
     assert "mean_distance" in Path("runs/b/report.html").read_text()
+
+
+def test_an_objective_of_ones_own_beside_a_network():
+    from score_matching import ScoreMatching
+
+    def parts(dim, noise):
+        torch.manual_seed(0)
+        settings = eb.Settings(batch_size=64, checkpoint_every=50, optimizer=eb.Adam(lr=1e-2), ema=0.98)
+        sampler = Sampler(eb.Underdamped(0.2), length=200)
+        return {"energy": eb.MLP(dim, (64,)), "objective": ScoreMatching(noise), "steps": 300, "settings": settings,
+                "sampler": sampler}  # fmt: skip
+
+    x = 5 + torch.randn(1000, 2, generator=torch.Generator().manual_seed(0))
+    digits = eb.data.load_data("digits")
+    for name, data, dim, noise, events in (("reals", x, 2, 1.0, (2,)), ("pixels", digits, 64, 0.3, (1, 8, 8))):
+        run = eb.train(**parts(dim, noise), data=data, out=f"runs/{name}")
+        assert run.lines("metrics.jsonl")[-1]["loss"] < run.lines("metrics.jsonl")[0]["loss"] < 1
+        again = eb.resume(stopped(run, 100, Path(f"runs/{name}-b")), **parts(dim, noise))
+        assert_same(again.path, run.path)
+        model = eb.load(again.path, energy=eb.MLP(dim, (64,)))
+        assert model.sample(4).shape == (4, *events)
+        if name == "reals":  # the noisy data are N(5, 2 I), so that the score at the centre is 0 and beyond it -1
+            score = -model.energy.value_and_grad(torch.tensor([[5.0, 5.0], [7.0, 7.0]]))[1]
+            assert (score[0].abs() < 0.4).all() and ((score[1] + 1).abs() < 0.4).all()
+        with pytest.raises(eb.UserError, match=r"your own MLP: pass it as energy=network"):
+            eb.load(again.path)
+        subject = subject_of(again, energy=eb.MLP(dim, (64,)))
+        assert "Measurements" in report(again, subject, evaluate(again, subject=subject))
+
+
+def test_a_table_of_csv_with_columns_of_every_kind(capsys):
+    rng = np.random.default_rng(0)
+    n, names = 600, ["big", "small", "same", "heavy", "count"]
+    kinds = np.array(["red", "green", "blue"])[np.arange(n) % 3]
+    x = np.c_[
+        1e9 + rng.uniform(-1, 1, n),
+        1e-6 * (rng.normal(size=n) + 4 * (kinds == "red")),
+        np.full(n, 3.5),
+        rng.standard_t(3, n),
+        rng.poisson(3, n),
+    ]
+    lines = [",".join([*map(repr, row), kind]) for row, kind in zip(x.tolist(), kinds, strict=True)]
+    Path("t.csv").write_text("\n".join([",".join([*names, "kind"]), *lines]))
+    np.savez("t.npz", X=x, labels=kinds)
+    quick = [
+        "--steps",
+        "250",
+        "--ema",
+        "0.98",
+        "--checkpoint-every",
+        "100",
+        "--network.hidden",
+        "32",
+        "--batch-size",
+        "64",
+    ]
+    chains = ["--sampler.length", "200", "--sampler.steps", "8", "--conditional", "True", "--optimizer.lr", "5e-3"]
+    assert main(["train", "table", "--data", "t.csv", "--label", "kind", "--name", "a", *quick, *chains]) == 0
+    assert main(["train", "table", "--data", "t.npz", "--name", "z", *quick, *chains]) == 0
+    first, second = (tensors(f"runs/{name}") for name in "az")
+    assert all(torch.equal(first[key], second[key]) for key in first)  # of either file
+    broken = stopped(eb.Run.open("runs/a"), 200, Path("runs/b"))
+    assert main(["train", "--resume", str(broken)]) == 0
+    assert_same("runs/a", broken)
+
+    drawn = {}
+    for kind in ("red", "blue"):
+        assert main(["sample", "runs/b", "-n", "300", "--given", kind, "--out", "rows.csv"]) == 0
+        header, lines = rows_of_csv("rows.csv")
+        assert header == [*names, "label"] and {line[-1] for line in lines} == {kind}
+        drawn[kind] = np.array([line[:-1] for line in lines], dtype=float)
+    both, sd = np.concatenate([*drawn.values()]), x.std(0)
+    assert (both[:, 2] == 3.5).all() and np.isfinite(both).all()
+    # The mean of 300 is within .3 standard deviations by five standard errors; as much is left to 250 updates.
+    for i in (0, 4):
+        assert abs(both[:, i].mean() - x[:, i].mean()) < 0.6 * sd[i] and 0.5 < both[:, i].std() / sd[i] < 1.5
+    assert abs(np.median(both[:, 3])) < 0.6 * sd[3]
+    shift = drawn["red"][:, 1].mean() - drawn["blue"][:, 1].mean()
+    assert 2e-6 < shift < 6e-6  # 4e-6; 0 of a model that does not know the label
+
+    odd = x[:50] + np.array([0, 0, 0, 0, 40])
+    np.savez("odd.npz", x=odd)
+    scores = {}
+    for name in ("t.csv", "odd.npz"):
+        assert main(["score", "runs/b", name, "--given", "green", "--out", "scores.csv"]) == 0
+        scores[name] = [float(line[1]) for line in rows_of_csv("scores.csv")[1]]
+    assert np.median(scores["odd.npz"]) > max(np.quantile(scores["t.csv"], 0.95), 10)
+    assert "ignored: kind" in capsys.readouterr().err
+    assert measured_and_reported("runs/b")["energy_distance"] < 1
+
+
+def test_an_energy_conditional_on_a_class_and_a_vector():
+    from linear_mean import ShiftedMean
+
+    rng = torch.Generator().manual_seed(0)
+    weight, shift = torch.tensor([[2.0, 0.0, -1.0], [0.0, 1.0, 1.0]]), torch.tensor([[-4.0, 0.0], [4.0, 2.0]])
+    y, k = torch.randn(1500, 3, generator=rng), torch.arange(1500) % 2
+    x = y @ weight.T + shift[k] + 0.5 * torch.randn(1500, 2, generator=rng)
+    labels = np.array(["left", "right"])[k]
+    recipe = eb.recipes.table(
+        conditional=True, network=ShiftedMean(), base="none", data_noise=0.0, optimizer=eb.Adam(lr=2e-2),
+        sampler=Sampler(eb.Underdamped(0.2, 0.8), steps=5, length=100), steps=300, ema=0.98, checkpoint_every=200,
+    )  # fmt: skip
+    run = eb.train(recipe, out="runs/a", data=(x, (labels, y.numpy())))
+    assert_same(eb.resume(stopped(run, 200, Path("runs/b"))).path, run.path)
+    model = eb.load("runs/b")
+    assert isinstance(model.conditions[1], Vector) and model.conditions[0] == Classes(2, ("left", "right"))
+    vector = torch.tensor([1.0, -1.0, 0.5])
+    for number, label in enumerate(("left", "right")):
+        drawn = model.given(label, vector).sample(1000, generator=torch.Generator().manual_seed(1))
+        # The Monte-Carlo error is sd / 1000 ** .5 with sd = .5; a fifth of the spread of x is left to the training.
+        allowed = 5 * 0.5 / 1000**0.5 + 0.2 * x.std(0)
+        assert ((drawn.mean(0) - weight @ vector - shift[number]).abs() < allowed).all()
+        number_in_tuple = model.given((number, vector)).sample(1000, generator=torch.Generator().manual_seed(1))
+        assert torch.equal(number_in_tuple, drawn)
+    scored = model.given(k[:20], y[:20]).score(x[:20])
+    crossed = model.given(1 - k[:20], y[:20]).score(x[:20])
+    assert float((crossed - scored).min()) > 0
+    np.savez("given.npz", a=labels[:6], b=y[:6].numpy())
+    assert main(["sample", "runs/b", "--given", "given.npz", "--out", "rows.csv"]) == 0
+    assert len(rows_of_csv("rows.csv")[1]) == 6
+    assert measured_and_reported("runs/b")["conditional_mean"] < 3 * 0.5
+
+
+class Centre(torch.nn.Module):
+    """|x - centre|^2 / 2."""
+
+    def __init__(self):
+        super().__init__()
+        self.centre = torch.nn.Parameter(torch.zeros(2))
+
+    def forward(self, x):
+        return (x - self.centre).square().sum(1) / 2
+
+
+@pytest.mark.parametrize("kind", ["tensors", "pairs", "loaders"])
+def test_phases_see_their_data_in_the_units_of_the_run(kind):
+    from score_matching import ScoreMatching
+
+    def parts():
+        rng = torch.Generator().manual_seed(1)
+        tasks = [centre + scale * torch.randn(100, 2, generator=rng) for centre, scale in ((0, 1), (9, 2), (-9, 3))]
+        if kind == "loaders":
+            sets = [torch.utils.data.TensorDataset(task) for task in tasks]
+            tasks = [torch.utils.data.DataLoader(s, 32, generator=torch.Generator().manual_seed(2)) for s in sets]
+        elif kind == "pairs":
+            tasks = [(task, None) for task in tasks]
+        phases = [eb.Phase(ScoreMatching(1.0), 60, data=task) for task in tasks]
+        settings = eb.Settings(batch_size=32, checkpoint_every=30, optimizer=eb.Adam(lr=0.5), ema=0.5)
+        return {"energy": Centre(), "phases": phases, "settings": settings}
+
+    run = eb.train(**parts(), out="runs/a")
+    for step, centre in ((60, 0.0), (120, 9.0), (180, -9.0)):
+        found = eb.load(run.path, step=step, energy=Centre()).energy.module.centre
+        # The mean of a task of sd 3 is within 5 * 3 / 80 ** .5, and Adam within a few of its steps.
+        assert ((found - centre).abs() < 1.7 + 1.5).all()
+    assert_same(eb.resume(stopped(run, 90, Path("runs/b")), **parts()).path, run.path)
+
+
+def test_a_phase_of_another_kind_of_data_is_named():
+    from score_matching import ScoreMatching
+
+    pictures = torch.randint(0, 256, (40, 2), dtype=torch.uint8)
+    phases = [eb.Phase(ScoreMatching(), 5), eb.Phase(ScoreMatching(), 5, data=pictures)]
+    with pytest.raises(eb.UserError, match="holds bytes, which are pixels"):
+        eb.train(energy=Centre(), data=torch.randn(40, 2), phases=phases, out="runs/a")
+    assert not Path("runs/a").exists()
+
+
+def test_a_recipe_of_ones_own(capsys):
+    own = ["--import", str(OWN / "recipe.py")]
+    np.save("points.npy", 50 + 3 * np.random.default_rng(0).normal(size=(300, 2)))
+    quick = ["--data", "points.npy", "--steps", "40", "--checkpoint-every", "10", "--network.count", "8"]
+    assert main(["train", "stretches"]) == 2 and "no recipe 'stretches'" in capsys.readouterr().err
+    assert main(["train", "stretches", "--name", "a", *quick, "--network.scales", "1", "2.5", *own]) == 0
+    run = eb.Run.open("runs/a")
+    assert run.recipe["settings"]["kind"] == "recipe:TwoStretches"
+    assert run.recipe["settings"]["network"] == {"kind": "recipe:BumpSettings", "count": 8, "scales": [1.0, 2.5]}
+    assert [event["objective"] for event in run.lines("events.jsonl") if event["event"] == "phase"] == [
+        "EnergyDiscrepancy",
+        "ContrastiveDivergence",
+    ]
+    for step in (10, 30):  # in the first stretch and in the second
+        broken = stopped(run, step, Path(f"runs/b{step}"))
+        assert_same(eb.resume(broken).path, run.path)
+    assert_refused("recipe", capsys, "sample", "runs/a")
+    codes, said = fresh(
+        ["sample", "runs/a"], ["sample", "runs/a", "--out", "rows.csv", *own], ["evaluate", "runs/a", *own]
+    )
+    assert codes == [2, 0, 0] and "'recipe' is not imported" in said
+    x = np.array(rows_of_csv("rows.csv")[1], dtype=float)
+    assert (np.abs(x.mean(0) - 50) < 6).all()
+    assert measured_and_reported("runs/b10", *own)["energy_distance"] < 2
+
+
+def test_what_could_not_be_loaded_again_is_refused_before_the_first_step():
+    from dataclasses import dataclass
+
+    @dataclass(frozen=True)
+    class Hidden:
+        """Network settings that no other process can find."""
+
+        def build(self, event, conditions=()):
+            raise AssertionError("built before it was refused")
+
+    for recipe in (
+        eb.recipes.table(network=Hidden(), base="none", steps=5),
+        eb.recipes.table(objective=Hidden(), steps=5),
+        eb.recipes.table(network=Dense((8,)), sampler=Sampler(Hidden(), steps=1), steps=5),
+    ):
+        with pytest.raises(eb.UserError) as refusal:
+            eb.train(recipe, data=torch.randn(40, 2), out="runs/a")
+        words = str(refusal.value)
+        assert "Hidden cannot be found again" in words and "top level of test_strangers.py" in words
+        assert "--import test_strangers.py" in words and not Path("runs/a").exists()
+
+
+def test_a_run_that_names_other_code_loads_nothing(capsys):
+    """Neither modules of Python nor files that lie about are imported, however a run calls them."""
+    Path("lying.py").write_text("open('touched', 'w')\nclass Mine: pass\n")
+    sys.path.insert(0, ".")  # removed by the fixture
+    recipe = eb.recipes.table(steps=2, checkpoint_every=1, network=Dense((8,)))
+    run = eb.train(recipe, data=torch.randn(40, 2), out="runs/a")
+    run.drop_checkpoints_after(1)
+    for kind, words in [
+        ("os:system", "os:system is no class of settings"),
+        ("subprocess:Popen", "subprocess:Popen is no class of settings"),
+        ("torch:load", "torch:load is no class of settings"),
+        ("torch:_dynamo", "_dynamo"),
+        ("torch:nn.Linear", "torch:nn.Linear is no class of settings"),
+        ("lying:Mine", "the module 'lying' is not imported; import it before loading, or on the command line with "),
+        ("some.package:Mine", "--import some.package"),
+        ("kernel", "cannot be a 'kernel'"),
+    ]:
+        facts = {name: value for name, value in run.recipe.items() if name != "identity"}
+        facts["settings"]["sampler"]["kernel"]["kind"] = kind
+        run.write_json("recipe.json", {**facts, "identity": identity(facts)})
+        for folder in (run.path / "checkpoints").iterdir():
+            state = {**json.loads((folder / "state.json").read_text()), "recipe": identity(facts)}
+            state["sha256"]["state.json"] = _digest(state)
+            (folder / "state.json").write_text(json.dumps(state))
+        modules = set(sys.modules)
+        for verb in (
+            ["sample", "runs/a"],
+            ["train", "--resume", "runs/a"],
+            ["evaluate", "runs/a"],
+            ["report", "runs/a"],
+        ):
+            capsys.readouterr()
+            assert main(verb) == 2
+            error = capsys.readouterr().err.strip()
+            assert words in error and "\n" not in error
+        assert not any(name.split(".")[0] in ("lying", "some") for name in sys.modules) and not Path("touched").exists()
+        assert set(sys.modules) - modules <= set(), kind
+
+
+def test_what_cannot_be_imported_is_named(capsys):
+    Path("types.py").write_text("")
+    Path("broken.py").write_text("1 / 0")
+    Path("parts").mkdir()
+    Path("parts/kernels.py").write_text((OWN / "kernel.py").read_text())
+    for name, words in [
+        ("types.py", "types.py has the name of another module, 'types': rename the file"),
+        ("broken.py", "cannot import 'broken.py': ZeroDivisionError"),
+        ("gone.py", "there is no file gone.py to import"),
+        ("no_such_module", "cannot import 'no_such_module'"),
+    ]:
+        assert main(["recipes", "--import", name]) == 2 and words in capsys.readouterr().err
+    Path("types.py").unlink()
+    assert fresh(["recipes", "--import", "parts.kernels"])[0] == [0]  # of the folder where one is

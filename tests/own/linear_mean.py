@@ -33,6 +33,25 @@ class LinearMean:
         return LinearMeanEnergy(conditions[0].width, math.prod(event))
 
 
+class ShiftedMeanEnergy(LinearMeanEnergy):
+    """The same, where the mean of a class is shifted as well: y is the class `(batch,)` and the vector."""
+
+    def __init__(self, classes, width, dim):
+        super().__init__(width, dim)
+        self.shift = nn.Embedding(classes, dim)
+
+    def forward(self, x, y):
+        return super().forward(x - self.shift(y[0]), y[1])
+
+
+@dataclass(frozen=True)
+class ShiftedMean:
+    """Settings of `ShiftedMeanEnergy`."""
+
+    def build(self, event, conditions=()):
+        return ShiftedMeanEnergy(conditions[0].width, conditions[1].width, math.prod(event))
+
+
 @dataclass(frozen=True)
 class ConditionalMean:
     """Distance from x to the mean of samples given its y, in the test split: root mean square, in the user's units."""
@@ -42,7 +61,8 @@ class ConditionalMean:
     def measure(self, subject):
         rows = subject.data.test.take(slice(CONDITIONS))
         rng = subject.rng()
-        means = [subject.model.given(y).sample(SAMPLES, generator=rng).mean(0) for y in rows.y]
+        given = zip(*rows.y, strict=True) if isinstance(rows.y, tuple) else rows.y
+        means = [subject.model.given(y).sample(SAMPLES, generator=rng).mean(0) for y in given]
         value = (torch.stack(means) - rows.x).square().mean().sqrt()
         yield subject.row("conditional_mean", value, f"mean of {SAMPLES} samples for each y", n=CONDITIONS)
 

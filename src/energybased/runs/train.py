@@ -63,7 +63,8 @@ def train(
         label: the column of a frame that holds labels.
         domain: what the values of the data are, `data.Pixels()` or `data.Reals()`; inferred if not given. A network of
             one's own sees real numbers in their own units.
-        energy: any `nn.Module` that maps x `(batch, *event)`, or x and y, to `(batch,)`.
+        energy: any `nn.Module` that maps x `(batch, *event)`, or x and y, to `(batch,)`. If it takes no y, conditions
+            of the data are left out.
         sampler: how a model of one's own network is sampled.
         settings: seed, batch size, optimiser and the like, beside a network of one's own.
 
@@ -87,10 +88,11 @@ def train(
             named, source = False, data if data is not None or not phases else phases[0].data
             dataset, source = _own_data(source, label, domain, recipe)
             require(out is not None, "train needs out, the folder of the run, beside a network of your own")
+        recipe_again(recipe)
         folder = Path(out) if out is not None else Path("runs") / recipe.recipe
         for note in dataset.notes:
             log.info("%s: %s", recipe.data or dataset.name, note)
-        recipe = recipe.resolve(dataset)
+        recipe = _resolved(recipe, dataset, source)
         loop = _loop(recipe, dataset, source)
         for note in recipe.notes:
             log.info("%s: %s", recipe.recipe, note)
@@ -131,7 +133,7 @@ def resume(
             none = (objective, sampler, steps, settings) == (None,) * 4 and not phases
             require(none, f"{path} is a run of a recipe, which has its settings: pass the path alone")
         dataset, source = _resumed_data(run, recipe, data, phases)
-        recipe = recipe.resolve(dataset) if recipe.conditional is None else recipe
+        recipe = _resolved(recipe, dataset, source) if recipe.conditional is None else recipe
         loop = _loop(recipe, dataset, source)
         same = phase_hashes(loop.phases) == run.recipe["phase_data_sha256"]
         require(same, f"the data of the phases of {path} are not those the run began with")
@@ -167,6 +169,14 @@ def _custom(
     return CustomRecipe(
         **shared, data="", energy=energy, objective=objective, sampler=sampler, stages=tuple(phases), **some
     )
+
+
+def _resolved(recipe: Recipe, data: DataSet, source: Any) -> Recipe:
+    """The recipe with all settings filled in; only those batches that are made here can leave conditions out."""
+    recipe = recipe.resolve(data)
+    fits = bool(recipe.conditional) or not data.conditions or isinstance(source, DataSet)
+    require(fits, f"{recipe.recipe} takes no conditions: give batches of x alone")
+    return recipe
 
 
 def _given(data: Any, label: str | None, domain: AnyDomain | None) -> DataSet | None:
@@ -254,14 +264,20 @@ def phase_hashes(phases: Sequence[Phase]) -> list[str]:
     return [data.sha256() for data in own if data is not None]
 
 
+def recipe_again(recipe: Recipe) -> Any:
+    """The settings of a recipe as JSON; raises `UserError` if they could not be read again as they are."""
+    settings = recipe.settings()
+    same = read_recipe(settings).settings() == settings
+    require(same, f"the settings of {recipe.recipe} could not be read again as they are")
+    return settings
+
+
 Source = Literal["named", "given", "batches"]
 
 
 def _facts(recipe: Recipe, data: DataSet, loop: Loop, named: bool) -> dict[str, Any]:
     """The contents of recipe.json; settings that could not be read again are refused here."""
-    settings = recipe.settings()
-    again = read_recipe(settings).settings() == settings
-    require(again, f"the settings of {recipe.recipe} could not be read again as they are")
+    settings = recipe_again(recipe)
     source: Source = "named" if named else "given" if len(data.train) else "batches"
     return {
         "recipe": recipe.recipe,
