@@ -61,7 +61,10 @@ BAD = {
     "ragged": ("\n".join(["a,b", "1,2", "3", *LINES]), "row 2 of t.csv has 1 cells, the header has 2"),
     "twice": ("\n".join(["a,b,a", *["1,2,3"] * 20]), "several columns called a"),
     "an index": ("\n".join([",a,b", *["0,1,2"] * 20]), "column 1 of t.csv has no name"),
-    "text": ("\n".join(["a,b", *LINES, "3,NA"]), "column 'b' of t.csv holds text, such as 'NA'"),
+    "text": (
+        "\n".join(["a,b", *LINES, "3,NA"]),
+        "holds text, such as 'NA': leave it out, or make it the label with --label b",
+    ),
     "missing": ("\n".join(["a,b,c,d", "inf,1,,1", *["1,2,3,4"] * 20]), "missing or not finite in a, c"),
     "no text": (b"a,b\n\xff\xfe,1\n", "cannot be read as CSV"),
 }
@@ -123,6 +126,8 @@ def test_a_model_finds_its_columns_by_name(capsys):
     assert "nameless.csv has no column 'a'" in refused(capsys, "score", "runs/t", "nameless.csv")
     Path("gap.csv").write_text(text(x) + "1.0,\n")
     assert "missing or not finite in b" in refused(capsys, "score", "runs/t", "gap.csv")
+    Path("text.csv").write_text(text(x) + "1.0,high\n")
+    assert refused(capsys, "score", "runs/t", "text.csv").endswith("holds text, such as 'high': leave it out")
     np.save("wide.npy", rows(columns=3))
     assert "must hold x of (n, 2), got (40, 3)" in refused(capsys, "score", "runs/t", "wide.npy")
 

@@ -62,8 +62,11 @@ def columns_of(frame: Any) -> Columns | None:
     return {str(name): _values(np.asarray(frame[name]).tolist()) for name in frame.columns}
 
 
-def features(columns: Columns, names: Sequence[str], where: str) -> Tensor:
+def features(columns: Columns, names: Sequence[str], where: str, to_learn: bool = False) -> Tensor:
     """These columns as x `(n, len(names))` in float64.
+
+    Args:
+        to_learn: whether they are training data, of which a column can be the label.
 
     Raises:
         UserError: if a column is not there, or holds text.
@@ -73,7 +76,7 @@ def features(columns: Columns, names: Sequence[str], where: str) -> Tensor:
         cells = columns[name]
         if cells.dtype.kind != "f":
             text = next((str(cell) for cell in cells if cell and not _is_number(cell)), "")
-            advice = f"leave it out, or make it the label with --label {name}"
+            advice = f"leave it out{f', or make it the label with --label {name}' * to_learn}"
             raise UserError(f"column {name!r} of {where} holds text, such as {text[:20]!r}: {advice}")
     require(len(names) > 0, f"{where} has no columns beside the label")
     return torch.from_numpy(np.stack([columns[name] for name in names], 1))

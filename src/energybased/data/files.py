@@ -64,7 +64,7 @@ def from_columns(name: str, columns: Columns, label: str | None = None, where: s
     """A table of named columns; the label is a class, and no feature."""
     require(label is None or label in columns, f"{where} has no column {label!r} to be the label")
     names = [column for column in columns if column != label]
-    x = features(columns, names, where)
+    x = features(columns, names, where, to_learn=True)
     y = None if label is None else columns[label]
     return from_arrays(name, x, y, columns=names, where=where)
 

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import inspect
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 from torch import nn
 from tyro.conf import Suppress
 
 from energybased.data import DataSet, DataSpec
-from energybased.energies import as_energy
+from energybased.energies import Network, as_energy
 from energybased.errors import UserError, require
 from energybased.models import EnergyModel, Sampler
+from energybased.networks.condition import ConditionEncoder
 from energybased.recipes.recipe import Recipe
 from energybased.settings import Given, to_json
 from energybased.training import Phase
 
+log = logging.getLogger("energybased")
 LENGTH = 10  # default length of a fresh chain, in multiples of the steps of a training chain
 
 
@@ -39,6 +43,13 @@ class CustomRecipe(Recipe):
     objective: Any = None
     sampler: Sampler | None = None
     stages: Any = ()
+
+    def resolve(self, data: DataSet) -> Self:
+        if self.conditional is None and data.conditions and not takes_condition(self.energy):
+            told = f"{type(self.energy).__name__} takes no conditions, so those of the data are left out"
+            log.info("%s: %s", data.name, told)
+            return replace(self, conditional=False)
+        return super().resolve(data)
 
     def build(self, spec: DataSpec) -> dict[str, nn.Module]:
         if isinstance(self.energy, Given):
@@ -67,3 +78,16 @@ class CustomRecipe(Recipe):
         if self.sampler is not None or kernel is None or steps is None:
             return self.sampler
         return Sampler(kernel, steps, LENGTH * steps)
+
+
+def takes_condition(energy: nn.Module) -> bool:
+    """Whether a network can be called with x and y, as far as its signatures and kinds of conditions say."""
+    for module in (energy, *(m.module for m in energy.modules() if isinstance(m, Network))):
+        try:
+            inspect.signature(getattr(module, "forward", module)).bind(None, None)
+        except TypeError:
+            return False
+        except ValueError:  # it has no signature to look at
+            continue
+    encoders = [module for module in energy.modules() if isinstance(module, ConditionEncoder)]
+    return not encoders or any(encoder.conditions for encoder in encoders)
