@@ -220,6 +220,9 @@ def test_an_energy_conditional_on_a_real_vector():
         drawn = model.given(condition).sample(1000, generator=rng)
         # The Monte-Carlo error is sd / 1000 ** .5; a fifth of sd is left to the training.
         assert ((drawn.mean(0) - weight @ condition).abs() < (0.2 + 5 / 1000**0.5) * sd).all()
+    kinds = ([1.0, -1.0, 0.5], np.array([1.0, -1.0, 0.5]), torch.tensor([1.0, -1.0, 0.5]))
+    scores = [model.given(condition).score(x[:4]) for condition in kinds]
+    assert torch.equal(scores[0], scores[2]) and torch.equal(scores[1], scores[2])
     with pytest.raises(eb.UserError, match="shape"):
         model.given(torch.zeros(2))
 

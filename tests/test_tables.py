@@ -230,8 +230,16 @@ def test_conditions_of_another_kind_are_named(capsys):
     for given, words in [((0, y), "but 2 conditions"), ((torch.zeros(2),), "shape"), ((torch.zeros(4, 2),), "shape")]:
         with pytest.raises(eb.UserError, match=words):
             eb.load("runs/vector").given(*given)
-    with pytest.raises(eb.UserError, match="whole number"):
-        eb.load("runs/class").given(torch.zeros(4, 3))
+    for given in ("a", None, [[1.0], [1.0, 2.0]], {}):
+        with pytest.raises(eb.UserError, match=r"real numbers of shape \(batch, 3\), got"):
+            eb.load("runs/vector").given(given)
+    for given in (torch.zeros(4, 3), None, 0.5, [[1], [1, 1]]):
+        with pytest.raises(eb.UserError, match="whole number"):
+            eb.load("runs/class").given(given)
+    seed, model = torch.Generator().manual_seed(0), eb.load("runs/class")
+    numbers = [[1, 0], ["1", "0"], np.array(["1", "0"]), torch.tensor([1, 0], dtype=torch.uint8)]
+    drawn = [model.given(y).sample(2, generator=seed.manual_seed(0)) for y in numbers]
+    assert all(torch.equal(x, drawn[0]) for x in drawn)
 
 
 class Largest(TorchDispatchMode):

@@ -53,14 +53,12 @@ class Classes:
 
     def check(self, y: Any) -> Tensor:
         """y as a tensor of class numbers, 0-d or `(batch,)`; a label is looked up among the names."""
-        labels = torch.as_tensor(
-            self.number(y) if isinstance(y, str) else y, device=y.device if isinstance(y, Tensor) else "cpu"
-        )
+        labels = as_tensor(y, "a class is a whole number or a label, or one for each row", self.number)
         whole = labels.numel() > 0 and labels.dtype != torch.bool and not labels.is_floating_point()
         require(whole and labels.ndim <= 1, f"a class is a whole number, or a tensor (batch,) of them, got {y!r}")
         known = int(labels.min()) >= 0 and int(labels.max()) < self.count
         require(known, f"the model knows the classes 0 ... {self.count - 1}")
-        return labels
+        return labels.long()
 
 
 @dataclass(frozen=True)
@@ -87,13 +85,35 @@ class Vector:
 
     def check(self, y: Any) -> Tensor:
         """y as a floating-point tensor `shape` or `(batch, *shape)`."""
-        vector = torch.as_tensor(y, device=y.device if isinstance(y, Tensor) else "cpu")
+        vector = as_tensor(y, f"a condition must be real numbers of shape (batch, {', '.join(map(str, self.shape))})")
         shape = tuple(vector.shape[-len(self.shape) :])
         fits = vector.is_floating_point() and shape == self.shape and vector.ndim - len(self.shape) in (0, 1)
         got = f"{tuple(vector.shape)} of {vector.dtype}"
-        require(fits, f"a condition must be real numbers of shape (batch, {str(self.shape)[1:]}, got {got}")
+        require(
+            fits, f"a condition must be real numbers of shape (batch, {', '.join(map(str, self.shape))}), got {got}"
+        )
         require(bool(vector.isfinite().all()), "a condition has entries that are not finite")
         return vector
+
+
+def as_tensor(y: Any, wanted: str, number: Callable[[str], int] | None = None) -> Tensor:
+    """Numbers of any kind as a tensor, where they are; labels by their number.
+
+    Raises:
+        UserError: if y holds neither; says what is wanted.
+    """
+    if isinstance(y, Tensor):
+        return y
+    try:
+        array = np.asarray(y)
+        if array.dtype.kind == "U" and number is not None:
+            array = np.array([number(label) for label in array.flat], dtype=np.int64).reshape(array.shape)
+        tensor = torch.as_tensor(array, device="cpu")
+        return tensor.to(torch.get_default_dtype()) if tensor.is_floating_point() else tensor
+    except UserError:
+        raise
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise UserError(f"{wanted}, got {y!r}") from error
 
 
 Conditions = tuple[Union[Classes, Vector], ...]
