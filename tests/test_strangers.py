@@ -225,6 +225,10 @@ def test_an_energy_conditional_on_a_real_vector():
     assert torch.equal(scores[0], scores[2]) and torch.equal(scores[1], scores[2])
     with pytest.raises(eb.UserError, match="shape"):
         model.given(torch.zeros(2))
+    bound = model.given(torch.zeros(4, 3))
+    for call in (lambda: bound.score(x[:5]), lambda: bound.sample(3)):
+        with pytest.raises(eb.UserError, match="conditions of 4 rows"):
+            call()
 
     assert main(["sample", "runs/b", "-n", "6", "--given", "1,-1,0.5", "--out", "rows.csv"]) == 0
     np.savez("pairs.npz", x=x[:10].numpy())

@@ -37,6 +37,7 @@ class EnergyModel:
         noise: standard deviation of the Gaussian noise that was added to the data, in the model's units.
         conditions: kinds of y that the energy waits for; empty if it is unconditional or bound.
         origin: what it was made of, for `export`.
+        rows: number of rows of the conditions that were given; None if they hold for all rows.
     """
 
     energy: Energy
@@ -45,6 +46,7 @@ class EnergyModel:
     noise: float = 0.0
     conditions: Conditions = ()
     origin: Origin | None = None
+    rows: int | None = None
 
     @property
     def offers(self) -> frozenset[str]:
@@ -66,14 +68,19 @@ class EnergyModel:
                 row for each example.
 
         Raises:
-            UserError: if the model is not conditional, or y is of another kind, width or range.
+            UserError: if the model is not conditional, or y is of another kind, width or range; later if it has
+                another number of rows than the examples.
         """
         require(len(self.conditions) > 0, "the model is not conditional, or bound already")
         y = y[0] if len(y) == 1 and isinstance(y[0], tuple) else y
         parts = check_conditions(y, self.conditions)
         rows = [len(getattr(kind, "shape", ())) for kind in self.conditions]
         parts = [p[None] if n and p.ndim == n else p for p, n in zip(parts, rows, strict=True)]
-        return replace(self, energy=self.energy.given(*parts), conditions=(), origin=None)
+        counts = {len(p) for p in parts if p.ndim and len(p) > 1}
+        require(len(counts) <= 1, f"the conditions have different numbers of rows: {sorted(counts)}")
+        return replace(
+            self, energy=self.energy.given(*parts), conditions=(), origin=None, rows=max(counts, default=None)
+        )
 
     def cycle_classes(self, n: int) -> Energy:
         """The energy of n rows, row i bound to the class i modulo the number of classes if it waits for one.
@@ -84,6 +91,7 @@ class EnergyModel:
         if self.classes:
             return self.energy.given(torch.arange(n, device=self.place.device) % self.classes)
         self._free()
+        self._fits(n)
         return self.energy
 
     @property
@@ -166,6 +174,7 @@ class EnergyModel:
             UserError: if x is not of the model's event and domain, or a score is not finite.
         """
         x, energy = self.spec.domain.encode(checked(x, self.spec)).to(self.place), self.marginal
+        self._fits(len(x))
         scores = torch.cat([energy.select(rows)(x[rows]) for rows in chunks(len(x))])
         lost = int((~scores.isfinite()).sum())
         require(lost == 0, f"{lost} of {len(x)} scores are not finite: the model has diverged, or x lies far outside")
@@ -199,6 +208,9 @@ class EnergyModel:
                 "this model has no sampler: give train one (sampler=...), or use sample(model.energy, start, kernel, n)"
             )
         return self.sampler
+
+    def _fits(self, n: int) -> None:
+        require(self.rows in (None, n), f"the model was given conditions of {self.rows} rows, not of {n}")
 
     def _free(self) -> None:
         told = " and ".join(map(str, self.conditions))
