@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from energybased import UserError
-from energybased.data import load_data
+from energybased.data import from_arrays, load_data
+from energybased.evaluation import METRICS
 from energybased.evaluation.detection import OUT_OF_DISTRIBUTION, auroc, out_of_distribution_inputs
 from energybased.evaluation.frechet import frechet_distance, judge_distance
 from energybased.evaluation.mixtures import fit_class_mixture, fit_mixture, nearest_mixture
@@ -97,3 +98,41 @@ def test_a_class_mixture_is_the_mixture_of_its_classes(rng):
         [(y == c).double().mean().log() - fit_mixture(x[y == c], 1, rng).energy(data.test.x) for c in range(10)]
     )
     torch.testing.assert_close(joined.energy(data.test.x), -parts.logsumexp(0))
+
+
+class Linear:
+    """x = units * (sign (y + 2 k) + noise), for a vector y `(n, 2)` and k = -1 or 1 by the class, if there is one."""
+
+    offers = frozenset({"conditional samples"})
+    units = torch.tensor([1e-3, 50.0])
+
+    def __init__(self, sign):
+        self.sign = sign
+
+    def given(self, y):
+        label, y = y if isinstance(y, tuple) else (torch.full((len(y),), 0.5), y)
+        self.mean = self.sign * (y + 2 * (2 * label - 1)[:, None])
+        return self
+
+    def sample(self, n, *, generator):
+        return self.units * (self.mean + 0.3 * torch.randn(n, 2, generator=generator))
+
+
+@pytest.mark.parametrize("kind", ["vector", "class and vector"])
+def test_the_joint_energy_distance_sees_what_the_marginal_cannot(rng, kind):
+    """y and -y, and both classes, are equally frequent: x has the same density with either sign, (x, y) has not."""
+    y, label = torch.randn(6000, 2, generator=rng), torch.arange(6000) % 2
+    given = y if kind == "vector" else (label, y)
+    data = from_arrays("pairs", Linear(1).given(given).sample(6000, generator=rng), given)
+    rows = {s: list(METRICS["joint_energy_distance"].measure(Subject(Linear(s), data))) for s in (1, -1)}
+    (right, floor), (wrong, _) = rows[1], rows[-1]
+    assert [(row.system, row.n) for row in (right, floor)] == [("model", 600), ("training rows", 1000)]
+    # The distance of two samples of one density is E |v - v'| (1 / n + 1 / m), and E |v - v'| < (2 * 6 columns) ** .5.
+    assert 0 < right.value < 12**0.5 * 2 / 600 and 0 < floor.value < 2 * 12**0.5 * (1 / 600 + 1 / 1000)
+    assert wrong.value > 20 * max(right.value, floor.value)
+
+
+def test_who_has_a_joint_energy_distance():
+    metric, data = METRICS["joint_energy_distance"], load_data("digits")
+    assert Subject(Linear(1), data).missing(metric.needs) == []
+    assert Subject(find_judge(data), data).missing(metric.needs) == ["conditional samples"]

@@ -237,6 +237,8 @@ def test_an_energy_conditional_on_a_real_vector():
     assert main(["evaluate", "runs/b", "--metrics", "energy_distance"]) == 2  # p(x | y) has no samples of p(x)
     found = measured_and_reported("runs/b", "--import", str(OWN / "linear_mean.py"))
     assert found["conditional_mean"] < 3 * float(sd.square().mean().sqrt())  # x is one draw around its mean
+    # Of two samples of one density over five columns it is less than (2 * 5) ** .5 (1 / n + 1 / m); n and m are 200.
+    assert found["joint_energy_distance"] < 10**0.5 * 2 / 200
 
 
 def test_three_phases_with_three_data_sets():
@@ -402,7 +404,8 @@ def test_an_energy_conditional_on_a_class_and_a_vector():
     np.savez("given.npz", a=labels[:6], b=y[:6].numpy())
     assert main(["sample", "runs/b", "--given", "given.npz", "--out", "rows.csv"]) == 0
     assert len(rows_of_csv("rows.csv")[1]) == 6
-    assert measured_and_reported("runs/b")["conditional_mean"] < 3 * 0.5
+    found = measured_and_reported("runs/b")
+    assert found["conditional_mean"] < 3 * 0.5 and found["joint_energy_distance"] < 14**0.5 * 2 / 150
 
 
 class Centre(torch.nn.Module):

@@ -17,7 +17,7 @@ from energybased.errors import UserError, require
 from energybased.models import model as shared
 from energybased.models.model import Origin, checked, chunks, moved, place_of, seeded
 from energybased.models.sampler import Sampler
-from energybased.sampling import Samples, Streams, sample
+from energybased.sampling import Samples, Streams, fresh_starts, sample
 from energybased.tasks.denoise import denoise
 
 FILM_CHAINS, FILM_FRAMES = 8, 12
@@ -50,10 +50,13 @@ class EnergyModel:
 
     @property
     def offers(self) -> frozenset[str]:
-        """What the model can do, of "samples", "scores", "chains", "latent vectors", "stages" and "features"."""
-        one = bool(self.conditions) and not self.classes  # what depends on a real vector has no marginal
-        chains = {"samples", "chains"} if self.sampler is not None and not one else set()
-        return frozenset(chains | (set() if one else {"scores"}))
+        """What the model can do, of "samples", "conditional samples", "scores" and "chains"."""
+        marginal = not self.conditions or self.classes > 0  # what depends on a real vector has none
+        found = {"scores"} if marginal else set[str]()
+        if self.sampler is not None:
+            found |= {"samples", "chains"} if marginal else set()
+            found |= {"conditional samples"} if self.conditions else set()
+        return frozenset(found)
 
     @property
     def classes(self) -> int:
@@ -110,7 +113,8 @@ class EnergyModel:
     def start(self, n: int, *, generator: Generator | None = None) -> Tensor:
         """n fresh starts of chains `(n, *event)` in the model's units."""
         require(n >= 1, f"n must be at least 1, got {n}")
-        return self.spec.domain.start(n, self.spec.event, seeded(generator), self.place.dtype).to(self.place)
+        place, rng = self.place, seeded(generator)
+        return fresh_starts(self.energy, self.spec.domain, n, self.spec.event, rng, place.dtype).to(place)
 
     def run_chains(
         self,

@@ -26,7 +26,8 @@ class Model(Protocol):
     """What every trained model answers; x is in the user's units everywhere.
 
     Models may answer more: `restore`, `reconstruct`, `log_prob`, `run_chains`. `offers` says what metrics and reports
-    may ask for: "samples", "scores", "chains", "latent vectors", "stages", "features".
+    may ask for: "samples", "conditional samples" (`given(y).sample`), "scores", "chains", "latent vectors", "stages",
+    "features".
     """
 
     @property
@@ -36,7 +37,7 @@ class Model(Protocol):
 
     @property
     def offers(self) -> frozenset[str]:
-        """What the model can do, of "samples", "scores", "chains", "latent vectors", "stages" and "features"."""
+        """What the model can do; the names are above."""
         ...
 
     @property

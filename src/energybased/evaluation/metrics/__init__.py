@@ -10,6 +10,7 @@ from energybased.evaluation.metrics.frechet_buffer import FrechetBuffer
 from energybased.evaluation.metrics.frechet_long import FrechetLong
 from energybased.evaluation.metrics.frechet_samples import FrechetSamples
 from energybased.evaluation.metrics.frechet_stages import FrechetPosterior, FrechetStages
+from energybased.evaluation.metrics.joint_energy_distance import JointEnergyDistance
 from energybased.evaluation.metrics.reconstruction import ReconstructionError
 
 METRICS: dict[str, Metric] = {
@@ -22,6 +23,7 @@ METRICS: dict[str, Metric] = {
     "fd_baselines": FrechetBaselines(),
     "confidence": Confidence(),
     "energy_distance": EnergyDistance(),
+    "joint_energy_distance": JointEnergyDistance(),
     "mse": ReconstructionError(),
     "ood": OutOfDistribution(),
     "holdout": HeldOutClass(),

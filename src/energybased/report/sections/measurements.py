@@ -19,6 +19,7 @@ NAMES = {
     "confident": "fraction that the judge is sure of",
     "class_entropy": "entropy of the judge's classes, nats",
     "energy_distance": "energy distance",
+    "joint_energy_distance": "energy distance, x and its condition",
     "accuracy": "accuracy",
 }
 
