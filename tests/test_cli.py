@@ -286,7 +286,7 @@ def test_scores_are_lines_of_csv(run, latent, folder, capsys):
     save_png(torch.zeros(3, 9, 12), folder / "pictures" / "2.png")
     assert main(["score", "runs/z", "pictures", "--out", "scores.csv"]) == 0
     said = capsys.readouterr().err
-    assert "3 of 3 pictures were scaled and cut to 8 x 8" in said and "1 of 3 pictures were turned grey" in said
+    assert "3 of 3 pictures were scaled and cropped to 8 x 8" in said and "1 of 3 pictures were converted" in said
     assert [line.split(",")[0] for line in (folder / "scores.csv").read_text().splitlines()] == [
         "name",
         "0.png",
@@ -305,7 +305,7 @@ def test_scores_are_lines_of_csv(run, latent, folder, capsys):
         ("none.npy", "holds no examples"),
         ("text.png", "not a readable picture"),
         ("empty", "holds no pictures"),
-        ("text.txt", "is no table, no picture"),
+        ("text.txt", "is not a table, a picture"),
     ],
 )
 def test_what_cannot_be_scored_is_named(latent, folder, capsys, what, words):
@@ -325,7 +325,7 @@ def test_a_column_without_variance_is_named_and_kept(folder, capsys, caplog):
     write_table(folder / "table.csv")
     caplog.set_level("INFO")
     assert main(["train", "table", "--data", "table.csv", "--name", "t", *QUICK]) == 0
-    assert "columns without variance are kept out of the scale: b" in caplog.text
+    assert "columns without variance are not standardised: b" in caplog.text
     assert main(["sample", "runs/t", "-n", "3", "--out", "rows.csv"]) == 0
     lines = [line.split(",") for line in (folder / "rows.csv").read_text().splitlines()]
     assert lines[0] == ["a", "b", "c"] and [line[1] for line in lines[1:]] == ["7.5"] * 3

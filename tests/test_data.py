@@ -68,12 +68,12 @@ def test_contract(name, root):
 @pytest.mark.parametrize("name", [name for name in DATASETS if name != "digits"])
 def test_what_is_not_there_is_one_sentence(name, tmp_path):
     """It names a file and where to put it; at once, as nothing answers."""
-    with pytest.raises(UserError, match=rf"is not here .*put it at {tmp_path}.*--data-root or EBM_DATA"):
+    with pytest.raises(UserError, match=rf"was not found .*put it at {tmp_path}.*--data-root or EBM_DATA"):
         load_data(name, str(tmp_path))
 
 
 def test_what_is_meant_for_folders_is_not_dropped_in_silence(root):
-    assert "mnist stays as it is" in load_data("mnist", root, size=8).notes[0] and load_data("mnist", root).notes == ()
+    assert "ignored for mnist" in load_data("mnist", root, size=8).notes[0] and load_data("mnist", root).notes == ()
 
 
 def test_the_environment_names_the_root(root, monkeypatch):
@@ -102,7 +102,7 @@ class Evil:
 @pytest.mark.parametrize(
     ("raw", "words"),
     [
-        (pickle.dumps({"data": Evil()}), "print, which a file of arrays has no use for: refused"),
+        (pickle.dumps({"data": Evil()}), "print, which is not allowed in a file of arrays"),
         (pickle.dumps({"data": 1})[:-3], "cut short or not a batch file"),
         (pickle.dumps({"labels": [1]}), "holds no 'data'"),
         (pickle.dumps({"data": np.zeros((2, 5), np.uint8), "labels": [0, 1]}), "does not hold 32x32 images"),
@@ -212,8 +212,8 @@ def test_pictures_of_several_sizes_and_modes(tmp_path):
         )
     data = load_data(str(tmp_path))
     assert data.event == (3, 8, 8) and data.classes == 0
-    assert any("12 sizes were scaled and cut to 8 x 8" in note for note in data.notes)
-    assert any("6 grey pictures" in note for note in data.notes)
+    assert any("12 sizes were scaled and cropped to 8 x 8" in note for note in data.notes)
+    assert any("6 greyscale pictures" in note for note in data.notes)
     assert load_data(str(tmp_path), size=16).event == (3, 16, 16)
 
 
@@ -229,7 +229,7 @@ def test_pictures_of_odd_kinds_and_what_is_said_of_them(tmp_path):
     data = load_data(str(tmp_path))
     seen = {int(x[0, 0, 0]) for split in (data.train, data.validation, data.test) for x in split.x}
     assert {10, 0x80, 255} <= seen and 90 not in seen
-    for words in ("1 pictures of 16 bits", "1 pictures were put on white", "of 1 moving pictures"):
+    for words in ("1 pictures with 16 bits", "1 pictures have transparent areas", "1 pictures are animated"):
         assert any(words in note for note in data.notes), data.notes
 
 
@@ -239,7 +239,7 @@ def test_loose_pictures_take_the_classes_away_and_it_is_said(tmp_path):
         Image.new("L", (4, 4), i).save(tmp_path / "ab"[i % 2] / f"{i:02d}.png")
     Image.new("L", (4, 4)).save(tmp_path / "loose.png")
     data = load_data(str(tmp_path))
-    assert data.classes == 0 and any("no classes: 1 pictures lie beside" in note for note in data.notes)
+    assert data.classes == 0 and any("1 pictures are not in a subfolder" in note for note in data.notes)
 
 
 def test_channels_that_come_last(tmp_path):

@@ -1,4 +1,7 @@
-"""Data sets by name, and a user's own files. A new one is a file and a line in `DATASETS`."""
+"""Published data sets by name, and data of the user.
+
+To add a data set, write its file here and add it to `DATASETS`.
+"""
 
 from __future__ import annotations
 
@@ -38,23 +41,23 @@ DATASETS: dict[str, Callable[[str | None], DataSet]] = {
 def load_data(
     source: str, root: str | None = None, size: int | None = None, skip_broken: bool = False, label: str | None = None
 ) -> DataSet:
-    """The data set of this name, or what lies at this path.
+    """Loads the data set of this name, or the data at this path.
 
     Args:
-        root: a folder in which the files of known data sets are looked for, before the cache.
-        size: scale and cut the pictures of a folder of one's own.
-        skip_broken: leave out pictures of one's own that cannot be read.
-        label: the column of a table, or the array of a `.npz` file, that holds labels.
+        root: folder with the files of published data sets. It is searched before the cache.
+        size: scale and crop the pictures of the user's folder to size x size.
+        skip_broken: leave out pictures of the user's folder that cannot be read.
+        label: column of a table, or array of a `.npz` file, that holds the labels.
 
     Raises:
         UserError: if there is no such data set, folder or file, or it cannot be read.
     """
-    require(source != "", "the recipe is one for data of your own: say where they are, --data PATH")
+    require(source != "", "the recipe has no data set of its own: give the path of your data with --data PATH")
     if source in DATASETS:
         data = DATASETS[source](root)
         unused = size is not None or skip_broken or label is not None
-        said = f"--size, --skip-broken and --label are for your own data: {source} stays as it is"
-        return data.noted(said) if unused else data
+        ignored = f"--size, --skip-broken and --label apply only to your own data: they are ignored for {source}"
+        return data.noted(ignored) if unused else data
     if Path(source).suffix or Path(source).exists():
         return from_path(source, size, skip_broken, label)
     raise UserError(f"there is no data set, folder or file {source!r}: {nearest(source, DATASETS)}")

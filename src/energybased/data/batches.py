@@ -1,4 +1,7 @@
-"""Batch files of CIFAR and of downsampled ImageNet: pickles, read by a reader that makes nothing but arrays."""
+"""Batch files of CIFAR and of downsampled ImageNet.
+
+They are pickles. The reader accepts only arrays and plain values.
+"""
 
 from __future__ import annotations
 
@@ -30,12 +33,12 @@ class ArrayUnpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in ALLOWED:
-            raise UserError(f"it asks for {module}.{name}, which a file of arrays has no use for: refused")
+            raise UserError(f"it refers to {module}.{name}, which is not allowed in a file of arrays")
         return super().find_class(module, name)
 
 
 def read_batch(raw: bytes, name: str) -> dict[str, Any]:
-    """The dictionary in a batch file."""
+    """Reads the dictionary in a batch file."""
     try:
         batch = ArrayUnpickler(io.BytesIO(raw), encoding="latin1").load()
     except UserError as error:
@@ -47,14 +50,15 @@ def read_batch(raw: bytes, name: str) -> dict[str, Any]:
 
 
 def read_batches(place: Path, folder: str, names: Sequence[str], labels: str) -> Split:
-    """The examples of several batch files of 32x32 images, in a folder or in the archive that it came in.
+    """Reads the examples of several batch files of 32x32 images from a folder, or from the published archive.
 
-    Images are stored as `(n, 3072)`, red before green before blue.
+    Images are stored as `(n, 3072)`: all red values, then all green, then all blue.
 
     Args:
-        place: the archive (.tar.gz), or the folder of the files.
-        folder: the folder's name inside the archive.
-        labels: the name of the labels in a batch.
+        place: path of the archive (.tar.gz), or of the folder.
+        folder: name of the folder inside the archive.
+        names: names of the batch files.
+        labels: name of the labels in a batch.
     """
     xs, ys = [], []
     for name, raw in _files(place, folder, names):
@@ -66,7 +70,7 @@ def read_batches(place: Path, folder: str, names: Sequence[str], labels: str) ->
         try:
             y = torch.as_tensor(batch[labels], dtype=torch.int64).reshape(-1)
         except (TypeError, ValueError, RuntimeError) as error:
-            raise UserError(f"{name} holds labels that are no whole numbers") from error
+            raise UserError(f"{name} holds labels that are not whole numbers") from error
         require(len(y) == len(x), f"{name} has {len(x)} images, but {len(y)} labels")
         xs.append(torch.from_numpy(x.reshape(-1, 3, 32, 32)))
         ys.append(y)

@@ -10,13 +10,13 @@ from energybased.data.source import Source, cache
 from energybased.errors import UserError, require
 
 SIZE = 64
-PARTS = ("train", "validation", "test")  # 0, 1 and 2 in the list of the partition
+PARTS = ("train", "validation", "test")  # numbered 0, 1 and 2 in the published list
 
 
 def celeba(root: str | None) -> DataSet:
-    """64x64 faces by the published partition: 162,770 to train on, 19,867 to choose on, 19,962 held out.
+    """64x64 faces in the published splits: 162,770 for training, 19,867 for validation and 19,962 for the test.
 
-    The short side is scaled to 64 and the middle cut out. The files are given out by the authors on request.
+    The short side is scaled to 64, and the centre is cropped. The authors give out the files on request.
     """
     listing = Source("celeba/list_eval_partition.txt").locate(root)
     pictures = Source("celeba/img_align_celeba").locate(root)
@@ -28,13 +28,13 @@ def celeba(root: str | None) -> DataSet:
 
 
 def read_partition(listing: Path, pictures: Path) -> list[list[Path]]:
-    """The files of each part, from lines of a file's name and the number of its part."""
+    """Reads the files of each split from a list. Each line has the name of a file and the number of its split."""
     files: list[list[Path]] = [[], [], []]
     try:
         for line in listing.read_text().splitlines():
             name, part = line.split()
             files[int(part)].append(pictures / name)
     except (ValueError, IndexError, UnicodeDecodeError) as error:
-        raise UserError(f"{listing} is not the list of CelebA's partition") from error
-    require(all(files), f"{listing} is cut short: a part of the partition is empty")
+        raise UserError(f"{listing} is not the list of CelebA's splits") from error
+    require(all(files), f"{listing} is cut short: a split has no files")
     return files

@@ -1,4 +1,4 @@
-"""Tables as named columns: from `.csv` and `.parquet` files, and from data frames."""
+"""Tables as named columns, from `.csv` and `.parquet` files and from data frames."""
 
 from __future__ import annotations
 
@@ -14,24 +14,25 @@ from torch import Tensor
 
 from energybased.errors import UserError, nearest, require
 
-Columns = Mapping[str, NDArray[Any]]  # float64, or text where a cell is no number
+Columns = Mapping[str, NDArray[Any]]  # a column is float64, or text if a cell is not a number
 SUFFIXES = (".csv", ".parquet")
 DELIMITERS = ",;\t|"
 
 
 def read_columns(path: Path) -> Columns:
-    """The columns of a `.csv` or `.parquet` file by name.
+    """Reads the columns of a `.csv` or `.parquet` file, by name.
 
-    A CSV whose first line holds numbers alone has no header: its columns are x0, x1, ... An empty cell is NaN.
+    If the first line of a CSV file holds only numbers, the file has no header, and its columns are named x0, x1 and so
+    on. An empty cell becomes NaN.
 
     Raises:
-        UserError: if the file cannot be read, or a line has another number of cells than the header.
+        UserError: if the file cannot be read, or the number of cells in a line differs from the header.
     """
     if path.suffix == ".parquet":
         try:
             from pyarrow import parquet  # type: ignore[import-not-found, unused-ignore]
         except ImportError as error:
-            raise UserError(f"reading {path} needs pyarrow: pip install pyarrow, or write it as .csv") from error
+            raise UserError(f"reading {path} needs pyarrow: pip install pyarrow, or save as .csv") from error
         try:
             table = parquet.read_table(path)
         except Exception as error:  # a damaged file can raise anything
@@ -51,12 +52,14 @@ def read_columns(path: Path) -> Columns:
     twice = sorted({name for name in header if header.count(name) > 1})
     require(not twice, f"{path} has several columns called {', '.join(twice)}")
     for i, row in enumerate(rows):
-        require(len(row) == len(header), f"row {i + 1} of {path} has {len(row)} cells, the header has {len(header)}")
+        require(
+            len(row) == len(header), f"row {i + 1} of {path} has {len(row)} cells, but the header has {len(header)}"
+        )
     return {name: _values([row[i] for row in rows]) for i, name in enumerate(header)}
 
 
 def columns_of(frame: Any) -> Columns | None:
-    """The columns of a data frame (pandas, polars and the like); None for anything else."""
+    """The columns of a data frame (pandas, polars or similar), by name; None for any other object."""
     if not (hasattr(frame, "columns") and hasattr(frame, "shape") and hasattr(frame, "__getitem__")):
         return None
     return {str(name): _values(np.asarray(frame[name]).tolist()) for name in frame.columns}
@@ -66,10 +69,10 @@ def features(columns: Columns, names: Sequence[str], where: str, to_learn: bool 
     """These columns as x `(n, len(names))` in float64.
 
     Args:
-        to_learn: whether they are training data, of which a column can be the label.
+        to_learn: whether these are training data; the message about a text column then suggests --label.
 
     Raises:
-        UserError: if a column is not there, or holds text.
+        UserError: if a column is missing, or holds text.
     """
     for name in names:
         require(name in columns, f"{where} has no column {name!r}: {nearest(name, columns)}")
@@ -78,12 +81,12 @@ def features(columns: Columns, names: Sequence[str], where: str, to_learn: bool 
             text = next((str(cell) for cell in cells if cell and not _is_number(cell)), "")
             advice = f"leave it out{f', or make it the label with --label {name}' * to_learn}"
             raise UserError(f"column {name!r} of {where} holds text, such as {text[:20]!r}: {advice}")
-    require(len(names) > 0, f"{where} has no columns beside the label")
+    require(len(names) > 0, f"{where} has no columns besides the label")
     return torch.from_numpy(np.stack([columns[name] for name in names], 1))
 
 
 def write_columns(path: Path, names: Sequence[str], x: Tensor, label: Sequence[str] | None = None) -> None:
-    """Writes rows x `(n, columns)` as CSV, with a last column `label` if there is one."""
+    """Writes rows x `(n, columns)` as CSV, with a last column `label` if labels are given."""
     header = [*names, "label"] if label is not None else list(names)
     rows: list[list[Any]] = [[repr(value) for value in row] for row in x.double().tolist()]
     if label is not None:
@@ -109,7 +112,7 @@ def _is_number(cell: str) -> bool:
 
 
 def _values(cells: Sequence[Any]) -> NDArray[Any]:
-    """Numbers as float64, an empty cell being NaN; text as it is."""
+    """The cells as float64, with NaN for empty cells; as text if any cell is not a number."""
     try:
         return np.array([np.nan if cell in ("", None) else float(cell) for cell in cells], dtype=np.float64)
     except (TypeError, ValueError):

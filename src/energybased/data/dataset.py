@@ -1,4 +1,4 @@
-"""A data set: three splits, each x with conditions y if there are any."""
+"""Data sets. Each has three splits with examples x and, optionally, conditions y."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ ALL = slice(None)
 
 @dataclass(frozen=True)
 class Split:
-    """Examples x `(n, *event)` as they are stored, and y.
+    """Examples x `(n, *event)` as they are stored, and their conditions y.
 
     Args:
-        x: bytes or floats; may lie in a file that is mapped into memory.
-        y: class numbers `(n,)`, real vectors `(n, *shape)`, a tuple of such, or None.
-        index: the rows of x and y that the split has, in its order; all if not given.
-        file: the `.npy` file that x is mapped from, if it is not in memory.
+        x: bytes or floats; may be memory-mapped from a file.
+        y: class numbers `(n,)`, real vectors `(n, *shape)`, a tuple of these, or None.
+        index: numbers of the rows of x and y that belong to the split, in order; all rows if not given.
+        file: the `.npy` file from which x is memory-mapped; None if x is in memory.
     """
 
     x: Tensor
@@ -38,16 +38,16 @@ class Split:
         return len(self.x) if self.index is None else len(self.index)
 
     def take(self, rows: Rows = ALL) -> Split:
-        """These rows, in memory."""
+        """A split of these rows, in memory."""
         rows = rows if self.index is None else self.index[rows]
         return Split(self.x[rows].contiguous(), rows_of(self.y, rows))
 
     def moments(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        """Mean and standard deviation of each entry of x, 0 where it does not vary."""
+        """Mean and standard deviation of each entry of x. The standard deviation of a constant entry is 0."""
         return moments(self.x, self.index)
 
     def part(self, rows: Rows) -> Split:
-        """These rows; what is mapped from a file stays there."""
+        """A split of these rows. If x is memory-mapped, its values are not copied."""
         if self.file is None:
             return self.take(rows)
         index = torch.arange(len(self.x)) if self.index is None else self.index
@@ -56,13 +56,13 @@ class Split:
 
 @dataclass(frozen=True)
 class DataSpec:
-    """What a model has to know of the data that it is trained on.
+    """Properties of the training data that a model stores.
 
     Args:
         event: shape of one example.
-        domain: what the values are.
-        conditions: kinds of y; empty if there is none.
-        name: of the data set.
+        domain: domain of the values, pixels or real numbers; see `data.domain`.
+        conditions: kinds of y; empty if there are no conditions.
+        name: name of the data set.
     """
 
     event: tuple[int, ...]
@@ -73,17 +73,17 @@ class DataSpec:
 
 @dataclass(frozen=True)
 class DataSet:
-    """Three splits of examples: train on `train`, choose settings on `validation`, report on `test`.
+    """A data set: its splits, its domain and its conditions.
 
     Args:
-        name: of the data set.
-        train: examples to learn from.
-        validation: examples to choose settings by.
-        test: examples to report on.
-        domain: what the values are.
-        conditions: kinds of y.
-        notes: what was done to the files.
-        holdout: a class that only the test split has, to be detected.
+        name: name of the data set.
+        train: examples for training.
+        validation: examples for the choice of settings.
+        test: examples for reported results.
+        domain: domain of the values, pixels or real numbers; see `data.domain`.
+        conditions: kinds of y; empty if there are no conditions.
+        notes: remarks about how the data were read.
+        holdout: a class that only the test split has, as out-of-distribution examples; None if there is none.
     """
 
     name: str
@@ -102,12 +102,12 @@ class DataSet:
 
     @property
     def classes(self) -> int:
-        """Number of classes, 0 if a class is not the one condition."""
+        """Number of classes; 0 if the condition is not a single class."""
         return classes_of(self.conditions)
 
     @property
     def spec(self) -> DataSpec:
-        """What a model stores of its data set."""
+        """The properties of the data that a model stores."""
         return DataSpec(self.event, self.domain, self.conditions, self.name)
 
     @property
@@ -116,21 +116,21 @@ class DataSet:
         return self.train, self.validation, self.test
 
     def values(self, split: Split, rows: Rows = ALL) -> Tensor:
-        """These rows of a split's x in the user's units, floats `(rows, *event)`."""
+        """These rows of a split as x `(rows, *event)`, floats in the user's units."""
         return self.domain.read(split.take(rows).x)
 
     def noted(self, *notes: str) -> DataSet:
-        """The data set with more notes."""
+        """A copy of the data set with more notes."""
         return replace(self, notes=(*self.notes, *notes))
 
     def sha256(self) -> str:
-        """A hash of every value in every split."""
+        """A SHA-256 hash of all values in all splits."""
         return fingerprint([t for s in self.splits for t in (s.file or s.x, s.index, *tensors(s.y))])
 
 
 def published(name: str, train: Split, test: Split, validation: int) -> DataSet:
-    """Pictures with a published test split: the last examples of the training split are kept to choose on."""
-    require(len(train) > validation, f"{name} has {len(train)} training examples, too few to keep {validation}")
+    """Pictures with a published test split. The last `validation` training examples become the validation split."""
+    require(len(train) > validation, f"{name} has {len(train)} training examples, too few to split")
     for split in (train, test):
         require(split.y is None or int(split.y.min()) >= 0, f"{name} has labels below its first class")  # type: ignore[union-attr]
     cut, y = len(train) - validation, None
@@ -149,12 +149,16 @@ def shuffled_split(
     columns: Sequence[str] = (),
     names: Sequence[Sequence[str]] = (),
 ) -> DataSet:
-    """Splits by one fixed shuffle: the last `test` examples, before them `validation`, the rest to train on.
+    """A data set whose splits are cut from one fixed shuffle, in the order training, validation, test.
 
     Args:
-        domain: what the values are; real numbers, standardised by the training split, if not given.
-        columns: names of the entries of a table.
-        names: of the classes, for each part of y.
+        name: name of the data set.
+        whole: all examples.
+        validation: number of validation examples.
+        test: number of test examples.
+        domain: domain of the values. If not given, they are real numbers, standardised by the training split.
+        columns: names of the columns of a table.
+        names: names of the classes, for each part of y.
     """
     n, y = len(whole), whole.y
     require(n >= validation + test + 1, f"{name} has {n} examples, too few to split")
@@ -162,14 +166,14 @@ def shuffled_split(
     cuts = order.split((n - validation - test, validation, test))
     splits = [whole.part(rows) for rows in cuts]
     kinds = describe(y, names)
-    if any(not isinstance(kind, Classes) for kind in kinds):  # the training split alone says how conditions are scaled
-        own = describe(splits[0].take().y)
-        kinds = tuple(k if isinstance(k, Classes) else o for k, o in zip(kinds, own, strict=True))
+    if any(not isinstance(kind, Classes) for kind in kinds):  # real conditions are scaled by the training split alone
+        of_train = describe(splits[0].take().y)
+        kinds = tuple(k if isinstance(k, Classes) else o for k, o in zip(kinds, of_train, strict=True))
     notes: tuple[str, ...] = ()
     if domain is None:
         domain = Reals(*splits[0].moments(), tuple(columns), whole.x.dtype == torch.float64)
         constant = [i for i, scale in enumerate(domain.scale) if scale == 0]
-        told = ", ".join(columns[i] if columns else str(i) for i in constant[:10])
-        notes = (f"columns without variance are kept out of the scale: {told}",) if constant else ()
-    train, chosen, held = splits
-    return DataSet(name, train, chosen, held, domain, kinds, notes)
+        listed = ", ".join(columns[i] if columns else str(i) for i in constant[:10])
+        notes = (f"columns without variance are not standardised: {listed}",) if constant else ()
+    train_split, validation_split, test_split = splits
+    return DataSet(name, train_split, validation_split, test_split, domain, kinds, notes)

@@ -9,7 +9,7 @@ from energybased.data.domain import Pixels
 
 
 def digits(root: str | None = None) -> DataSet:
-    """x `(n, 1, 8, 8)` with 17 grey levels in [0, 1]; 1,000 to train on, 297 to choose on, 500 held out."""
+    """8x8 pictures with 17 grey levels: 1,000 for training, 297 for validation and 500 for the test."""
     from sklearn.datasets import load_digits
 
     bunch = load_digits()

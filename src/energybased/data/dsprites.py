@@ -1,4 +1,4 @@
-"""dSprites (Matthey et al. 2017): every combination of shape, size, rotation and place."""
+"""dSprites (Matthey et al. 2017): every combination of shape, size, rotation and position."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from energybased.data.source import Source
 from energybased.errors import require
 
 FILE = "dsprites_ndarray_co1sh3sc6or40x32x32_64x64.npz"
-SHAPE = 1  # the column of latents_classes that tells square, ellipse and heart
+SHAPE = 1  # the column of latents_classes with the shape: square, ellipse or heart
 
 
 def dsprites(root: str | None) -> DataSet:
-    """737,280 binary 64x64 pictures, labelled by shape; a hundredth each is kept to choose on and held out."""
+    """737,280 binary 64x64 pictures, labelled by shape. Validation and test split have a hundredth of them each."""
     url = f"https://github.com/google-deepmind/dsprites-dataset/raw/master/{FILE}"
     path = Source(f"dsprites/{FILE}", url, others=(FILE,)).locate(root)
     arrays = read_arrays(path, ("imgs", "latents_classes"))

@@ -1,4 +1,4 @@
-"""What a trained model is shown: rows, pictures and arrays of the shape that it knows."""
+"""Examples for a trained model to score: rows, pictures or arrays of the shape of its training data."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from energybased.errors import UserError, require
 
 
 def examples(path: Path, spec: DataSpec) -> tuple[list[str], Tensor, tuple[str, ...]]:
-    """The examples at a path by name, their values `(n, *event)` in the user's units, and what was done to them.
+    """Reads examples for a model. Returns their names, x `(n, *event)` in the user's units, and remarks.
 
-    A table (.csv, .parquet) with the columns that the model knows, a picture, a folder of pictures, which are scaled
-    and cut to the shape, or an .npy or .npz file with x of it.
+    The path is a table (.csv, .parquet) with the columns of the training data, a picture, a folder of pictures, or an
+    .npy or .npz file with x. Pictures are scaled and cropped to the shape of the training data.
 
     Raises:
-        UserError: if nothing is there, or it is of another shape, or holds values that the model's domain does not.
+        UserError: if the path does not exist, or the examples have another shape or values outside the model's domain.
     """
     require(path.exists(), f"there is nothing at {path}")
     event, notes = spec.event, tuple[str, ...]()
@@ -35,13 +35,13 @@ def examples(path: Path, spec: DataSpec) -> tuple[list[str], Tensor, tuple[str, 
         known = getattr(spec.domain, "columns", ()) or tuple(columns)
         x = features(columns, known, str(path))
         ignored = [name for name in columns if name not in known]
-        notes = (f"columns that the model does not know are ignored: {', '.join(ignored)}",) if ignored else ()
+        notes = (f"columns that the training data do not have are ignored: {', '.join(ignored)}",) if ignored else ()
         names = [str(row) for row in range(len(x))]
     else:
         known_suffix = path.suffix in (".npy", ".npz")
-        require(known_suffix, f"{path} is no table, no picture, no folder of pictures, and no .npy or .npz file")
+        require(known_suffix, f"{path} is not a table, a picture, a folder of pictures, or an .npy or .npz file")
         x, notes = examples_in(named_array(read_arrays(path), EXAMPLES, str(path)), str(path))
-        if tuple(x.shape[1:]) == (1, *event):  # what the model knows has no place for channels
+        if tuple(x.shape[1:]) == (1, *event):  # examples of the model have no channels
             x, notes = x[:, 0], ()
         names = [str(row) for row in range(len(x))]
     shape = ", ".join(map(str, event))
@@ -52,8 +52,8 @@ def examples(path: Path, spec: DataSpec) -> tuple[list[str], Tensor, tuple[str, 
 
 
 def _pictures(path: Path, event: Sequence[int]) -> tuple[list[str], Tensor, tuple[str, ...]]:
-    require(len(event) == 3 and event[0] in (1, 3), f"the model knows no pictures, but examples of {tuple(event)}")
-    require(event[1] == event[2], f"the model knows pictures of {event[1]} x {event[2]}: give an .npy file of them")
+    require(len(event) == 3 and event[0] in (1, 3), f"the model takes no pictures: its examples are {tuple(event)}")
+    require(event[1] == event[2], f"the model takes pictures of {event[1]} x {event[2]}: give them as an .npy file")
     files = pictures_in(path) if path.is_dir() else [path]
     require(len(files) > 0, f"the folder {path} holds no pictures ({', '.join(SUFFIXES)})")
     x, scaled, greyed = torch.empty(len(files), *event, dtype=torch.uint8), 0, 0
@@ -66,6 +66,6 @@ def _pictures(path: Path, event: Sequence[int]) -> tuple[list[str], Tensor, tupl
         except BROKEN as error:
             raise UserError(f"{file} is not a readable picture") from error
     names = [str(file.relative_to(path)) if path.is_dir() else file.name for file in files]
-    notes = [f"{scaled} of {len(files)} pictures were scaled and cut to {event[1]} x {event[2]}"] if scaled else []
-    notes += [f"{greyed} of {len(files)} pictures were turned grey"] if greyed else []
+    notes = [f"{scaled} of {len(files)} pictures were scaled and cropped to {event[1]} x {event[2]}"] if scaled else []
+    notes += [f"{greyed} of {len(files)} pictures were converted to greyscale"] if greyed else []
     return names, x, tuple(notes)

@@ -1,4 +1,4 @@
-"""A user's own data: arrays, frames, and the files that hold them."""
+"""Data of the user: arrays, data frames, and files that hold them."""
 
 from __future__ import annotations
 
@@ -23,26 +23,27 @@ from energybased.energy import Condition
 from energybased.errors import UserError, require
 
 EXAMPLES, LABELS = ("x", "X", "images", "data"), ("y", "Y", "labels", "label", "targets")
-MAPPED = 1 << 30  # bytes from which on a .npy file is read in place
-FEWEST = 10  # examples, of which a tenth each is set aside
+MAPPED = 1 << 30  # .npy files of at least this many bytes are memory-mapped
+FEWEST = 10  # fewest examples: validation and test split get a tenth of them each
 
 
 def from_path(
     path: Path | str, size: int | None = None, skip_broken: bool = False, label: str | None = None
 ) -> DataSet:
-    """Reads `.npy`, `.npz`, `.csv`, `.parquet`, or a folder of pictures.
+    """Reads a `.npy`, `.npz`, `.csv` or `.parquet` file, or a folder of pictures.
 
     Bytes are pixels. Floats are pixels if they have the shape of pictures and lie in [0, 1], and real numbers
-    otherwise. A tenth of the examples each is set aside for choosing and for reporting.
+    otherwise. The validation and the test split get a tenth of the examples each.
 
     Args:
-        path: a `.npz` file holds `x` (`X`, `images`, `data`) and, if there are conditions, `y` (`labels`, ...).
-        size: scale and cut the pictures of a folder to size x size.
+        path: the file or folder. A `.npz` file holds examples as `x`, `X`, `images` or `data`, and conditions, if there
+            are any, as `y`, `Y`, `labels`, `label` or `targets`.
+        size: scale and crop the pictures of a folder to size x size.
         skip_broken: leave out pictures that cannot be read.
-        label: the column (of a table) or array (of a `.npz` file) that holds labels.
+        label: column of a table, or array of a `.npz` file, that holds the labels.
 
     Raises:
-        UserError: if there is nothing there, or it is not what its name says.
+        UserError: if the path does not exist, or the file is not what its suffix says.
     """
     path = Path(path)
     require(path.exists(), f"there is no data at {path}")
@@ -57,11 +58,12 @@ def from_path(
     else:
         known = ".npy, .npz, .csv or .parquet"
         raise UserError(f"{path} is not a {known} file or a folder of pictures")
-    return data if size is None else data.noted(f"folders of pictures alone are scaled: examples stay {data.event}")
+    unscaled = f"--size applies only to folders of pictures: examples keep the shape {data.event}"
+    return data if size is None else data.noted(unscaled)
 
 
 def from_columns(name: str, columns: Columns, label: str | None = None, where: str = "the frame") -> DataSet:
-    """A table of named columns; the label is a class, and no feature."""
+    """A data set from a table of named columns. The label is a class, and not part of x."""
     require(label is None or label in columns, f"{where} has no column {label!r} to be the label")
     names = [column for column in columns if column != label]
     x = features(columns, names, where, to_learn=True)
@@ -80,17 +82,20 @@ def from_arrays(
     where: str = "the data",
     file: Path | None = None,
 ) -> DataSet:
-    """A data set of arrays or tensors x `(n, *event)`, and y if there are conditions.
+    """A data set from arrays or tensors x `(n, *event)` and, if there are any, conditions y.
 
     Args:
-        y: labels of any kind `(n,)`, which are numbered; or real vectors `(n, *shape)`; or a tuple of such.
-        domain: what the values are; inferred if not given.
-        columns: names of the entries of a table.
-        names: of the classes, where y holds their numbers.
-        where: what messages call the data.
+        name: name of the data set.
+        x: the examples.
+        y: labels `(n,)` of any type, which are numbered; real vectors `(n, *shape)`; or a tuple of these.
+        domain: domain of the values; inferred if not given.
+        columns: names of the columns of a table.
+        names: names of the classes, if y holds their numbers.
+        where: name of the data in messages.
+        file: the `.npy` file from which x is memory-mapped, if it is.
 
     Raises:
-        UserError: if the arrays do not fit each other, or hold values that the domain does not.
+        UserError: if x and y have different numbers of rows, or hold values outside the domain.
     """
     x, notes = examples_in(x, where)
     domain = inferred(x) if domain is None else domain
@@ -102,7 +107,7 @@ def from_arrays(
         shown = ", ".join(known[:5]) + " ..." * (len(known) > 5)
         notes += (f"labels {shown} are numbered 0 ... {len(known) - 1}",)
     if isinstance(domain, Reals) and len(x.shape) == 4 and float(x.min()) >= 0 and float(x.max()) > 1:
-        notes += ("they are read as real numbers; if they are pixels, divide by 255 or store them as bytes",)
+        notes += ("the values are read as real numbers; if they are pixels, divide them by 255 or store them as bytes",)
     tenth = len(x) // 10
     whole = Split(x if file is not None else x.contiguous(), condition, file=file)
     data = shuffled_split(name, whole, tenth, tenth, domain_given, columns, [names] if names else labels)
@@ -112,7 +117,7 @@ def from_arrays(
 def as_dataset(
     data: Any, name: str = "data", domain: AnyDomain | None = None, label: str | None = None
 ) -> DataSet | None:
-    """A data set of a `DataSet`, an array or tensor, a pair (x, y), a frame or a path; None for anything else."""
+    """A data set from a `DataSet`, an array, a pair (x, y), a data frame or a path; None for any other object."""
     if isinstance(data, DataSet):
         return data
     if isinstance(data, (str, Path)):
@@ -127,7 +132,7 @@ def as_dataset(
 
 
 def inferred(x: Tensor) -> AnyDomain:
-    """Pixels for bytes, and for floats in [0, 1] of the shape of pictures; real numbers otherwise."""
+    """The domain of x `(n, *event)`: pixels for bytes and for pictures of floats in [0, 1]; real numbers otherwise."""
     pictures = x.ndim == 4 and x.shape[1] in (1, 3)
     if x.dtype == torch.uint8:
         return Pixels()
@@ -136,7 +141,7 @@ def inferred(x: Tensor) -> AnyDomain:
 
 
 def read_arrays(path: Path, names: Sequence[str] | None = None) -> dict[str, NDArray[np.generic]]:
-    """The arrays of a file by name, or these alone; the one of a `.npy` is called x."""
+    """Reads the arrays of a `.npz` file, all or those in `names`, by name. The array of a `.npy` file is named x."""
     try:
         with path.open("rb") as stream:
             loaded = np.load(stream, allow_pickle=False)
@@ -150,7 +155,7 @@ def read_arrays(path: Path, names: Sequence[str] | None = None) -> dict[str, NDA
 
 
 def named_array(arrays: dict[str, NDArray[Any]], names: Sequence[str], where: str) -> NDArray[Any]:
-    """The first of these arrays that is there."""
+    """The array with the first of these names that exists."""
     found = next((arrays[name] for name in names if name in arrays), None)
     if found is None:
         raise UserError(f"{where} has no array {names[0]!r}, only {', '.join(arrays) or 'nothing'}")
@@ -158,7 +163,7 @@ def named_array(arrays: dict[str, NDArray[Any]], names: Sequence[str], where: st
 
 
 def examples_in(x: Any, where: str) -> tuple[Tensor, tuple[str, ...]]:
-    """Examples `(n, *event)` as bytes or floats, pictures channels first; and what was done to them."""
+    """Converts x to a tensor `(n, *event)` of bytes or floats, with channels first. Returns it with remarks."""
     if not isinstance(x, Tensor):
         array = np.asarray(x)
         require(array.dtype.kind in "fiub", f"{where} must hold numbers, not {array.dtype}")
@@ -170,14 +175,14 @@ def examples_in(x: Any, where: str) -> tuple[Tensor, tuple[str, ...]]:
     require(x.ndim >= 2 and min(x.shape[1:]) > 0, f"{where} must hold x of shape (n, *event), got {tuple(x.shape)}")
     grey = x.dtype == torch.uint8 or (x.numel() > 0 and float(x.min()) >= 0 and float(x.max()) <= 1)
     if x.ndim == 3 and grey:
-        return x[:, None], ("examples were read as grey pictures, (1, height, width)",)
+        return x[:, None], ("examples were read as greyscale pictures of shape (1, height, width)",)
     if x.ndim == 4 and x.shape[1] not in (1, 3) and x.shape[3] in (1, 3):
-        return x.permute(0, 3, 1, 2), ("channels were taken from the last place to the first",)
+        return x.permute(0, 3, 1, 2), ("channels were moved from the last dimension to the first",)
     return x, ()
 
 
 def conditions_in(y: Any, n: int, where: str) -> tuple[Condition | None, list[tuple[str, ...]]]:
-    """Conditions as tensors, and for each the names of its classes if labels had to be numbered."""
+    """Converts y to tensors. Returns them with the class names of each part, empty if labels were numbers already."""
     if y is None:
         return None, []
     several = isinstance(y, tuple) or (isinstance(y, list) and any(isinstance(a, (np.ndarray, Tensor)) for a in y))
@@ -192,7 +197,7 @@ def _condition(y: Any, n: int, where: str) -> tuple[Tensor, tuple[str, ...]]:
     try:
         array = np.asarray(y)
     except ValueError as error:
-        raise UserError(f"{where} has y whose rows are of several lengths") from error
+        raise UserError(f"{where} has a y with rows of several lengths") from error
     if array.dtype.kind == "O":
         missing = any(label is None or label != label for label in array.flat)
         require(not missing, f"{where} has labels that are missing")

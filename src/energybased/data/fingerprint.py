@@ -1,4 +1,4 @@
-"""Hashes of data, remembered for files that are mapped into memory."""
+"""Hashes of data. The hash of a file is cached."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from energybased.data.source import cache
 
 
 def fingerprint(parts: Sequence[Tensor | Path | None]) -> str:
-    """A SHA-256 of tensors and files; a file is read once, and then known by its path, size and time."""
+    """A SHA-256 hash of tensors and files. The hash of a file is cached by its path, size and modification time."""
     digest = hashlib.sha256()
     for part in parts:
         if isinstance(part, Path):
@@ -38,5 +38,5 @@ def _of_file(file: Path) -> str:
             store.parent.mkdir(parents=True, exist_ok=True)
             store.write_text(json.dumps(known))
         except OSError:
-            pass  # a hash that is not remembered is made again
+            pass  # without a cache, the hash is computed again next time
     return known[key]

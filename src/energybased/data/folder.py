@@ -29,7 +29,7 @@ BROKEN = (
 
 
 def pictures_in(folder: Path) -> list[Path]:
-    """The pictures in a folder and below it, by name."""
+    """The pictures in a folder and its subfolders, sorted by path."""
     return sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES)
 
 
@@ -37,11 +37,12 @@ Found = tuple[Tensor, Tensor | None, tuple[str, ...], tuple[str, ...]]
 
 
 def read_folder(folder: Path, size: int | None, skip_broken: bool) -> Found:
-    """Pictures `(n, channels, height, width)` as bytes, class numbers and names if each is in a subfolder, and notes.
+    """Reads the pictures in a folder as bytes `(n, channels, height, width)`.
 
-    Pictures are grey if all of them are; what is transparent becomes white. Where their sizes differ, or `size` is
-    given, the short side is scaled to `size` (the smallest short side if not given) and the middle is cut out. The
-    notes say what was done.
+    Returns them with class numbers, class names and remarks. The subfolders are the classes, if all pictures lie in
+    subfolders. Pictures are greyscale if all of them are. Transparent areas become white. If sizes differ, or `size` is
+    given, the short side of each picture is scaled to `size` and the centre is cropped. `size` is by default the
+    smallest short side.
     """
     files = pictures_in(folder)
     require(len(files) > 0, f"the folder {folder} holds no pictures ({', '.join(SUFFIXES)})")
@@ -49,13 +50,13 @@ def read_folder(folder: Path, size: int | None, skip_broken: bool) -> Found:
     broken: list[Path] = []
     for file in files:
         try:
-            with Image.open(file) as image:  # reads the whole picture, keeps its head alone
+            with Image.open(file) as image:  # loads the picture to check it, and keeps only its properties
                 image.load()
                 heads[file] = Image.new(image.mode, (1, 1))
                 heads[file].info = {"size": image.size, "clear": _transparent(image), "frames": _frames(image)}
         except BROKEN as error:
             if not skip_broken:
-                raise UserError(f"{file} is not a readable picture; --skip-broken leaves such out") from error
+                raise UserError(f"{file} is not a readable picture; --skip-broken leaves such pictures out") from error
             broken.append(file)
     require(len(heads) > 0, f"none of the {len(files)} pictures in {folder} can be read")
     grey = sum(head.mode in GREY for head in heads.values())
@@ -70,8 +71,8 @@ def read_folder(folder: Path, size: int | None, skip_broken: bool) -> Found:
         with Image.open(file) as image:
             x[row] = as_array(image, size, mode)
     notes = _notes(heads, broken, grey, size, sizes)
-    y, names, odd = _classes(folder, list(heads))
-    return torch.from_numpy(x), y, names, (*notes, *odd)
+    y, names, class_notes = _classes(folder, list(heads))
+    return torch.from_numpy(x), y, names, (*notes, *class_notes)
 
 
 def _notes(
@@ -80,14 +81,14 @@ def _notes(
     clear = sum(head.info["clear"] for head in heads.values())
     moving = sum(head.info["frames"] > 1 for head in heads.values())
     deep = sum(head.mode.startswith("I") for head in heads.values())
-    notes = [f"left out {len(broken)} broken pictures, the first {broken[0]}"] if broken else []
-    notes += [f"{grey} grey pictures were turned into colour"] if 0 < grey < len(heads) else []
-    notes += [f"{clear} pictures were put on white where they are transparent"] if clear else []
-    notes += [f"{deep} pictures of 16 bits were scaled to 8"] if deep else []
-    notes += [f"of {moving} moving pictures the first frame was taken"] if moving else []
+    notes = [f"left out {len(broken)} broken pictures, the first of them {broken[0]}"] if broken else []
+    notes += [f"{grey} greyscale pictures were converted to colour"] if 0 < grey < len(heads) else []
+    notes += [f"{clear} pictures have transparent areas, which were made white"] if clear else []
+    notes += [f"{deep} pictures with 16 bits were converted to 8 bits"] if deep else []
+    notes += [f"{moving} pictures are animated; only the first frame was used"] if moving else []
     scaled = size is not None and sizes != {(size, size)}
     return notes + (
-        [f"pictures of {len(sizes)} size{'s' * (len(sizes) > 1)} were scaled and cut to {size} x {size}"]
+        [f"pictures of {len(sizes)} size{'s' * (len(sizes) > 1)} were scaled and cropped to {size} x {size}"]
         if scaled
         else []
     )
@@ -102,7 +103,7 @@ def _frames(image: Image.Image) -> int:
 
 
 def _flat(image: Image.Image, mode: str) -> Image.Image:
-    """The picture in grey or colour of 8 bits, on white where it is transparent."""
+    """The picture with 8 bits per channel, in greyscale or colour, with transparent areas made white."""
     if image.mode.startswith("I"):
         image = Image.fromarray((np.asarray(image, dtype=np.int64) >> 8).clip(0, 255).astype(np.uint8))
     if _transparent(image):
@@ -112,7 +113,7 @@ def _flat(image: Image.Image, mode: str) -> Image.Image:
 
 
 def as_array(image: Image.Image, size: int | None, mode: str) -> NDArray[np.uint8]:
-    """`(channels, height, width)`, the short side scaled to `size` and the middle cut out."""
+    """The picture as `(channels, height, width)`, with the short side scaled to `size` and the centre cropped."""
     image = _flat(image, mode)
     if size is not None and image.size != (size, size):
         scale = size / min(image.size)
@@ -125,7 +126,7 @@ def as_array(image: Image.Image, size: int | None, mode: str) -> NDArray[np.uint
 
 
 def stored(files: Sequence[Path], size: int, target: Path) -> Split:
-    """Very many colour pictures as bytes `(n, 3, size, size)` in a file that is mapped into memory; made once."""
+    """Colour pictures as bytes `(n, 3, size, size)`, memory-mapped from `target`. The file is written once."""
     shape = (len(files), 3, size, size)
     if not target.exists():
         from rich.progress import track
@@ -150,12 +151,12 @@ def stored(files: Sequence[Path], size: int, target: Path) -> Split:
 
 
 def _classes(folder: Path, files: Sequence[Path]) -> tuple[Tensor | None, tuple[str, ...], tuple[str, ...]]:
-    """Numbers and names of the subfolders, or None where pictures lie in the folder itself; and a note."""
+    """Class numbers and names from the subfolders, or None if a picture lies in the folder itself; and remarks."""
     names = [file.relative_to(folder).parts[0] for file in files]
     known = sorted({name for name, file in zip(names, files, strict=True) if file.parent != folder})
     loose = sum(file.parent == folder for file in files)
     if loose:
-        return None, (), (f"no classes: {loose} pictures lie beside the subfolders",) if known else ()
+        return None, (), (f"there are no classes, because {loose} pictures are not in a subfolder",) if known else ()
     if len(known) < 2:
         return None, (), ()
     return torch.tensor([known.index(name) for name in names]), tuple(known), ()

@@ -1,4 +1,4 @@
-"""Data with one class held out of training, to be detected."""
+"""Data with one class held out of training, as out-of-distribution examples."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ from energybased.conditions import concatenated
 from energybased.data.dataset import DataSet, Split
 from energybased.errors import require
 
-TRAINED = 0.8  # of the in-distribution examples, where all are pooled
+TRAINED = 0.8  # fraction of the pooled in-distribution examples that is not in the test split
 SEED = 42
 
 
 def hold_out(data: DataSet, label: int, pooled_split: bool = False) -> DataSet:
-    """`data` without this class in the training and validation splits; the test split has it.
+    """A copy of `data` without one class in the training and validation splits. The test split keeps the class.
 
     Args:
-        label: number of the class that is out of distribution.
-        pooled_split: pool all examples and shuffle them; a fifth of the in-distribution ones and all of the class are
-            the test split (Zenati et al. 2018). Otherwise the test split stays as it is.
+        data: the data set.
+        label: number of the out-of-distribution class.
+        pooled_split: pool and shuffle the examples of all splits. The test split then has a fifth of the
+            in-distribution examples and the whole class (Zenati et al. 2018).
 
     Raises:
-        UserError: if there is no such class, or no other.
+        UserError: if there is no such class, or no other class.
     """
     require(0 <= label < data.classes, f"{data.name} has {data.classes} classes, and {label} is none of them")
     require(bool((_labels(data.train) != label).any()), f"{data.name} has no class but {label}")
@@ -39,14 +40,15 @@ def hold_out(data: DataSet, label: int, pooled_split: bool = False) -> DataSet:
     rows = (labels != label).nonzero()[:, 0]
     rows = rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(SEED))]
     cut = round(TRAINED * len(rows))
-    chosen = min(len(data.validation), cut // 10)
-    test = torch.cat([rows[cut:], (labels == label).nonzero()[:, 0]])
-    train, validation, held = (whole.take(r) for r in (rows[: cut - chosen], rows[cut - chosen : cut], test))
-    return replace(data, train=train, validation=validation, test=held)
+    validation_size = min(len(data.validation), cut // 10)
+    test_rows = torch.cat([rows[cut:], (labels == label).nonzero()[:, 0]])
+    start = cut - validation_size
+    train, validation, test = (whole.take(r) for r in (rows[:start], rows[start:cut], test_rows))
+    return replace(data, train=train, validation=validation, test=test)
 
 
 def split_holdout(data: DataSet) -> tuple[DataSet, Tensor]:
-    """The data with the in-distribution examples of the test split alone, and the held-out class `(n, *event)`."""
+    """The data with only in-distribution examples in the test split, and the held-out class `(n, *event)`."""
     labels = _labels(data.test)
     out = labels == torch.full_like(labels, -1 if data.holdout is None else data.holdout)
     return replace(data, test=_where(data.test, ~out)), data.values(data.test, out.nonzero()[:, 0])

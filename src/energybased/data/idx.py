@@ -17,7 +17,7 @@ BYTES = 0x08  # the type code of unsigned bytes, the only one in use
 
 
 def read_idx(path: Path) -> Tensor:
-    """The array of bytes in an IDX file, gzipped or not.
+    """Reads the array of bytes in an IDX file, which may be gzipped.
 
     Raises:
         UserError: if the file is cut short or its header does not fit its contents.

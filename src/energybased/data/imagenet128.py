@@ -15,10 +15,11 @@ SIZE = 128
 
 
 def imagenet128(root: str | None) -> DataSet:
-    """Photographs of a thousand classes, the short side scaled to 128 and the middle cut out, as the paper.
+    """128x128 photographs of a thousand classes. The published validation split is the test split.
 
-    Reads the folders imagenet/train and imagenet/val, a subfolder a class, as image-net.org gives them out; their
-    bytes are kept in the cache, about 60 GiB.
+    The short side is scaled to 128 and the centre is cropped, as in Du & Mordatch 2019. The folders imagenet/train and
+    imagenet/val are read as image-net.org gives them out, with one subfolder per class. The pixels are stored in the
+    cache, in about 60 GiB.
     """
     splits = []
     for part in ("train", "val"):

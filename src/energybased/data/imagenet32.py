@@ -14,9 +14,9 @@ FOLDER = "imagenet32"
 
 
 def imagenet32(root: str | None) -> DataSet:
-    """1.28 million photographs of a thousand classes; the published validation split is held out.
+    """1.28 million photographs of a thousand classes. The published validation split is the test split.
 
-    Its batch files train_data_batch_1 ... 10 and val_data are given out by image-net.org to those who sign up.
+    image-net.org gives out the batch files train_data_batch_1 to train_data_batch_10 and val_data to registered users.
     """
     place = Source(FOLDER).locate(root)
     train = _from_zero(read_batches(place, FOLDER, [f"train_data_batch_{i}" for i in range(1, 11)], "labels"))
@@ -25,6 +25,6 @@ def imagenet32(root: str | None) -> DataSet:
 
 
 def _from_zero(split: Split) -> Split:
-    """Its labels are counted from one."""
+    """The split with labels counted from 0; the files count from 1."""
     assert isinstance(split.y, Tensor)
     return replace(split, y=split.y - 1)

@@ -1,4 +1,4 @@
-"""MNIST (LeCun et al. 1998), and the sets made in its image: Fashion-MNIST (2017) and KMNIST (2018)."""
+"""MNIST (LeCun et al. 1998), and data sets in the same format: Fashion-MNIST (2017) and KMNIST (2018)."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ KMNIST = {
 
 
 def mnist(root: str | None) -> DataSet:
-    """28x28 handwritten digits: 55,000 to train on, 5,000 to choose on, 10,000 held out."""
+    """28x28 handwritten digits: 55,000 for training, 5,000 for validation and 10,000 for the test."""
     return _read("mnist", "MNIST", "https://ossci-datasets.s3.amazonaws.com/mnist/", MNIST, root)
 
 
 def fashion_mnist(root: str | None) -> DataSet:
-    """28x28 articles of clothing, split as MNIST."""
+    """28x28 articles of clothing, with splits of the same sizes as MNIST."""
     url = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
     return _read("fashion-mnist", "FashionMNIST", url, FASHION, root)
 
 
 def kmnist(root: str | None) -> DataSet:
-    """28x28 cursive Japanese characters, split as MNIST."""
+    """28x28 cursive Japanese characters, with splits of the same sizes as MNIST."""
     return _read("kmnist", "KMNIST", "http://codh.rois.ac.jp/kmnist/dataset/kmnist/", KMNIST, root)
 
 

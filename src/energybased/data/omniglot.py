@@ -1,4 +1,4 @@
-"""Omniglot (Lake et al. 2015): characters of many alphabets, twenty drawings each."""
+"""Omniglot (Lake et al. 2015): characters of many alphabets, with twenty drawings of each."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ SUMS = {
 
 
 def omniglot(root: str | None) -> DataSet:
-    """105x105 drawings, strokes white on black; the background alphabets to train on, the evaluation ones held out.
+    """105x105 drawings in white on black: the background alphabets for training, the evaluation alphabets for the test.
 
-    Labels number the characters of each split on their own: no character is in both.
+    No character is in both, so labels number the characters of each separately. A twentieth of the background drawings
+    is the validation split.
     """
     splits = []
     for name, md5 in SUMS.items():
@@ -38,7 +39,7 @@ def omniglot(root: str | None) -> DataSet:
 
 
 def read_characters(path: Path) -> Split:
-    """The drawings of an archive alphabet/character/drawing.png, a class a character."""
+    """Reads the drawings of an archive with files alphabet/character/drawing.png. Each character is a class."""
     pictures, labels, classes = [], [], dict[str, int]()
     try:
         with zipfile.ZipFile(path) as archive:

@@ -1,4 +1,4 @@
-"""Pictures in and out of tensors."""
+"""Pictures from tensors: grids, images and files."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from torch.nn import functional as F
 
 from energybased.errors import UserError
 
-PIXELS = 512  # a grid is enlarged until its longer side is about this long
+PIXELS = 512  # a picture is enlarged until its longer side is about this long
 
 
 def grid(x: Tensor, columns: int | None = None) -> Tensor:
-    """One picture `(channels, height, width)` of pictures `(n, channels, height, width)` in [0, 1], row by row."""
+    """One picture `(channels, height, width)` with pictures `(n, channels, height, width)` in [0, 1], row by row."""
     n, channels, height, width = x.shape
     columns = math.ceil(math.sqrt(n)) if columns is None else columns
     rows = math.ceil(n / columns)
@@ -29,7 +29,7 @@ def grid(x: Tensor, columns: int | None = None) -> Tensor:
 
 
 def sheet(x: Tensor, classes: int) -> Tensor:
-    """A grid with a class a row, of pictures whose classes come in turn; a square one if there are no classes."""
+    """A grid with one row per class, for pictures that cycle through the classes; a square grid without classes."""
     if classes == 0 or len(x) < classes:
         return grid(x)
     columns = len(x) // classes
@@ -38,12 +38,12 @@ def sheet(x: Tensor, classes: int) -> Tensor:
 
 
 def beside(a: Tensor, b: Tensor) -> Tensor:
-    """Two pictures of one height side by side, as one."""
+    """One picture of two pictures of the same height, side by side."""
     return torch.cat([a, a.new_ones(a.shape[0], a.shape[1], 4), b], dim=2)
 
 
 def to_image(picture: Tensor) -> Image.Image:
-    """An image of `(1 or 3, height, width)` in [0, 1], enlarged by a whole factor so that pixels stay sharp."""
+    """An image of a picture `(1 or 3, height, width)` in [0, 1], enlarged by a whole factor to keep pixels sharp."""
     pixels = (picture.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
     image = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
     factor = max(1, PIXELS // max(image.size))
@@ -51,7 +51,7 @@ def to_image(picture: Tensor) -> Image.Image:
 
 
 def save_png(picture: Tensor, file: Path) -> None:
-    """Writes `(1 or 3, height, width)` in [0, 1] as a PNG."""
+    """Writes a picture `(1 or 3, height, width)` in [0, 1] as a PNG file."""
     try:
         to_image(picture).save(file, format="PNG")
     except OSError as error:
@@ -59,7 +59,7 @@ def save_png(picture: Tensor, file: Path) -> None:
 
 
 def png_uri(picture: Tensor) -> str:
-    """The picture as a `data:` address, for a page that stands alone."""
+    """The picture as a `data:` address, for a self-contained HTML page."""
     stream = io.BytesIO()
     to_image(picture).save(stream, format="PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode()

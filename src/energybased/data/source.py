@@ -1,4 +1,4 @@
-"""Where the files of a published data set are: under a root, in the cache, or on the network."""
+"""Files of published data sets, found under a root or in the cache, or downloaded."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from urllib.error import HTTPError, URLError
 
 from energybased.errors import UserError, require
 
-TIMEOUT = 5.0  # seconds without an answer, after which the network counts as not there
+TIMEOUT = 5.0  # seconds to wait for a server
 CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
 class Source:
-    """A file as it is published.
+    """A file of a published data set.
 
     Args:
-        path: its place under the data root, and in the cache.
-        url: where it is; empty if it cannot be had without an agreement.
-        md5: of the whole file.
-        others: places under the root that serve as well: the file unpacked.
+        path: path under the data root and in the cache.
+        url: address of the file; empty if it cannot be downloaded freely.
+        md5: checksum of the file; not checked if empty.
+        others: alternative paths under the root and in the cache, such as that of the unpacked file.
     """
 
     path: str
@@ -33,7 +33,7 @@ class Source:
     others: tuple[str, ...] = ()
 
     def find(self, root: str | None) -> Path | None:
-        """The file in the root or in the cache, or None."""
+        """The path of the file under the root or in the cache; None if it is in neither."""
         for folder in roots(root):
             for name in (self.path, *self.others):
                 if (folder / name).exists():
@@ -41,41 +41,41 @@ class Source:
         return None
 
     def locate(self, root: str | None) -> Path:
-        """The file, downloaded into the cache if it is nowhere.
+        """The path of the file. It is downloaded into the cache if it is not found.
 
         Raises:
-            UserError: if it cannot be had; says which file to put where.
+            UserError: if the file cannot be downloaded. The message says where to put it.
         """
         found = self.find(root)
         if found is not None:
             return found
         place = f"put it at {roots(root)[0] / self.path}, or name the folder with --data-root or EBM_DATA"
-        require(bool(self.url), f"{self.path} is not here and cannot be downloaded freely: {place}")
+        require(bool(self.url), f"{self.path} was not found and cannot be downloaded freely: {place}")
         target = cache() / self.path
         try:
             download(self.url, target, self.md5)
         except HTTPError as error:
-            raise UserError(f"{self.path} is not here and {self.url} answers {error.code}: {place}") from error
+            raise UserError(f"{self.path} was not found and {self.url} answers {error.code}: {place}") from error
         except (URLError, HTTPException, TimeoutError, ConnectionError) as error:
-            raise UserError(f"{self.path} is not here and {self.url} does not answer: {place}") from error
+            raise UserError(f"{self.path} was not found and {self.url} does not answer: {place}") from error
         except OSError as error:
             raise UserError(f"cannot write {target}: {error.strerror or error}") from error
         return target
 
 
 def cache() -> Path:
-    """Where downloads are kept."""
+    """The folder of downloaded files."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "energybased"
 
 
 def roots(root: str | None) -> list[Path]:
-    """The folders that are searched, in order."""
+    """The folders that are searched for files, in order."""
     named = root or os.environ.get("EBM_DATA")
     return [Path(named), cache()] if named else [cache()]
 
 
 def download(url: str, target: Path, md5: str) -> None:
-    """Fetches a file; only one that is whole gets its name."""
+    """Downloads a file. It gets its final name only when it is complete and its checksum is right."""
     from rich.progress import Progress
 
     part, digest, got = target.with_name(f"{target.name}.{os.getpid()}.part"), hashlib.md5(), 0
@@ -90,8 +90,8 @@ def download(url: str, target: Path, md5: str) -> None:
                     digest.update(chunk)
                     got += len(chunk)
                     bar.update(task, advance=len(chunk))
-        require(not size or got == size, f"{url} was cut short: {got} of {size} bytes came")
-        require(not md5 or digest.hexdigest() == md5, f"{url} is not the file it should be: its checksum differs")
+        require(not size or got == size, f"the download of {url} was cut short: {got} of {size} bytes arrived")
+        require(not md5 or digest.hexdigest() == md5, f"{url} is not the published file: its checksum differs")
         part.rename(target)
     finally:
         part.unlink(missing_ok=True)

@@ -16,7 +16,7 @@ SUMS = {"train": "e26dedcc434d2e4c54c9b2d4a06d8373", "test": "eb5a983be6a3154271
 
 
 def svhn(root: str | None) -> DataSet:
-    """32x32 digits of house numbers: 68,257 to train on, 5,000 to choose on, 26,032 held out."""
+    """32x32 digits of house numbers: 68,257 for training, 5,000 for validation and 26,032 for the test."""
     splits = []
     for part, md5 in SUMS.items():
         file = f"{part}_32x32.mat"
@@ -25,7 +25,7 @@ def svhn(root: str | None) -> DataSet:
 
 
 def read_mat(path: Path) -> Split:
-    """X `(32, 32, 3, n)` and y `(n, 1)`, where a zero is written as 10."""
+    """Reads X `(32, 32, 3, n)` and y `(n, 1)`. In the file, the digit 0 has the label 10."""
     from scipy.io import loadmat
 
     try:
