@@ -85,7 +85,8 @@ def test_one_power_iteration_an_update(rng):
     before = norm.u.clone()
     objective = ContrastiveDivergence(Langevin(0.1, 0.01), steps=4, buffer=ReplayBuffer(capacity=4))
     batch = Batch(torch.rand(4, 1, 8, 8, generator=rng))
-    objective.step({"energy": network}, objective.init({}, batch, rng), batch, rng)
+    parts = {"energy": network}
+    objective.step(parts, objective.init(parts, batch, rng), batch, rng)
     once = F.normalize(weight @ F.normalize(weight.T @ before, dim=0), dim=0)
     torch.testing.assert_close(norm.u, once)
     network(batch.x).sum().backward()

@@ -49,7 +49,7 @@ def test_contract(objective, build):
     for vital in objective.vitals:
         assert vital.name in result.metrics and vital.low < vital.high and vital.advice
     if isinstance(objective, Refreshing):
-        assert set(objective.refresh(result.state, batch, generator(4))) == set(result.state)
+        assert set(objective.refresh(parts, result.state, batch, generator(4))) == set(result.state)
 
 
 @pytest.mark.parametrize(("objective", "build"), OBJECTIVES + LATENT, ids=lambda o: type(o).__name__)
@@ -71,7 +71,7 @@ def test_chains_rest_with_their_momentum(anew, variance):
     objective = ContrastiveDivergence(Underdamped(1.0, 0.5), steps=1, buffer=buffer)
     energy, batch = StandardNormal(2), Batch(torch.zeros(8000, 2))
     rng = generator(5)
-    state = objective.init({}, batch, rng)
+    state = objective.init({"energy": energy}, batch, rng)
     variances = []
     for _ in range(30):
         state = objective.step({"energy": energy}, state, batch, rng).state
@@ -138,7 +138,8 @@ def test_dropout_is_on_in_chains_only_when_asked():
         seen.clear()
         objective = replace(CD, dropout=dropout)
         x = torch.rand(4, 2)
-        objective.step({"energy": Watching().train()}, objective.init({}, Batch(x), generator()), Batch(x), generator())
+        parts = {"energy": Watching().train()}
+        objective.step(parts, objective.init(parts, Batch(x), generator()), Batch(x), generator())
         assert seen[:3] == [dropout] * 3 and seen[3:] == [True]
 
 

@@ -38,7 +38,7 @@ def test_objectives(objective, build, dtype):
             result = objective.step(parts, state, batch, rng())
             state = result.state
         if isinstance(objective, Refreshing):
-            state = objective.refresh(state, batch, rng())
+            state = objective.refresh(parts, state, batch, rng())
     assert all(value.device.type == "cpu" for value in state.values())
     assert all(loss.device.type == "cpu" and loss.dtype == dtype for loss in result.losses.values())
 

@@ -15,11 +15,13 @@ from energybased.energies import (
     Ring,
     StandardNormal,
     Tilted,
+    TiltedMixture,
 )
 from energybased.energy import Energy, mean, mixture
 from energybased.errors import UserError
 from energybased.models import EnergyModel, LatentModel, Model, Sampler
 from energybased.objectives import ContrastiveDivergence, EnergyDiscrepancy
+from energybased.runs.evaluate import evaluate
 from energybased.runs.load import load
 from energybased.runs.train import resume, train
 from energybased.sampling import HMC, MALA, Langevin, ReplayBuffer, Underdamped, adapt, sample
@@ -56,6 +58,7 @@ __all__ = [
     "Settings",
     "StandardNormal",
     "Tilted",
+    "TiltedMixture",
     "TorchOptimizer",
     "Underdamped",
     "UserError",
@@ -64,6 +67,7 @@ __all__ = [
     "conditions",
     "data",
     "energies",
+    "evaluate",
     "latent",
     "load",
     "mean",

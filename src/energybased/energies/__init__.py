@@ -18,6 +18,7 @@ from energybased.energies.principal_mixture import PrincipalMixture
 from energybased.energies.ratio import Ratio, Ratios
 from energybased.energies.reconstruction import Reconstruction
 from energybased.energies.tilted import Tilted
+from energybased.energies.tilted_mixture import TiltedMixture
 from energybased.energy import Energy
 
 ANALYTIC: tuple[Callable[[], Analytic], ...] = (
@@ -40,6 +41,7 @@ ANALYTIC: tuple[Callable[[], Analytic], ...] = (
 NEURAL: tuple[Callable[[int], Energy], ...] = (
     lambda classes: MLP(64, (16,), classes),
     lambda classes: Tilted.build(64, networks.MLP(64, (16,), classes)),
+    lambda classes: TiltedMixture.build_mixture(64, 2, networks.MLP(64, (16,), classes)),
 )
 
 __all__ = [
@@ -60,5 +62,6 @@ __all__ = [
     "Ring",
     "StandardNormal",
     "Tilted",
+    "TiltedMixture",
     "as_energy",
 ]

@@ -110,6 +110,11 @@ class Components(Analytic):
         self.register_buffer("log_weights", (weights / weights.sum()).log())
 
     @property
+    def mean(self) -> Tensor:
+        """Mean of the mixture, `(dim,)`."""
+        return self.log_weights.exp() @ self.means
+
+    @property
     def log_z(self) -> Tensor:
         return self.number(0.0)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from energybased.energies.gaussian import GaussianMixture
 from energybased.energies.principal import PrincipalGaussian
 from energybased.energy import Condition, Energy
 from energybased.errors import require
@@ -23,7 +24,9 @@ class Tilted(Energy):
         network: maps `(batch, *event)` to `(batch,)`.
     """
 
-    def __init__(self, base: PrincipalGaussian, network: nn.Module) -> None:
+    base: PrincipalGaussian | GaussianMixture
+
+    def __init__(self, base: PrincipalGaussian | GaussianMixture, network: nn.Module) -> None:
         super().__init__()
         self.base = base
         self.network = network

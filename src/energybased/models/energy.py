@@ -25,19 +25,19 @@ FILM_CHAINS, FILM_FRAMES = 8, 12
 
 @dataclass(frozen=True)
 class EnergyModel:
-    """An energy in eval mode, with what is needed to sample it.
+    """A trained energy in eval mode, with the settings by which it is sampled.
 
-    Samples and scores are in the user's units; `energy`, `start` and `run_chains` are in the model's, see
+    Samples and scores are in the user's units. `energy`, `start` and `run_chains` use the model's units; see
     `data.domain`.
 
     Args:
-        energy: over x of shape `(batch, *event)`, frozen.
+        energy: the energy over x `(batch, *event)`, with frozen parameters.
         spec: shape, domain and conditions of the training data.
-        sampler: its chains; without them it has scores alone.
+        sampler: settings of the chains; a model without them gives only scores.
         noise: standard deviation of the Gaussian noise that was added to the data, in the model's units.
-        conditions: kinds of y that the energy waits for; empty if it is unconditional or bound.
-        origin: what it was made of, for `export`.
-        rows: number of rows of the conditions that were given; None if they hold for all rows.
+        conditions: kinds of y that must still be given; empty if the energy is unconditional, or y was given.
+        origin: the recipe and the trained parts, for `export`; None if the model cannot be exported.
+        rows: number of rows of the y that was given; None if it is the same for all rows.
     """
 
     energy: Energy
@@ -60,21 +60,21 @@ class EnergyModel:
 
     @property
     def classes(self) -> int:
-        """Number of classes that the energy waits for; 0 if it is not conditional on a class, or bound."""
+        """Number of classes, if a single class must still be given; 0 otherwise."""
         return classes_of(self.conditions)
 
     def given(self, *y: Any) -> EnergyModel:
-        """The model of E(x | y).
+        """The model with the energy E(x | y).
 
         Args:
-            y: for each condition of the model one value for all rows (an int, a label, a vector), or a tensor with a
-                row for each example.
+            y: one value for each condition of the model. A value is an int, a label or a vector for all rows, or a
+                tensor with one row per example.
 
         Raises:
-            UserError: if the model is not conditional, or y is of another kind, width or range; later if it has
-                another number of rows than the examples.
+            UserError: if the model is not conditional, or y has another kind, width or range. Sampling and scoring
+                raise it if the number of examples is not that of the rows of y.
         """
-        require(len(self.conditions) > 0, "the model is not conditional, or bound already")
+        require(len(self.conditions) > 0, "the model is not conditional, or its condition is given already")
         y = y[0] if len(y) == 1 and isinstance(y[0], tuple) else y
         parts = check_conditions(y, self.conditions)
         rows = [len(getattr(kind, "shape", ())) for kind in self.conditions]
@@ -86,10 +86,10 @@ class EnergyModel:
         )
 
     def cycle_classes(self, n: int) -> Energy:
-        """The energy of n rows, row i bound to the class i modulo the number of classes if it waits for one.
+        """The energy for n rows. If a class must still be given, row i gets the class i modulo the number of classes.
 
         Raises:
-            UserError: if the model waits for another condition than a class.
+            UserError: if another condition must still be given.
         """
         if self.classes:
             return self.energy.given(torch.arange(n, device=self.place.device) % self.classes)
@@ -99,7 +99,7 @@ class EnergyModel:
 
     @property
     def marginal(self) -> Energy:
-        """-log sum_y exp(-E(x, y)) over the classes; the energy itself where there is no condition."""
+        """-log sum_y exp(-E(x, y)) over the classes y; the energy itself if no condition must be given."""
         if self.classes:
             return mixture([self.energy.given(y) for y in range(self.classes)])
         self._free()
@@ -107,11 +107,11 @@ class EnergyModel:
 
     @property
     def place(self) -> Tensor:
-        """A tensor on the device, and of the dtype, that the energy computes in."""
+        """A tensor with the device and dtype of the energy."""
         return place_of(self.energy)
 
     def start(self, n: int, *, generator: Generator | None = None) -> Tensor:
-        """n fresh starts of chains `(n, *event)` in the model's units."""
+        """The first states of n fresh chains, `(n, *event)`, in the model's units."""
         require(n >= 1, f"n must be at least 1, got {n}")
         place, rng = self.place, seeded(generator)
         return fresh_starts(self.energy, self.spec.domain, n, self.spec.event, rng, place.dtype).to(place)
@@ -124,30 +124,30 @@ class EnergyModel:
         generator: Generator | None = None,
         keep_every: int | None = None,
     ) -> Samples:
-        """Runs the sampler's kernel from `start`, in the model's units, for its length if `steps` is not given."""
+        """Runs chains from `start` `(n, *event)`, in the model's units. Their length is that of the sampler by default."""
         sampler = self._sampler()
         steps = sampler.length if steps is None else steps
         return sample(self.cycle_classes(len(start)), start, sampler.kernel, steps, seeded(generator), keep_every)
 
     def sample(self, n: int, *, steps: int | None = None, generator: Generator | None = None) -> Tensor:
-        """n samples `(n, *event)`: the ends of fresh chains, denoised.
+        """n samples `(n, *event)`: the last states of fresh chains, denoised.
 
         Args:
             steps: transitions of each chain; the sampler's length if not given.
-            generator: seeds the chains; a fresh seed if not given.
+            generator: seeds the chains; they get a new seed if not given.
         """
         rng, sampler = seeded(generator), self._sampler()
         start, energy = self.start(n, generator=rng), self.cycle_classes(n)
         steps = sampler.length if steps is None else steps
         streams, ends = Streams.of(rng, start), []
         for rows in chunks(n):
-            whole = len(rows) == shared.CHUNK < n  # a program pays from the second part on
+            whole = len(rows) == shared.CHUNK < n  # compiling pays off from the second part on
             part = energy.select(rows), start[rows], sampler.kernel, steps, streams.select(rows)
             ends.append(sample(*part, engine=sampler.resolved_engine if whole else "eager").x)
         return self.denoise(torch.cat(ends))
 
     def denoise(self, x: Tensor) -> Tensor:
-        """Ends of chains in the model's units without the noise of the data (`tasks.denoise`), in the user's units."""
+        """Last states x `(n, *event)` of chains, in the model's units: denoised (`tasks.denoise`), in the user's units."""
         energy, times = self.cycle_classes(len(x)), 1 if self.sampler is None else self.sampler.denoise
         clean = [denoise(energy.select(rows), x[rows], self.noise, times) for rows in chunks(len(x))]
         return self.spec.domain.decode(torch.cat(clean))
@@ -155,39 +155,42 @@ class EnergyModel:
     def restore(
         self, x: Tensor, free: Tensor, *, steps: int | None = None, generator: Generator | None = None
     ) -> Tensor:
-        """x `(n, *event)` with the entries where `free` is True drawn from E given the others.
+        """x `(n, *event)`, with the entries where `free` is True sampled given the other entries.
 
         Args:
-            free: boolean, broadcastable to x.
+            x: examples, in the user's units.
+            free: boolean mask, broadcastable to x.
+            steps: transitions of each chain; the sampler's length if not given.
+            generator: seeds the chains; they get a new seed if not given.
         """
         require(isinstance(free, Tensor) and free.dtype == torch.bool, "free must be a boolean mask")
         x, rng, sampler = checked(x, self.spec, free), seeded(generator), self._sampler()
-        held = self.spec.domain.encode(x).to(self.place)
-        free = free.to(held.device).expand(held.shape)
-        energy = self.cycle_classes(len(x)).pin(held, free)
-        start = torch.where(free, self.start(len(x), generator=rng), held)
+        fixed = self.spec.domain.encode(x).to(self.place)
+        free = free.to(fixed.device).expand(fixed.shape)
+        energy = self.cycle_classes(len(x)).pin(fixed, free)
+        start = torch.where(free, self.start(len(x), generator=rng), fixed)
         end = sample(energy, start, sampler.kernel, sampler.length if steps is None else steps, rng).x
-        made = self.spec.domain.decode(denoise(energy, end, self.noise, sampler.denoise))
-        return torch.where(free, made.to(x), x)
+        restored = self.spec.domain.decode(denoise(energy, end, self.noise, sampler.denoise))
+        return torch.where(free, restored.to(x), x)
 
     @torch.no_grad()
     def score(self, x: Tensor, *, generator: Generator | None = None) -> Tensor:
-        """Marginal energies `(n,)` of x `(n, *event)`, in nats up to a constant; high means out of distribution.
+        """Marginal energies `(n,)` of x `(n, *event)`, in nats up to a constant. High means out of distribution.
 
         Raises:
-            UserError: if x is not of the model's event and domain, or a score is not finite.
+            UserError: if x is not of the model's shape and domain, or a score is not finite.
         """
         x, energy = self.spec.domain.encode(checked(x, self.spec)).to(self.place), self.marginal
         self._fits(len(x))
         scores = torch.cat([energy.select(rows)(x[rows]) for rows in chunks(len(x))])
         lost = int((~scores.isfinite()).sum())
-        require(lost == 0, f"{lost} of {len(x)} scores are not finite: the model has diverged, or x lies far outside")
+        require(lost == 0, f"{lost} of {len(x)} scores are not finite: the model has diverged, or x is extreme")
         return scores
 
     def film(self, *, generator: Generator | None = None) -> Tensor:
-        """The way of eight chains from noise, `(8, frames, *event)`, at steps that grow by one factor.
+        """States of eight chains from start to end, `(8, frames, *event)`, at logarithmically spaced steps.
 
-        The last frame is the end of the chain, denoised.
+        The last frame is the last state, denoised.
         """
         rng, length = seeded(generator), self._sampler().length
         start = self.start(FILM_CHAINS, generator=rng)
@@ -199,23 +202,25 @@ class EnergyModel:
         return torch.cat([shown, self.denoise(path[-1])[None]]).transpose(0, 1)
 
     def to(self, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> EnergyModel:
-        """A copy on another device, or of another floating-point type."""
+        """A copy on another device, or with another floating-point type."""
         return replace(self, energy=moved(self.energy, device, dtype))
 
     def export(self, file: Path | str) -> None:
-        """Writes weights and settings into one file, which `load` reads."""
+        """Writes weights and settings into one file that `load` reads."""
         shared.export(self.origin, file)
 
     def _sampler(self) -> Sampler:
         if self.sampler is None:
             raise UserError(
-                "this model has no sampler: give train one (sampler=...), or use sample(model.energy, start, kernel, n)"
+                "this model has no sampler: pass sampler=... to train, or use sample(model.energy, start, kernel, n)"
             )
         return self.sampler
 
     def _fits(self, n: int) -> None:
-        require(self.rows in (None, n), f"the model was given conditions of {self.rows} rows, not of {n}")
+        require(
+            self.rows in (None, n), f"the model was given conditions of {self.rows} rows, but there are {n} examples"
+        )
 
     def _free(self) -> None:
-        told = " and ".join(map(str, self.conditions))
-        require(not self.conditions, f"the model is conditional on {told}: bind it with model.given(...) first")
+        kinds = " and ".join(map(str, self.conditions))
+        require(not self.conditions, f"the model is conditional on {kinds}: give them with model.given(...) first")

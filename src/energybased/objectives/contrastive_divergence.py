@@ -28,8 +28,8 @@ class ContrastiveDivergence:
     """L = mean E(x+) - mean E(x-) + energy_l2 (mean E(x+)^2 + mean E(x-)^2) (Du & Mordatch 2019, algorithm 1).
 
     x+ are data. x- are negatives: the last states of chains from the replay buffer after `steps` transitions of
-    `kernel`. Fresh chains start from uniform noise for pixels, and from a standard normal for real numbers. Conditional
-    chains run under the conditions that the buffer returns with them.
+    `kernel`. Fresh chains start from uniform noise for pixels, from a standard normal for real numbers, and from the
+    base of a `TiltedMixture`. Conditional chains run under the conditions that the buffer returns with them.
 
     Args:
         kernel: the transition of the chains.
@@ -65,20 +65,22 @@ class ContrastiveDivergence:
         require(self.engine in get_args(Engine), f"engine is 'eager' or 'compiled', got {self.engine!r}")
 
     def init(self, parts: Parts, batch: Batch, rng: Generator) -> State:
-        state = self.buffer.init(lambda n: batch.starts(n, rng), rng, batch.y, self.classes)
+        energy = as_energy(parts["energy"])
+        state = self.buffer.init(lambda n: batch.starts(energy, n, rng), rng, batch.y, self.classes)
         n, capacity = len(batch.x), len(state["x"])
         require(n <= capacity, f"a batch of {n} is larger than the replay buffer's capacity {capacity}")
         momentum = torch.zeros(state["x"].shape, dtype=batch.x.dtype, device="cpu")
         return {**state, "momentum": momentum} if self.inertial else state
 
-    def refresh(self, state: State, batch: Batch, rng: Generator) -> State:
-        self.buffer.refresh(state, REFRESHED, lambda n: batch.starts(n, rng), rng)
+    def refresh(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> State:
+        energy = as_energy(parts["energy"])
+        self.buffer.refresh(state, REFRESHED, lambda n: batch.starts(energy, n, rng), rng)
         return state
 
     def step(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> Result:
         energy, x = as_energy(parts["energy"]), batch.x
         power_iteration(energy)
-        start, y, slots = self.buffer.sample(state, len(x), lambda n: batch.starts(n, rng), rng, batch.y)
+        start, y, slots = self.buffer.sample(state, len(x), lambda n: batch.starts(energy, n, rng), rng, batch.y)
         momentum = self.momentum(state, slots, rng)
         start, momentum = start.to(x), None if momentum is None else momentum.to(x)
         y = mapped(y, lambda part: part.to(x.device))

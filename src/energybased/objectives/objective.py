@@ -9,7 +9,8 @@ import torch
 from torch import Generator, Tensor, nn
 
 from energybased.data.domain import AnyDomain, Reals
-from energybased.energy import Condition
+from energybased.energy import Condition, Energy
+from energybased.sampling import fresh_starts
 
 Parts = Mapping[str, nn.Module]
 State = dict[str, Tensor]
@@ -30,9 +31,9 @@ class Batch(NamedTuple):
     held_out: Tensor | None = None
     domain: AnyDomain = Reals()
 
-    def starts(self, n: int, rng: Generator) -> Tensor:
+    def starts(self, energy: Energy, n: int, rng: Generator) -> Tensor:
         """n fresh starts of chains, `(n, *event)`, in the dtype of x and on the device of the generator."""
-        return self.domain.start(n, self.x.shape[1:], rng, self.x.dtype)
+        return fresh_starts(energy, self.domain, n, self.x.shape[1:], rng, self.x.dtype)
 
 
 class Result(NamedTuple):
@@ -96,7 +97,7 @@ class Objective(Protocol):
 class Refreshing(Protocol):
     """An objective whose state can itself make training fail, such as a replay buffer of diverged chains."""
 
-    def refresh(self, state: State, batch: Batch, rng: Generator) -> State:
+    def refresh(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> State:
         """The state to go on with after a rollback, with a part of it replaced by fresh values."""
         ...
 

@@ -16,17 +16,18 @@ from energybased import networks
 from energybased.conditions import classes_of, mapped, rows_of, tensors
 from energybased.data import DataSet, DataSpec
 from energybased.devices import find_device
-from energybased.energies import Network, Tilted, as_energy
+from energybased.energies import Network, Tilted, TiltedMixture, as_energy
 from energybased.energy import Energy
 from energybased.errors import require
 from energybased.models import EnergyModel, Sampler
 from energybased.objectives import ContrastiveDivergence, Objective
 from energybased.recipes.network import AnyNetwork, Dense
 from energybased.recipes.recipe import Recipe
-from energybased.sampling import ReplayBuffer, fastest
+from energybased.sampling import ReplayBuffer, fastest, fresh_starts
 from energybased.training import Phase
 
-BASE_EXAMPLES = slice(20_000)  # the training examples to which the Gaussian base is fitted
+BASE_EXAMPLES = slice(20_000)  # the training examples to which the base is fitted
+PER_COMPONENT = 10  # least training examples per entry of x for each Gaussian of a mixture
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,9 @@ class EnergyRecipe(Recipe):
 
     Args:
         network: settings of the network that maps x to an energy.
-        base: "gaussian" adds the energy of a Gaussian fitted to the noisy data to that of the network; "none" adds
-            nothing.
+        base: "gaussian" adds the energy of a Gaussian fitted to the noisy data to that of the network; "mixture" adds
+            that of a mixture of Gaussians, from which fresh chains start; "none" adds nothing.
+        components: most Gaussians of a mixture. There are fewer for few data: each needs ten examples per entry of x.
         precision: dtype in which the network computes. States, weights and the base are in float32.
         sampler: settings of the chains.
         buffer: settings of the replay buffer.
@@ -46,7 +48,8 @@ class EnergyRecipe(Recipe):
 
     recipe: Suppress[str] = "energy"
     network: AnyNetwork = Dense()
-    base: Literal["gaussian", "none"] = "gaussian"
+    base: Literal["gaussian", "mixture", "none"] = "gaussian"
+    components: int = 30
     precision: Literal["float32", "bfloat16"] = "float32"
     sampler: Sampler = Sampler()
     buffer: ReplayBuffer = ReplayBuffer(capacity=1024)
@@ -55,19 +58,18 @@ class EnergyRecipe(Recipe):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self.base in ("gaussian", "none"), f"base is 'gaussian' or 'none', got {self.base!r}")
+        require(
+            self.base in ("gaussian", "mixture", "none"),
+            f"base is 'gaussian', 'mixture' or 'none', got {self.base!r}",
+        )
+        require(self.components >= 1, f"components must be at least 1, got {self.components}")
         require(self.precision in ("float32", "bfloat16"), f"no such precision: {self.precision!r}")
         require(self.energy_l2 >= 0, f"energy_l2 must not be negative, got {self.energy_l2}")
-        require(not self.based or self.data_noise > 0, "a Gaussian base needs data_noise > 0")
+        require(self.base == "none" or self.data_noise > 0, f"the base {self.base!r} needs data_noise > 0")
         require(
             self.batch_size <= self.buffer.capacity,
             f"batch_size {self.batch_size} is larger than buffer.capacity {self.buffer.capacity}",
         )
-
-    @property
-    def based(self) -> bool:
-        """Whether the energy has a Gaussian base."""
-        return self.base == "gaussian"
 
     def parts(self, data: DataSet) -> Mapping[str, nn.Module]:
         return {"energy": self.energy(data)}
@@ -76,14 +78,20 @@ class EnergyRecipe(Recipe):
         """The untrained energy, with its base fitted to the first 20,000 training examples."""
         torch.manual_seed(self.seed)
         network = self._network(self.seen(data.spec))
-        if not self.based:
+        if self.base == "none":
             return Network(network)
         x = data.domain.encode(data.values(data.train, BASE_EXAMPLES))
+        if self.base == "mixture":
+            rng = torch.Generator().manual_seed(self.seed)
+            return TiltedMixture.fit_mixture(x, self.components, self.data_noise, network, rng)
         return Tilted.fit(x, self.data_noise, network)
 
     def build(self, spec: DataSpec) -> dict[str, nn.Module]:
         network = self._network(self.seen(spec))
-        return {"energy": Tilted.build(math.prod(spec.event), network) if self.based else Network(network)}
+        dim = math.prod(spec.event)
+        if self.base == "mixture":
+            return {"energy": TiltedMixture.build_mixture(dim, self.components, network)}
+        return {"energy": Tilted.build(dim, network) if self.base == "gaussian" else Network(network)}
 
     def _network(self, spec: DataSpec) -> nn.Module:
         network = self.network.build(spec.event, spec.conditions)
@@ -98,6 +106,9 @@ class EnergyRecipe(Recipe):
         classes = classes_of(data.conditions) if recipe.conditional else 0
         if own and recipe.conditional and not classes:  # a buffer always stores conditions that are not classes
             recipe = replace(recipe, buffer=replace(recipe.buffer, by_class=False, relabel=False))
+        if self.base == "mixture":
+            components = min(self.components, len(data.train) // (PER_COMPONENT * math.prod(data.event)))
+            recipe = replace(recipe, components=components) if components > 1 else replace(recipe, base="gaussian")
         return recipe._resolve_machine(data)
 
     def _resolve_machine(self, data: DataSet) -> Self:
@@ -108,7 +119,8 @@ class EnergyRecipe(Recipe):
             return replace(self, sampler=replace(self.sampler, engine="eager"))
         device, rng = find_device(self.device), torch.Generator().manual_seed(self.seed)
         energy = as_energy(self.parts(data)["energy"]).to(device)
-        start = data.domain.start(self.batch_size, data.event, rng, torch.get_default_dtype()).to(device)
+        dtype = torch.get_default_dtype()
+        start = fresh_starts(energy, data.domain, self.batch_size, data.event, rng, dtype).to(device)
         rows = torch.arange(self.batch_size) % len(data.train)
         y = mapped(rows_of(data.train.take(rows).y, slice(None)), lambda part: part.to(device))
         y = y if self.conditional else None

@@ -25,6 +25,7 @@ def table(**changes: Any) -> EnergyRecipe:
         recipe="table",
         data="",
         data_noise=0.1,
+        base="mixture",
         batch_size=256,
         steps=2000,
         network=Dense((128, 128)),

@@ -21,6 +21,7 @@ from energybased.sampling.kernel import Info, Kernel, State
 from energybased.sampling.langevin import Langevin
 from energybased.sampling.mala import MALA
 from energybased.sampling.replay import ReplayBuffer
+from energybased.sampling.starts import Starting, fresh_starts
 from energybased.sampling.streams import Streams
 from energybased.sampling.underdamped import Underdamped
 
@@ -39,6 +40,7 @@ __all__ = [
     "Langevin",
     "ReplayBuffer",
     "Samples",
+    "Starting",
     "State",
     "Streams",
     "Underdamped",
@@ -46,6 +48,7 @@ __all__ = [
     "advance",
     "evaluating",
     "fastest",
+    "fresh_starts",
     "frozen",
     "sample",
 ]

@@ -299,7 +299,7 @@ class Loop:
             counters.rate_ceiling = counters.rate_scale if last else 0.5 * tripped
             state.reseed(self.settings.seed + 7919 * counters.rollbacks)
             if isinstance(self.phase.objective, Refreshing):
-                state.objective = self.phase.objective.refresh(state.objective, self._peek(), state.rng)
+                state.objective = self.phase.objective.refresh(state.parts, state.objective, self._peek(), state.rng)
             self._event("rollback", reason=reason, at=sick.step, to=held.step, rate_scale=counters.rate_scale)
             scale = f"learning rate x {counters.rate_scale:g}"
             display.say(f"guard: {reason} at step {sick.step}; back to step {held.step}, {scale}")
