@@ -56,7 +56,7 @@ def test_bytes_have_no_score(run):
 
 
 def test_a_model_is_bound_once(run):
-    with pytest.raises(UserError, match="bound already"):
+    with pytest.raises(UserError, match="given already"):
         load(run.path).given(1).given(2)
 
 

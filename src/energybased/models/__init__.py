@@ -1,4 +1,4 @@
-"""Trained models: what a recipe makes of trained parts, ready for use."""
+"""Trained models, which a recipe makes of trained parts."""
 
 from energybased.models.energy import EnergyModel
 from energybased.models.judge import Judge

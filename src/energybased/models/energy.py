@@ -50,8 +50,8 @@ class EnergyModel:
 
     @property
     def offers(self) -> frozenset[str]:
-        """What the model can do, of "samples", "conditional samples", "scores" and "chains"."""
-        marginal = not self.conditions or self.classes > 0  # what depends on a real vector has none
+        """What the model offers, of "samples", "conditional samples", "scores" and "chains"."""
+        marginal = not self.conditions or self.classes > 0  # a real vector cannot be summed over
         found = {"scores"} if marginal else set[str]()
         if self.sampler is not None:
             found |= {"samples", "chains"} if marginal else set()
@@ -124,7 +124,7 @@ class EnergyModel:
         generator: Generator | None = None,
         keep_every: int | None = None,
     ) -> Samples:
-        """Runs chains from `start` `(n, *event)`, in the model's units. Their length is that of the sampler by default."""
+        """Runs chains from `start` `(n, *event)`, in the model's units, for `steps` or the sampler's length."""
         sampler = self._sampler()
         steps = sampler.length if steps is None else steps
         return sample(self.cycle_classes(len(start)), start, sampler.kernel, steps, seeded(generator), keep_every)
@@ -147,7 +147,7 @@ class EnergyModel:
         return self.denoise(torch.cat(ends))
 
     def denoise(self, x: Tensor) -> Tensor:
-        """Last states x `(n, *event)` of chains, in the model's units: denoised (`tasks.denoise`), in the user's units."""
+        """Denoises last states x `(n, *event)` of chains (`tasks.denoise`), from the model's units to the user's."""
         energy, times = self.cycle_classes(len(x)), 1 if self.sampler is None else self.sampler.denoise
         clean = [denoise(energy.select(rows), x[rows], self.noise, times) for rows in chunks(len(x))]
         return self.spec.domain.decode(torch.cat(clean))
@@ -184,7 +184,9 @@ class EnergyModel:
         self._fits(len(x))
         scores = torch.cat([energy.select(rows)(x[rows]) for rows in chunks(len(x))])
         lost = int((~scores.isfinite()).sum())
-        require(lost == 0, f"{lost} of {len(x)} scores are not finite: the model has diverged, or x is extreme")
+        require(
+            lost == 0, f"{lost} of {len(x)} scores are not finite: the model has diverged, or x is far from the data"
+        )
         return scores
 
     def film(self, *, generator: Generator | None = None) -> Tensor:

@@ -19,11 +19,11 @@ from energybased.errors import UserError, require
 from energybased.settings import from_json, to_json
 
 FORMAT, FORMAT_VERSION = "energybased-model", 2
-FIRST_FORMAT = "energybased-model-1"  # of version 0.1, without a checksum
+FIRST_FORMAT = "energybased-model-1"  # the format of version 0.1, which has no checksum
 
 
 class Stored(NamedTuple):
-    """What a file holds."""
+    """The contents of a model file."""
 
     settings: Any  # of the recipe, as JSON
     spec: Any  # of the data, as JSON
@@ -32,10 +32,10 @@ class Stored(NamedTuple):
 
 
 def write_model(file: Path, settings: Any, spec: DataSpec, parts: Mapping[str, nn.Module], half: bool = False) -> None:
-    """Writes settings, spec and the weights of all parts.
+    """Writes settings, spec and the weights of all parts into a file; weights in half precision if `half` is True.
 
     Raises:
-        UserError: if nothing can be written, or weights are not finite.
+        UserError: if the file cannot be written, or weights are not finite.
     """
     weights = {f"{part}/{name}": v for part, m in parts.items() for name, v in m.state_dict().items()}
     lost = [name for name, v in weights.items() if v.is_floating_point() and not bool(v.isfinite().all())]
@@ -52,10 +52,10 @@ def write_model(file: Path, settings: Any, spec: DataSpec, parts: Mapping[str, n
 
 
 def read_model(file: Path) -> Stored:
-    """What `write_model` wrote, in this version or the one before.
+    """Reads a model file of this format or of version 0.1.
 
     Raises:
-        UserError: if it is not a model, of a later format, not as it was written, or holds weights that are not finite.
+        UserError: if the file is not a model, has a later format or was changed, or weights are not finite.
     """
     try:
         with safe_open(file, framework="pt") as stored:
@@ -66,15 +66,15 @@ def read_model(file: Path) -> Stored:
     kind = header.get("format")
     require(kind in (FORMAT, FIRST_FORMAT), f"{file} is not a model that energybased exported")
     number = int(header.get("format_version", "1")) if header.get("format_version", "1").isdigit() else 0
-    told = f"{file} has format_version {header.get('format_version')}; this version reads up to {FORMAT_VERSION}"
-    require(1 <= number <= FORMAT_VERSION, told)
+    unknown = f"{file} has format_version {header.get('format_version')}; this version reads up to {FORMAT_VERSION}"
+    require(1 <= number <= FORMAT_VERSION, unknown)
     try:
         settings = json.loads(header["recipe"])
         if number == 1:
             spec, weights = {"event": json.loads(header["event"])}, {f"energy/{k}": v for k, v in weights.items()}
         else:
             same = header["sha256"] == digest({name: header[name] for name in ("recipe", "spec")}, weights)
-            require(same, f"{file} is not as it was written (cut short or edited)")
+            require(same, f"{file} has changed since it was written: it was cut short or edited")
             spec = json.loads(header["spec"])
     except (KeyError, json.JSONDecodeError) as error:
         raise UserError(f"the header of {file} cannot be read: {error}") from error
@@ -84,17 +84,17 @@ def read_model(file: Path) -> Stored:
 
 
 def read_spec(value: Any, where: str) -> DataSpec:
-    """The spec that `to_json` wrote."""
+    """Reads the spec that `to_json` wrote."""
     try:
         return from_json(DataSpec, value)
     except (TypeError, ValueError, AttributeError) as error:
-        raise UserError(f"what {where} says of its data cannot be read: {error}") from error
+        raise UserError(f"the spec of the data in {where} cannot be read: {error}") from error
 
 
 def digest(texts: Mapping[str, str], weights: Mapping[str, Tensor]) -> str:
-    """A SHA-256 of settings and weights."""
-    found = hashlib.sha256(json.dumps(dict(texts), sort_keys=True).encode())
+    """A SHA-256 hash of settings and weights."""
+    sha256 = hashlib.sha256(json.dumps(dict(texts), sort_keys=True).encode())
     for name, value in sorted(weights.items()):
-        found.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
-        found.update(value.contiguous().flatten().view(torch.uint8).numpy().data)
-    return found.hexdigest()
+        sha256.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
+        sha256.update(value.contiguous().flatten().view(torch.uint8).numpy().data)
+    return sha256.hexdigest()

@@ -1,4 +1,4 @@
-"""A judge: a trained classifier by which samples are measured."""
+"""A judge: a trained classifier that evaluates samples."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Judge:
     """A classifier in eval mode.
 
     Args:
-        network: its logits and features.
+        network: the classifier, which gives logits and features.
         spec: shape, domain and classes of the data that it was trained on.
-        origin: what it was made of, for `export`.
+        origin: the recipe and the trained parts, for `export`; None if the model cannot be exported.
     """
 
     network: JudgeNetwork
@@ -31,45 +31,45 @@ class Judge:
 
     @property
     def offers(self) -> frozenset[str]:
-        """What the model can do, of "samples", "scores", "chains", "latent vectors", "stages" and "features"."""
+        """What the model offers, of "samples", "scores", "chains", "latent vectors", "stages" and "features"."""
         return frozenset({"scores", "features"})
 
     @property
     def classes(self) -> int:
-        """A judge tells classes apart, and waits for none."""
+        """0, because a judge is not conditional on a class."""
         return 0
 
     def features(self, x: Tensor) -> Tensor:
-        """`(n, 64)`, of pictures `(n, channels, height, width)`."""
+        """Features `(n, 64)` of pictures `(n, channels, height, width)`."""
         return self.network.features(x.to(place_of(self.network)))
 
     def probabilities(self, x: Tensor) -> Tensor:
-        """`(n, classes)`, of pictures `(n, channels, height, width)`."""
+        """Class probabilities `(n, classes)` of pictures `(n, channels, height, width)`."""
         return self.network.probabilities(x.to(place_of(self.network)))
 
     def accuracy(self, x: Tensor, y: Tensor) -> float:
-        """The share of pictures x `(n, *event)` whose most probable class is y `(n,)`."""
+        """The fraction of pictures x `(n, *event)` whose most probable class is y `(n,)`."""
         return float((self.probabilities(x).argmax(1).to(y.device) == y).float().mean())
 
     def score(self, x: Tensor, *, generator: Generator | None = None) -> Tensor:
-        """-log max_y p(y | x), `(n,)`; high means out of distribution (Hendrycks & Gimpel 2017)."""
+        """-log max_y p(y | x), `(n,)`. High means out of distribution (Hendrycks & Gimpel 2017)."""
         return -self.probabilities(checked(x, self.spec)).max(1).values.log()
 
     def sample(self, n: int, *, generator: Generator | None = None) -> NoReturn:
-        raise UserError("a judge is a classifier: it draws no samples")
+        raise UserError("a judge is a classifier: it cannot draw samples")
 
     def given(self, *y: Any) -> NoReturn:
         raise UserError("a judge is a classifier: it is not conditional")
 
     def film(self, *, generator: Generator | None = None) -> NoReturn:
-        raise UserError("a judge is a classifier: it draws no samples")
+        raise UserError("a judge is a classifier: it cannot draw samples")
 
     def to(self, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> Judge:
-        """A copy on another device, or of another floating-point type."""
+        """A copy on another device, or with another floating-point type."""
         return replace(self, network=moved(self.network, device, dtype))
 
     def export(self, file: Path | str) -> None:
-        """Writes weights, in half precision, and settings into one file, which `load` reads."""
-        require(self.origin is not None, "only a judge as it was trained or loaded can be exported")
+        """Writes weights, in half precision, and settings into one file that `load` reads."""
+        require(self.origin is not None, "only a judge from training or from `load` can be exported")
         assert self.origin is not None
         self.origin.export(file, half=True)

@@ -23,29 +23,29 @@ from energybased.networks import Encoder, TwoStageEncoder
 from energybased.sampling import HMC, AnyKernel, Langevin, Streams, sample
 from energybased.sampling.annealed import anneal
 
-POSTERIOR_STEPS = 20  # of a chain on the posterior, of a model that infers by an encoder alone
-SCORE_SAMPLES = 5  # of the posterior, over which a score is averaged
-LEVELS = 100  # of annealing, of each stage and of the reconstruction
-FILM_CHAINS, FILM_LEVELS = 8, 30  # levels a stage of chains that are not resampled, so that each can be followed
+POSTERIOR_STEPS = 20  # transitions of a chain on the posterior, for a model whose encoder needs none
+SCORE_SAMPLES = 5  # posterior samples over which a score is averaged
+LEVELS = 100  # temperatures of the annealing of each stage, and of the reconstruction
+FILM_CHAINS, FILM_LEVELS = 8, 30  # levels per stage; without resampling, so that each chain can be followed
 
 ScoreBy = Literal["joint", "ratio"]
 
 
 @dataclass(frozen=True)
 class LatentModel:
-    """p(x, z) = prior(z) N(x; g(z), sigma^2 I) (Xiao & Han 2022); x in the model's units of its domain.
+    """p(x, z) = prior(z) N(x; g(z), sigma^2 I) (Xiao & Han 2022), with x in the model's units.
 
     Args:
-        generator: g, maps z `(batch, dim)` to `(batch, *event)`.
-        prior: over z.
-        sigma: standard deviation of x around g(z); 0.15 for pixels in [0, 1] is 0.3 on [-1, 1].
+        generator: g, which maps z `(batch, dim)` to x `(batch, *event)`.
+        prior: the prior over z.
+        sigma: standard deviation of x around g(z). For pixels in [0, 1], 0.15 corresponds to 0.3 on [-1, 1].
         kernel: one transition of the chains on the posterior.
-        steps: transitions of such a chain.
-        encoder: where they begin; at noise if not given.
-        score_sigma: the sigma of `score`; that of the model if not given.
-        score_by: what `score` takes of the prior, "joint" or "ratio"; see `score_at`.
-        spec: shape and domain of the training data; real numbers of the generator's shape if not given.
-        origin: what it was made of, for `export`.
+        steps: transitions of each of these chains.
+        encoder: the chains start at its samples; they start at standard normal noise if not given.
+        score_sigma: sigma in `score`; that of the model if not given.
+        score_by: energy of z in `score`, "joint" or "ratio"; see `score_at`.
+        spec: shape and domain of the training data; real numbers of the shape of g(z) if not given.
+        origin: the recipe and the trained parts, for `export`; None if the model cannot be exported.
     """
 
     generator: nn.Module
@@ -60,7 +60,7 @@ class LatentModel:
     origin: Origin | None = None
 
     def __post_init__(self) -> None:
-        _ = self.posterior  # whose settings are checked as it is made
+        _ = self.posterior  # checks the settings
         require(self.score_by in get_args(ScoreBy), f"score_by is 'joint' or 'ratio', got {self.score_by!r}")
         require(
             self.score_sigma is None or self.score_sigma > 0, f"score_sigma must be positive, got {self.score_sigma}"
@@ -71,13 +71,13 @@ class LatentModel:
 
     @property
     def offers(self) -> frozenset[str]:
-        """What the model can do, of "samples", "scores", "chains", "latent vectors", "stages" and "features"."""
+        """What the model offers, of "samples", "scores", "chains", "latent vectors", "stages" and "features"."""
         staged = {"stages"} if hasattr(self.prior, "active") else set()
         return frozenset({"samples", "scores", "latent vectors"} | staged)
 
     @property
     def classes(self) -> int:
-        """A latent model is not conditional."""
+        """0, because a latent model is not conditional on a class."""
         return 0
 
     def given(self, *y: Any) -> NoReturn:
@@ -85,43 +85,43 @@ class LatentModel:
 
     @property
     def posterior(self) -> Posterior:
-        """How z are inferred."""
+        """Settings of the inference of z."""
         return Posterior(self.sigma, self.kernel, self.steps)
 
     @property
     def dim(self) -> int:
-        """Entries of a latent vector."""
+        """Number of entries of a latent vector."""
         return self.prior.dim
 
     @property
     def place(self) -> Tensor:
-        """A tensor on the device, and of the dtype, that the model computes in."""
+        """A tensor with the device and dtype of the model."""
         return place_of(self.generator)
 
     @property
     def base(self) -> Analytic:
-        """Where the prior begins; the prior itself if nothing was added to it."""
+        """The base of the prior; the prior itself if it has none."""
         base: Any = getattr(self.prior, "base", self.prior)
         return cast(Analytic, base)
 
     @property
     def stages(self) -> list[Energy]:
-        """What was added to the base."""
+        """The energies of the stages, which the prior adds to its base."""
         return list(getattr(self.prior, "stages", []))
 
     def sample_prior(self, n: int, *, stages: int | None = None, generator: Generator | None = None) -> Tensor:
-        """n samples of the prior `(n, dim)`, or of its first `stages`."""
+        """n samples `(n, dim)` of the prior, or of its base with the first `stages` stages."""
         require(n >= 1, f"n must be at least 1, got {n}")
         require(stages is None or "stages" in self.offers, "the prior of this model has no stages")
-        some = {} if stages is None else {"stages": stages}
-        return self.prior.sample(n, seeded(generator), **some).to(self.place)
+        options = {} if stages is None else {"stages": stages}
+        return self.prior.sample(n, seeded(generator), **options).to(self.place)
 
     def sample(self, n: int, *, stages: int | None = None, generator: Generator | None = None) -> Tensor:
-        """n samples `(n, *event)`: g(z), z of the prior, or of its first `stages`."""
+        """n samples g(z) `(n, *event)`, with z from the prior, or from its base with the first `stages` stages."""
         return self.generate(self.sample_prior(n, stages=stages, generator=generator))
 
     def film(self, *, n: int = FILM_CHAINS, generator: Generator | None = None) -> Tensor:
-        """What n draws of the base become on their way through the stages, `(n, stages + 1, *event)`."""
+        """g(z) at the base and after each stage, `(n, stages + 1, *event)`, for n chains z through the stages."""
         rng, prior = seeded(generator), self.base
         ends, energy = [prior.sample(n, rng).to(self.place)], prior
         for stage in self.stages:
@@ -137,14 +137,16 @@ class LatentModel:
         generator: Generator | None = None,
         free: Tensor | None = None,
     ) -> Tensor:
-        """One z an example, `(n, dim)`: the ends of short chains on the posterior of x `(n, *event)`.
+        """One posterior sample z for each x `(n, *event)`, `(n, dim)`: the last states of short chains.
 
         Args:
-            steps: transitions; the model's own if not given.
-            free: boolean, broadcastable to x; entries that are True do not count, and the encoder is not used.
+            x: examples, in the user's units.
+            steps: transitions of each chain; those of the model if not given.
+            generator: seeds the chains; they get a new seed if not given.
+            free: boolean mask, broadcastable to x. Entries where it is True are ignored, and the chains start at noise.
 
         Raises:
-            UserError: if x is not a batch of the model's event and domain, or free no mask of it.
+            UserError: if x is not of the model's shape and domain, or free does not broadcast to it.
         """
         x = self._encoded(x, free)
         rng = seeded(generator)
@@ -164,65 +166,73 @@ class LatentModel:
         return _in_parts(part, len(x))
 
     def reconstruct(self, x: Tensor, *, steps: int | None = None, generator: Generator | None = None) -> Tensor:
-        """g(z) `(n, *event)`, z of the posterior of each example."""
+        """g(z) `(n, *event)`, with z from the posterior of each example."""
         return self.generate(self.sample_posterior(x, steps=steps, generator=generator))
 
     def restore(
         self, x: Tensor, free: Tensor, *, steps: int | None = None, generator: Generator | None = None
     ) -> Tensor:
-        """x `(n, *event)` with the entries where `free` is True replaced by g(z), z inferred from the others.
+        """x `(n, *event)`, with the entries where `free` is True replaced by g(z), and z inferred from the others.
 
         Args:
-            free: boolean, broadcastable to x.
-            steps: of the chains, which begin at noise; ten times the model's if not given, 200 if it has none.
+            x: examples, in the user's units.
+            free: boolean mask, broadcastable to x.
+            steps: transitions of the chains, which start at noise. The default is ten times the steps of the model, or
+                200 if the model has none.
+            generator: seeds the chains; they get a new seed if not given.
         """
         steps = 10 * (self.steps or POSTERIOR_STEPS) if steps is None else steps
         z = self.sample_posterior(x, steps=steps, generator=generator, free=free)
         return torch.where(free, self.generate(z).to(x), x)
 
     def score(self, x: Tensor, *, generator: Generator | None = None) -> Tensor:
-        """Anomaly scores `(n,)`: the mean of `score_at` over five posterior samples; high means out of distribution.
+        """Anomaly scores `(n,)`: the mean of `score_at` over five posterior samples. High means out of distribution.
 
         Raises:
-            UserError: if x is not of the model's event and domain, or a score is not finite.
+            UserError: if x is not of the model's shape and domain, or a score is not finite.
         """
         scores = torch.stack([self.score_at(x, z) for z in self.posterior_samples(x, generator=generator)]).mean(0)
         lost = int((~scores.isfinite()).sum())
-        require(lost == 0, f"{lost} of {len(x)} scores are not finite: the model has diverged, or x lies far outside")
+        require(
+            lost == 0, f"{lost} of {len(x)} scores are not finite: the model has diverged, or x is far from the data"
+        )
         return scores
 
     def posterior_samples(self, x: Tensor, *, generator: Generator | None = None) -> Tensor:
-        """Five posterior samples of each of x `(n, *event)`, `(5, n, dim)`."""
+        """Five posterior samples `(5, n, dim)` of each x `(n, *event)`."""
         rng = seeded(generator)
         return torch.stack([self.sample_posterior(x, generator=rng) for _ in range(SCORE_SAMPLES)])
 
     @torch.no_grad()
     def score_at(self, x: Tensor, z: Tensor) -> Tensor:
-        """The score of each of x `(n, *event)` at z `(n, dim)`, `(n,)`.
+        """Scores `(n,)` of x `(n, *event)` with latent vectors z `(n, dim)`.
 
-        By "joint": the joint energy |x - g(z)|^2/2 sigma^2 - log p(z), up to a constant. By "ratio": the same without
-        the base's part, |x - g(z)|^2/2 sigma^2 - log p(z)/p_0(z), since unseen data often lie between the modes,
-        where p_0 is densest. Without stages it is the reconstruction error alone. With a larger `score_sigma` the
-        prior counts for more.
+        With "joint", the score is the joint energy |x - g(z)|^2 / (2 sigma^2) - log p(z), up to a constant. With
+        "ratio", p(z) is replaced by p(z) / p_0(z), where p_0 is the density of the base. The reason is that unseen data
+        often lie between the modes, where p_0 is largest. For a prior without stages, this score is the reconstruction
+        error alone. A larger `score_sigma` gives the prior more weight.
         """
-        judged = replace(self.posterior, sigma=self.score_sigma or self.sigma)
-        x, whole = self._encoded(x), self.score_by == "joint"
-        prior: Any = self.prior if whole else getattr(self.prior, "ratio", None)
-        reconstruction = Reconstruction(self.generator, x, judged.sigma)
-        energy: Energy = reconstruction if prior is None else judged.energy(prior, self.generator, x)
+        posterior = replace(self.posterior, sigma=self.score_sigma or self.sigma)
+        x, joint = self._encoded(x), self.score_by == "joint"
+        prior: Any = self.prior if joint else getattr(self.prior, "ratio", None)
+        reconstruction = Reconstruction(self.generator, x, posterior.sigma)
+        energy: Energy = reconstruction if prior is None else posterior.energy(prior, self.generator, x)
         return _in_parts(lambda rows: energy.select(rows)(z[rows]), len(x))
 
     def log_prob(
         self, x: Tensor, *, particles: int = 10, levels: int = LEVELS, generator: Generator | None = None
     ) -> Tensor:
-        """An estimate of log p(x) in nats, x in the model's units, `(n,)`.
+        """An estimate of log p(x) in nats, `(n,)`, for examples x `(n, *event)`. The density is over the model's units.
 
-        By annealed importance sampling from the base through the prior to the posterior (Neal 2001), which bounds the
-        joint from below in expectation, less an estimate of the prior's log Z.
+        Annealed importance sampling runs from the base through the prior to the posterior (Neal 2001). In
+        expectation, its result is a lower bound of log p(x) plus the log Z of the prior. An estimate of this log Z is
+        subtracted.
 
         Args:
-            particles: chains an example.
-            levels: of annealing, of each stage and of the reconstruction.
+            x: examples, in the user's units.
+            particles: chains per example.
+            levels: temperatures of the annealing of each stage, and of the reconstruction.
+            generator: seeds the chains; they get a new seed if not given.
         """
         x, rng = self._encoded(x), seeded(generator)
         require(particles >= 1, f"particles must be at least 1, got {particles}")
@@ -234,8 +244,8 @@ class LatentModel:
             bounds.append(weights.unflatten(0, (-1, particles)).logsumexp(1) - math.log(particles))
         constant = 0.5 * x[0].numel() * math.log(2 * math.pi * self.sigma**2)
         learned: Any = self.prior
-        beyond = learned.log_z(generator=rng).value - self.base.log_z if self.stages else 0.0
-        return (torch.cat(bounds) - constant - beyond).to(x.dtype)
+        log_z = learned.log_z(generator=rng).value - self.base.log_z if self.stages else 0.0
+        return (torch.cat(bounds) - constant - log_z).to(x.dtype)
 
     @torch.no_grad()
     def generate(self, z: Tensor) -> Tensor:
@@ -244,18 +254,18 @@ class LatentModel:
         return self.spec.domain.decode(made)
 
     def to(self, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> LatentModel:
-        """A copy on another device, or of another floating-point type."""
+        """A copy on another device, or with another floating-point type."""
         encoder = None if self.encoder is None else moved(self.encoder, device, dtype)
         prior: Any = self.prior
         parts = moved(self.generator, device, dtype), moved(prior, device, dtype)
         return replace(self, generator=parts[0], prior=parts[1], encoder=encoder)
 
     def export(self, file: Path | str) -> None:
-        """Writes weights and settings into one file, which `load` reads."""
+        """Writes weights and settings into one file that `load` reads."""
         shared.export(self.origin, file)
 
     def _encoded(self, x: Tensor, free: Tensor | None = None) -> Tensor:
-        """x in the model's units, where the model is, after checking it."""
+        """Checks x and converts it to the model's units, device and dtype."""
         if free is not None:
             require(isinstance(free, Tensor) and free.dtype == torch.bool, "free must be a boolean mask")
             pairs = zip(free.shape[::-1], x.shape[::-1], strict=False)

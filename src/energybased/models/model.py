@@ -1,4 +1,4 @@
-"""What every trained model answers."""
+"""The protocol of trained models."""
 
 from __future__ import annotations
 
@@ -23,61 +23,61 @@ CHUNK = 500  # rows computed at a time
 
 @runtime_checkable
 class Model(Protocol):
-    """What every trained model answers; x is in the user's units everywhere.
+    """The methods of every trained model. Examples and samples are in the user's units.
 
-    Models may answer more: `restore`, `reconstruct`, `log_prob`, `run_chains`. `offers` says what metrics and reports
-    may ask for: "samples", "conditional samples" (`given(y).sample`), "scores", "chains", "latent vectors", "stages",
-    "features".
+    Models may have more methods: `restore`, `reconstruct`, `log_prob`, `run_chains`. `offers` says what metrics and
+    reports may use: "samples", "conditional samples" (`given(y).sample`), "scores", "chains", "latent vectors",
+    "stages" and "features".
     """
 
     @property
     def spec(self) -> DataSpec:
-        """Shape, domain and conditions of the data that it was trained on."""
+        """Shape, domain and conditions of the training data."""
         ...
 
     @property
     def offers(self) -> frozenset[str]:
-        """What the model can do; the names are above."""
+        """What the model offers, by the names above."""
         ...
 
     @property
     def classes(self) -> int:
-        """Number of classes that the model waits for; 0 if it is not conditional on a class, or bound."""
+        """Number of classes, if a single class must still be given; 0 otherwise."""
         ...
 
     def sample(self, n: int, *, generator: Generator | None = None) -> Tensor:
-        """n samples `(n, *event)`; a model conditional on a class takes the classes in turn."""
+        """n samples `(n, *event)`. A model conditional on a class cycles through the classes."""
         ...
 
     def score(self, x: Tensor, *, generator: Generator | None = None) -> Tensor:
-        """Anomaly scores `(n,)` of x `(n, *event)`; high means out of distribution."""
+        """Anomaly scores `(n,)` of x `(n, *event)`. High means out of distribution."""
         ...
 
     def given(self, *y: Any) -> Model:
-        """The model of one condition: an int or a label, or tensors of as many rows as are asked for."""
+        """The model for condition y: an int, a label or a vector for all rows, or tensors with a row per example."""
         ...
 
     def film(self, *, generator: Generator | None = None) -> Tensor:
-        """How a few samples come about, `(chains, frames, *event)`."""
+        """States of a few chains from start to sample, `(chains, frames, *event)`."""
         ...
 
     def to(self, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> Model:
-        """A copy on another device, or of another floating-point type."""
+        """A copy on another device, or with another floating-point type."""
         ...
 
     def export(self, file: Path | str) -> None:
-        """Writes weights and settings into one file, which `load` reads."""
+        """Writes weights and settings into one file that `load` reads."""
         ...
 
 
 @dataclass(frozen=True)
 class Origin:
-    """What a model was made of, for its export.
+    """The recipe and the trained parts of a model, which are exported.
 
     Args:
-        settings: of the recipe, as JSON.
-        spec: of the training data.
-        parts: the trained modules by name.
+        settings: settings of the recipe, as JSON.
+        spec: properties of the training data.
+        parts: the trained modules, by name.
     """
 
     settings: Any
@@ -85,48 +85,50 @@ class Origin:
     parts: Mapping[str, nn.Module]
 
     def export(self, file: Path | str, half: bool = False) -> None:
-        """Writes the parts into one file; in half precision if asked."""
+        """Writes the model into one file; weights in half precision if `half` is True."""
         write_model(Path(file), self.settings, self.spec, self.parts, half)
 
 
 def export(origin: Origin | None, file: Path | str) -> None:
-    """Writes a model's origin.
+    """Writes the origin of a model into one file.
 
     Raises:
-        UserError: if the model has none: it is bound to a condition, or was put together by hand.
+        UserError: if the model has no origin, because it was not made by a recipe, or a condition was given.
     """
-    require(origin is not None, "only a model as it was trained or loaded can be exported, not one that was changed")
+    require(origin is not None, "only a model of a recipe can be exported, before a condition is given")
     assert origin is not None
     origin.export(file)
 
 
 def moved(module: M, device: str | torch.device | None, dtype: torch.dtype | None) -> M:
-    """A copy of a module on another device, or of another floating-point type."""
+    """A copy of a module on another device, or with another floating-point type."""
     require(dtype is None or dtype.is_floating_point, f"a model's dtype is a floating-point type, got {dtype}")
     return copy.deepcopy(module).to(None if device is None else find_device(device), dtype)
 
 
 def place_of(*modules: nn.Module) -> Tensor:
-    """A tensor of the modules, whose device and dtype say where and in what they compute."""
+    """A tensor with the device and dtype of the modules."""
     tensors = (t for m in modules for t in (*m.parameters(), *m.buffers()) if t.is_floating_point())
     return next(tensors, torch.zeros((), device="cpu"))
 
 
 def seeded(generator: Generator | None) -> Generator:
-    """The generator, or a new one with a fresh seed from torch's global generator."""
+    """The generator, or a new one with a seed from torch's global generator."""
     if generator is not None:
         return generator
     return torch.Generator().manual_seed(int(torch.randint(2**62, (), device="cpu")))
 
 
 def checked(x: Any, spec: DataSpec, missing: Tensor | None = None) -> Tensor:
-    """x as a tensor of values that the model's domain holds, in the user's units.
+    """x as a tensor `(n, *event)`, after a check of its shape and values.
 
     Args:
-        missing: boolean, broadcastable to x; entries that are True are not looked at.
+        x: examples, in the user's units.
+        spec: shape and domain of the model.
+        missing: boolean mask, broadcastable to x; entries where it is True are not checked.
 
     Raises:
-        UserError: if x is not a batch of the model's event, or holds other values.
+        UserError: if x has another shape, or values outside the domain.
     """
     x = torch.from_numpy(x) if isinstance(x, np.ndarray) else x
     require(isinstance(x, Tensor) and x.is_floating_point(), "x must be a tensor of floating-point numbers")
@@ -138,5 +140,5 @@ def checked(x: Any, spec: DataSpec, missing: Tensor | None = None) -> Tensor:
 
 
 def chunks(n: int) -> list[Tensor]:
-    """The rows of a batch in parts that memory holds; a row depends on its part by rounding alone."""
+    """Row numbers of a batch in chunks, which limit memory. Results depend on the chunks only by rounding."""
     return list(torch.arange(n, device="cpu").split(CHUNK))

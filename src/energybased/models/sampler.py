@@ -1,4 +1,4 @@
-"""How an energy over data is sampled."""
+"""Settings by which an energy over data is sampled."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from energybased.sampling import AnyKernel, Engine, Underdamped
 
 @dataclass(frozen=True)
 class Sampler:
-    """The chains of training, and of sampling afterwards.
+    """Settings of the chains during training, and of those that sample the trained model.
 
     Args:
         kernel: one transition.
-        steps: transitions an update of training.
-        length: transitions of a fresh chain when the trained model is sampled.
-        denoise: how often the noise of the data is taken off the end of a chain; see `tasks.denoise`.
-        dropout: run the chains of training with dropout on.
-        engine: how chains are computed: step by step; compiled, which takes seconds to begin; or whichever a trial
-            before training finds faster.
+        steps: transitions per update of training.
+        length: transitions of a fresh chain that samples the trained model.
+        denoise: number of denoising steps at the end of such a chain; see `tasks.denoise`.
+        dropout: use dropout in the chains of training.
+        engine: "eager" computes step by step; "compiled" is faster after seconds of compilation; "auto" is the one
+            that is faster in a trial before training.
     """
 
     kernel: AnyKernel = Underdamped(0.3)
@@ -38,5 +38,5 @@ class Sampler:
 
     @property
     def resolved_engine(self) -> Engine:
-        """The engine of the chains; "auto" is eager until a trial has decided."""
+        """The engine of the chains. "auto" counts as eager until the trial has decided."""
         return "compiled" if self.engine == "compiled" else "eager"
