@@ -149,7 +149,7 @@ def test_usage_names_every_verb(capsys):
         (["train", "digit"], "did you mean 'digits'"),
         (["recipes", "digit"], "did you mean 'digits'"),
         (["train", "digits", "--seed", "99999999999999999999999"], "seed must be in"),
-        (["train", "digits", "--name", "../x"], "no name for a run"),
+        (["train", "digits", "--name", "../x"], "not a valid name"),
         (["train", "digits", "--steps", "0"], "steps must be at least 1, got 0"),
         (["train", "digits", "--optimizer.lr", "-1"], "lr must be positive"),
         (["train", "digits", "--sampler.kernel.step-size", "0"], "step_size must be positive"),

@@ -58,7 +58,7 @@ BAD = {
     "empty": ("", "holds no lines"),
     "header alone": ("a,b\n", "holds 0 examples; at least 10 are needed"),
     "few": ("a,b\n" + "1,2\n" * 9, "holds 9 examples; at least 10 are needed"),
-    "ragged": ("\n".join(["a,b", "1,2", "3", *LINES]), "row 2 of t.csv has 1 cells, the header has 2"),
+    "ragged": ("\n".join(["a,b", "1,2", "3", *LINES]), "row 2 of t.csv has 1 cells, but the header has 2"),
     "twice": ("\n".join(["a,b,a", *["1,2,3"] * 20]), "several columns called a"),
     "an index": ("\n".join([",a,b", *["0,1,2"] * 20]), "column 1 of t.csv has no name"),
     "text": (
@@ -82,7 +82,7 @@ def test_bad_tables_are_named(folder, capsys, kind):
     ("label", "words"),
     [
         ("c", "t.csv has no column 'c' to be the label"),
-        ("a", "t.csv has no columns beside the label"),
+        ("a", "t.csv has no columns besides the label"),
         ("b", "t.csv has labels that are missing"),
     ],
 )
@@ -350,7 +350,7 @@ def test_frames_and_arrays_are_data(capsys):
         eb.train(eb.recipes.table(**SMALL), data=frame, out="runs/x")
     with pytest.raises(eb.UserError, match="no column 'knid' to be the label"):
         eb.train(eb.recipes.table(**SMALL), data=frame, label="knid", out="runs/x")
-    with pytest.raises(eb.UserError, match=r"label and domain go with data=\.\.\."):
+    with pytest.raises(eb.UserError, match=r"label and domain need data=\.\.\."):
         eb.train(eb.recipes.digits(**SMALL), label="kind", out="runs/x")
     with pytest.raises(eb.UserError, match="a recipe takes a DataSet, an array"):
         eb.train(eb.recipes.table(**SMALL), data={"a": x}, out="runs/x")

@@ -1,4 +1,4 @@
-"""The command `ebm`: one verb a file. A new verb is a file and a line in `VERBS`."""
+"""The command `ebm`, with one verb per file. To add a verb, write its file here and add it to `VERBS`."""
 
 from __future__ import annotations
 
@@ -11,56 +11,59 @@ from pathlib import Path
 from energybased.errors import Interrupted, UserError, nearest, require
 
 VERBS = {
-    "demo": "the first run: real digits, a minute, a page to look at",
-    "recipes": "what there is; one recipe with what to expect",
-    "train": "a new run, or --resume an old one",
-    "sample": "samples of a run: pictures, or rows of a table",
-    "score": "anomaly scores of rows, pictures or arrays, as CSV",
-    "evaluate": "named measurements of a run, as a table",
-    "report": "a run as one HTML file",
-    "doctor": "is the machine fit; is a run healthy",
+    "demo": "train on handwritten digits for a minute, and write a report",
+    "recipes": "list the recipes, or show one with its settings",
+    "train": "start a run, or continue one with --resume",
+    "sample": "draw samples from a run: pictures, or rows of a table",
+    "score": "compute anomaly scores of rows, pictures or arrays, as CSV",
+    "evaluate": "measure a run, and print a table of the values",
+    "report": "write a report of a run as one HTML file",
+    "doctor": "check this machine, or the health of a run",
 }
 
 
 def import_own(arguments: Sequence[str]) -> list[str]:
-    """Imports what --import names, a module or a file, and returns the other arguments.
+    """Imports the modules and files that --import names, and returns the other arguments.
 
     Raises:
-        UserError: if there is no such module or file, or it fails.
+        UserError: if there is no such module or file, or its code raises an exception.
     """
-    left, names = list[str](), list[str]()
-    rest = iter(arguments)
-    for argument in rest:
+    others, names = list[str](), list[str]()
+    remaining = iter(arguments)
+    for argument in remaining:
         if argument == "--import":
-            names.append(next(rest, ""))
+            names.append(next(remaining, ""))
         elif argument.startswith("--import="):
             names.append(argument.partition("=")[2])
         else:
-            left.append(argument)
+            others.append(argument)
     for name in names:
         file = Path(name)
-        own = file.suffix == ".py"
-        require(not own or file.is_file(), f"there is no file {name} to import")
-        sys.path.insert(0, str(file.resolve().parent if own else Path.cwd()))
+        is_file = file.suffix == ".py"
+        require(not is_file or file.is_file(), f"there is no file {name} to import")
+        sys.path.insert(0, str(file.resolve().parent if is_file else Path.cwd()))
         try:
-            module = importlib.import_module(file.stem if own else name)
+            module = importlib.import_module(file.stem if is_file else name)
         except Exception as error:  # the user's own code can raise anything
             raise UserError(f"cannot import {name!r}: {type(error).__name__}: {error}") from error
-        there = getattr(module, "__file__", None)
-        taken = own and (there is None or Path(there).resolve() != file.resolve())
-        require(not taken, f"{name} has the name of another module, {file.stem!r}: rename the file")
-    require(bool(left), "--import goes with a verb")
-    return left
+        source = getattr(module, "__file__", None)
+        other = is_file and (source is None or Path(source).resolve() != file.resolve())
+        require(not other, f"{name} has the name of another module, {file.stem!r}: rename the file")
+    require(bool(others), "--import needs a verb")
+    return others
 
 
 def usage() -> str:
     lines = [f"  ebm {verb:<9} {what}" for verb, what in VERBS.items()]
-    last = "--import MODULE_OR_FILE, with any verb, imports kernels, recipes, objectives or metrics of your own first"
-    return "\n".join(["usage: ebm VERB [OPTIONS]; ebm VERB --help says more", "", *lines, "", last])
+    last = "With any verb, --import MODULE_OR_FILE first imports kernels, recipes, objectives or metrics of your own."
+    return "\n".join(["usage: ebm VERB [OPTIONS]\n       ebm VERB --help", "", *lines, "", last])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs a verb. Returns 0, 1 if something was found unhealthy, 2 for what the user must mend, 130 after Ctrl-C."""
+    """Runs a verb and returns the exit status.
+
+    It is 0, 1 if a check failed or the guard stopped training, 2 for an error of the user, or 130 after Ctrl-C.
+    """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if not arguments or arguments[0] in ("-h", "--help"):
         print(usage())

@@ -1,4 +1,4 @@
-"""`ebm demo`: the first run."""
+"""`ebm demo`."""
 
 from __future__ import annotations
 
@@ -22,18 +22,20 @@ SHOWN = 80
 
 
 def demo(what: tyro.conf.Positional[Literal["energy", "latent"]] = "energy", /, seed: int = 0) -> int:
-    """Trains on real handwritten digits, measures, and writes a page to look at.
+    """Trains a model of handwritten digits, measures it, and writes a report.
 
     Args:
-        what: an energy over pixels, or a generator with a prior that is learned in stages.
-        seed: of everything random.
+        what: energy trains an energy over pixels; latent trains a generator with a prior that is learned in stages.
+        seed: seed of all random numbers.
     """
     began = time.monotonic()
     recipe: Recipe = digits(seed=seed) if what == "energy" else digits_latent(seed=seed)
     name, command = ("demo", "ebm demo") if what == "energy" else ("demo-latent", "ebm demo latent")
-    print(f"training the recipe {recipe.recipe} on 8x8 handwritten digits (scikit-learn's; nothing is downloaded)")
+    print(
+        f"training the recipe {recipe.recipe} on 8x8 handwritten digits (a part of scikit-learn; nothing is downloaded)"
+    )
     run = train(recipe, out=FOLDER / name, overwrite=True)
-    print("measuring: a judge, mixtures of Gaussians, samples")
+    print("training a judge and measuring samples")
     subject = subject_of(run, judge=train_judge(out=run.path / "judge"))
     rows = evaluate(run, subject=subject)
     run.write_text("report.html", report(run, subject, rows, f"{command} --seed {seed}"))
@@ -42,7 +44,7 @@ def demo(what: tyro.conf.Positional[Literal["energy", "latent"]] = "energy", /, 
     picture = beside(sheet(subject.pictures["fd"][:SHOWN], classes), sheet(held, classes))
     save_png(picture, run.path / "samples.png")
     show(rows)
-    print(f"\n{time.monotonic() - began:.0f} s; look at {run.path / 'report.html'}")
+    print(f"\n{time.monotonic() - began:.0f} s; report: {run.path / 'report.html'}")
     return 0
 
 

@@ -23,7 +23,7 @@ MIN_DISK_GIB = 1.0  # GiB
 
 
 class Finding(NamedTuple):
-    """One thing looked at."""
+    """The result of one check."""
 
     good: bool
     what: str
@@ -32,20 +32,20 @@ class Finding(NamedTuple):
 
 
 def doctor(path: tyro.conf.Positional[Path | None] = None, /) -> int:
-    """Says whether this machine is fit and, given a run, whether it is healthy; exits with 1 if something is not.
+    """Checks this machine or, if its path is given, a run. The exit status is 1 if a check fails.
 
     Args:
-        path: a run to look at.
+        path: a run; this machine is checked if not given.
     """
-    findings = list(machine() if path is None else patient(path))
+    findings = list(check_machine() if path is None else check_run(path))
     for finding in findings:
         line = f"{'ok  ' if finding.good else 'BAD '} {finding.what:<22} {finding.value}"
         print(line if finding.good or not finding.advice else f"{line}; {finding.advice}")
     return 0 if all(finding.good for finding in findings) else 1
 
 
-def machine() -> Iterator[Finding]:
-    """Versions, processor, compiler, disk and data."""
+def check_machine() -> Iterator[Finding]:
+    """Checks versions, CPU, compiler, disk and data."""
     yield Finding(True, "python", platform.python_version())
     for package in PACKAGES:
         try:
@@ -53,24 +53,24 @@ def machine() -> Iterator[Finding]:
         except PackageNotFoundError:
             yield Finding(False, package, "missing", f"pip install {package}")
     yield Finding(True, "threads", f"{torch.get_num_threads()} of {os.cpu_count()} cores")
-    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none; everything runs on the processor"
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none; everything runs on the CPU"
     yield Finding(True, "gpu", gpu)
     compiler = shutil.which(os.environ.get("CXX", "c++")) or shutil.which("g++") or shutil.which("clang++")
     yield Finding(compiler is not None, "c++ compiler", compiler or "none", "install g++ or clang++")
     free = shutil.disk_usage(Path.cwd()).free / 2**30
-    yield Finding(free >= MIN_DISK_GIB, "free disk here", f"{free:.1f} GiB", f"{MIN_DISK_GIB:g} GiB are wise")
+    yield Finding(free >= MIN_DISK_GIB, "free disk here", f"{free:.1f} GiB", f"{MIN_DISK_GIB:g} GiB are recommended")
     writable = os.access(Path.cwd(), os.W_OK)
     yield Finding(writable, "this folder", "writable" if writable else "not writable", "runs/ is written here")
     for folder in roots(None):
-        there = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-        yield Finding(True, f"data in {folder}", ", ".join(there) or "nothing yet")
+        names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+        yield Finding(True, f"data in {folder}", ", ".join(names) or "none")
 
 
-def patient(path: Path) -> Iterator[Finding]:
-    """Compares the newest vitals of a run with their ranges; its checkpoint, and what the guard did."""
+def check_run(path: Path) -> Iterator[Finding]:
+    """Checks the newest checkpoint of a run, its newest vitals, and the actions of the guard."""
     run = Run.open(path)
     checkpoint = run.newest_checkpoint()
-    read_state(checkpoint, run.recipe["identity"])  # names what is damaged
+    read_state(checkpoint, run.recipe["identity"])  # raises if it is damaged
     yield Finding(True, "checkpoint", checkpoint.name)
     metrics, events = run.lines("metrics.jsonl"), run.lines("events.jsonl")
     if metrics:
@@ -85,7 +85,7 @@ def patient(path: Path) -> Iterator[Finding]:
 
 
 def _vitals(run: Run) -> tuple[Vital, ...]:
-    """Those of the phase that was entered last, as the run's events have them."""
+    """The vitals of the phase that began last, from the events of the run."""
     phases = [event for event in run.lines("events.jsonl") if event["event"] == "phase"]
     return tuple(Vital(*vital) for vital in phases[-1]["vitals"]) if phases else ()
 

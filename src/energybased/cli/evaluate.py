@@ -22,14 +22,14 @@ def evaluate(
     data: Path | None = None,
     device: str = "cpu",
 ) -> int:
-    """Measures a run, writes its results.json, and prints the table; other metrics keep their rows.
+    """Measures a run, writes its results.json, and prints the values. Rows of other metrics are kept.
 
     Args:
         path: the run.
-        metrics: names, separated by commas; all that are not optional if not given.
-        judge: a judge's run or file; the one that comes with the library for the data set if not given.
-        data: the data, if the run neither names nor keeps them.
-        device: where it is computed, such as cpu or cuda.
+        metrics: names of metrics, separated by commas; all that are not optional if not given.
+        judge: run or exported file of a judge; the library's judge of the data set if not given.
+        data: path of the data, if the run neither names nor stores them.
+        device: device that computes, such as cpu or cuda.
     """
     run = run_of(path)
     subject = subject_of(run, judge=judge, data=data, model=load(path, device=device))

@@ -1,4 +1,4 @@
-"""Conditions as the command line says them."""
+"""Conditions on the command line."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ from energybased.errors import require
 
 
 def read_given(text: str, model: Any, n: int) -> tuple[list[Tensor], int]:
-    """The conditions of `--given`, a row for each of the n samples, and n; a file says how many there are.
+    """Reads the conditions of `--given`. Returns them with one row per sample, and the number of samples.
 
     Args:
-        text: a class or its label, numbers separated by commas, or a file with a row for each sample, in which
-            classes are called by their labels, too.
-        model: what is conditional.
+        text: a class number or label, numbers separated by commas, or a file with one row per sample. A file may have
+            labels, too.
+        model: the conditional model.
+        n: number of samples, unless the text is a file, which has as many rows as there are samples.
 
     Raises:
-        UserError: if the model is not conditional on what the text says.
+        UserError: if the text does not fit the conditions of the model.
     """
     kinds: Conditions = getattr(model, "conditions", ())
     require(len(kinds) > 0, "the model is not conditional: it takes no --given")
@@ -35,17 +36,17 @@ def read_given(text: str, model: Any, n: int) -> tuple[list[Tensor], int]:
         require(path.exists(), f"there is nothing at {text}")
         if path.suffix in SUFFIXES:
             columns, label = read_columns(path), len(kinds) == 1 and isinstance(kinds[0], Classes)
-            whole = label and len(columns) == 1  # a column of labels, which may be text
-            arrays = list(columns.values()) if whole else [features(columns, tuple(columns), text).numpy()]
+            labels = label and len(columns) == 1  # they may be text
+            arrays = list(columns.values()) if labels else [features(columns, tuple(columns), text).numpy()]
         else:
             arrays = list(read_arrays(path).values())
-        told = f"{text} holds {len(arrays)} arrays, but the model has {len(kinds)} conditions"
-        require(len(arrays) == len(kinds), told)
+        counts = f"{text} holds {len(arrays)} arrays, but the model has {len(kinds)} conditions"
+        require(len(arrays) == len(kinds), counts)
         parts = check_conditions([_shaped(a, kind, text) for a, kind in zip(arrays, kinds, strict=True)], kinds)
         rows = {len(part) for part in parts}
         require(len(rows) == 1, f"{text} holds arrays of {' and '.join(map(str, sorted(rows)))} rows")
         return parts, len(parts[0])
-    require(len(kinds) == 1, "the model has several conditions: give them in a .npz file, one array each")
+    require(len(kinds) == 1, "the model has several conditions: give them in a .npz file with one array per condition")
     kind = kinds[0]
     if isinstance(kind, Vector):
         try:
@@ -58,14 +59,14 @@ def read_given(text: str, model: Any, n: int) -> tuple[list[Tensor], int]:
 
 
 def check_given(model: Any) -> None:
-    """Raises `UserError` if the model waits for a condition over which it cannot sum, and that was not given."""
+    """Raises `UserError` if a condition must still be given that is not a single class, which can be summed over."""
     kinds: Conditions = getattr(model, "conditions", ())
-    told = " and ".join(map(str, kinds))
-    require(not kinds or model.classes > 0, f"the model is conditional on {told}: say which with --given")
+    missing = " and ".join(map(str, kinds))
+    require(not kinds or model.classes > 0, f"the model is conditional on {missing}: give values with --given")
 
 
 def _shaped(array: NDArray[Any], kind: Classes | Vector, where: str) -> Tensor:
-    """A row for each sample, flat or not, as class numbers `(n,)` or vectors `(n, *shape)`."""
+    """Rows of an array, flattened or not, as class numbers `(n,)` or vectors `(n, *shape)`."""
     width, row = 1 if isinstance(kind, Classes) else kind.width, math.prod(array.shape[1:])
     fits = array.ndim > 0 and row == width
     require(fits, f"a row of {where} has {row if array.ndim else 0} numbers; the model is conditional on {kind}")
@@ -75,8 +76,8 @@ def _shaped(array: NDArray[Any], kind: Classes | Vector, where: str) -> Tensor:
         return torch.from_numpy(array.astype(np.float32)).reshape(len(array), *kind.shape)
     cells: list[Any] = array.flatten().tolist()
     if kind.names:
-        whole = [int(cell) if isinstance(cell, float) and cell.is_integer() else cell for cell in cells]
-        return torch.tensor([kind.number(str(cell)) for cell in whole])
+        labels = [int(cell) if isinstance(cell, float) and cell.is_integer() else cell for cell in cells]
+        return torch.tensor([kind.number(str(label)) for label in labels])
     whole_numbers = bool((np.isfinite(array) & (array == np.round(array))).all())
-    require(whole_numbers, f"{where} must hold whole numbers, the classes")
+    require(whole_numbers, f"{where} must hold whole numbers, which are classes")
     return torch.tensor([int(cell) for cell in cells])

@@ -1,4 +1,4 @@
-"""Settings on the command line."""
+"""Parsing of settings on the command line."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from energybased.errors import UserError
 
 
 def parse(kind: Any, arguments: Sequence[str], **options: Any) -> Any:
-    """What `tyro.cli` makes of the arguments.
+    """Parses the arguments with `tyro.cli`.
 
     Raises:
-        UserError: if a setting is out of range, in the words of the class that refused it.
-        SystemExit: if a setting is unknown or of another type, which is then printed.
+        UserError: if a setting is out of range; the message is that of its class.
+        SystemExit: if a setting is unknown or of another type; the message of tyro is printed.
     """
-    said = io.StringIO()
+    messages = io.StringIO()
     try:
-        with redirect_stderr(said):
+        with redirect_stderr(messages):
             return tyro.cli(kind, args=arguments, **options)
     except SystemExit as stop:
         cause: BaseException | None = stop
@@ -30,5 +30,5 @@ def parse(kind: Any, arguments: Sequence[str], **options: Any) -> Any:
             cause = cause.__context__
         if cause is not None:
             raise cause from None
-        sys.stderr.write(said.getvalue())
+        sys.stderr.write(messages.getvalue())
         raise

@@ -14,7 +14,7 @@ from energybased.settings import to_json
 
 
 def recipes(name: tyro.conf.Positional[str] = "", /) -> int:
-    """Lists the recipes, or shows one with its expected result and every setting.
+    """Lists the recipes, or shows one with its expected result and all settings.
 
     Args:
         name: the recipe to show.
@@ -22,9 +22,11 @@ def recipes(name: tyro.conf.Positional[str] = "", /) -> int:
     if not name:
         for known, build in RECIPES.items():
             print(f"{known:<20} {(inspect.getdoc(build) or '').splitlines()[0]}")
-        print("\nwhat a latent recipe is compared with, RECIPE-SYSTEM:\n")
+        print(
+            "\nSystems for comparison. Appended to a latent recipe, each names a recipe, such as digits-latent-vae:\n"
+        )
         for known, (words, _) in SYSTEMS.items():
-            print(f"{known:<20} {words}")
+            print(f"{known:<22} {words}")
         return 0
     recipe = find_recipe(name)
     settings = to_json(recipe)

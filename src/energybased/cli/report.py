@@ -19,14 +19,14 @@ def report(
     data: Path | None = None,
     device: str = "cpu",
 ) -> int:
-    """Measures what was not measured yet, and writes report.html into the run.
+    """Writes report.html into the folder of a run. Metrics without rows in its results.json are measured first.
 
     Args:
         path: the run.
-        judge: a judge's run or file; the one that comes with the library for the data set if not given. Without a judge
-            there are no Fréchet distances.
-        data: the data, if the run neither names nor keeps them.
-        device: where it is computed, such as cpu or cuda.
+        judge: run or exported file of a judge; the library's judge of the data set if not given. Without a judge there
+            are no Fréchet distances.
+        data: path of the data, if the run neither names nor stores them.
+        device: device that computes, such as cpu or cuda.
     """
     opened = run_of(path)
     subject = subject_of(opened, judge=judge, data=data, model=load(path, device=device))

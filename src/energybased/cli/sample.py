@@ -30,19 +30,21 @@ def sample(
     given: str | None = None,
     device: str = "cpu",
 ) -> int:
-    """Draws samples: pictures with a film strip of a few chains beside them, rows of a table, or arrays.
+    """Draws samples from a model, and writes them as a picture, a table or arrays.
 
-    A model conditional on a class draws its classes in turn: a sheet has a class a row, and is filled to whole columns.
+    A second picture shows a few chains from start to sample. A model conditional on a class cycles through the classes.
+    Its picture has one row per class, and n is rounded up to full columns.
 
     Args:
         path: a run, or an exported model.
-        n: how many.
+        n: number of samples.
         steps: transitions of each chain; the recipe's length if not given.
-        seed: of everything random.
-        out: a .png, .npz or .csv file; samples.png, or samples.csv for rows, beside the run if not given.
-        given: the condition of a conditional model: a class, numbers such as 0.5,1.0, or a .npy, .npz or .csv file with
-            a row for each sample.
-        device: where it is computed, such as cpu or cuda.
+        seed: seed of all random numbers.
+        out: a .png, .npz or .csv file. The default is samples.png for pictures, and samples.csv for other data, in the
+            folder of the run.
+        given: condition of a conditional model: a class, numbers such as 0.5,1.0, or a .npy, .npz, .csv or .parquet
+            file with one row per sample.
+        device: device that computes, such as cpu or cuda.
     """
     require(n >= 1, f"n must be at least 1, got {n}")
     require(0 <= seed < 2**62, f"seed must be in 0 ... 2^62, got {seed}")
@@ -62,8 +64,8 @@ def sample(
     require(
         steps is None or "chains" in model.offers, "this model is not sampled by chains over data: it takes no steps"
     )
-    some = {} if steps is None else {"steps": steps}
-    x = model.sample(n, generator=torch.Generator().manual_seed(seed), **some).cpu()
+    options = {} if steps is None else {"steps": steps}
+    x = model.sample(n, generator=torch.Generator().manual_seed(seed), **options).cpu()
     if out.suffix == ".png":
         return _pictures(model, x, classes, seed, out, view == "pictures")
     names = labels_of(model, labels)
@@ -82,7 +84,7 @@ def sample(
 
 def _pictures(model: Model, x: Tensor, classes: int, seed: int, out: Path, pictures: bool) -> int:
     shape = tuple(x.shape[1:])
-    require(pictures, f"samples of shape {shape} are no pictures: write them with --out FILE.csv or FILE.npz")
+    require(pictures, f"samples of shape {shape} are not pictures: write them with --out FILE.csv or FILE.npz")
     save_png(sheet(x, classes), out)
     strip = model.film(generator=torch.Generator().manual_seed(seed)).cpu()
     film_file = out.with_name(f"{out.stem}-film.png")
@@ -92,14 +94,14 @@ def _pictures(model: Model, x: Tensor, classes: int, seed: int, out: Path, pictu
 
 
 def class_numbers(parts: Sequence[Any], n: int) -> Tensor | None:
-    """The class of each sample, if a class is the one condition."""
+    """The class number of each sample; None if the condition is not a single class."""
     if len(parts) != 1 or not isinstance(parts[0], Tensor) or parts[0].is_floating_point():
         return None
     return parts[0].expand(n)
 
 
 def labels_of(model: Model, numbers: Tensor | None) -> list[Any] | None:
-    """The user's own labels of class numbers."""
+    """The user's labels of class numbers."""
     if numbers is None:
         return None
     kinds = [kind for kind in model.spec.conditions if isinstance(kind, Classes)]

@@ -26,18 +26,19 @@ def score(
     given: str | None = None,
     device: str = "cpu",
 ) -> int:
-    """Anomaly scores as CSV, one line an example: high means out of distribution.
+    """Writes anomaly scores as CSV, with one line per example. High means out of distribution.
 
-    Energies up to a constant, in nats: to be compared among the scores of one model. For a latent model, averaged over
-    samples of the posterior: the joint energy, or that without the prior's base if its recipe says so.
+    A score is an energy in nats, up to a constant that depends on the model. For a latent model, it is the joint energy
+    or, if the recipe sets score_by to ratio, the joint energy without the base of the prior. It is averaged over
+    posterior samples.
 
     Args:
         path: a run, or an exported model.
-        what: a table with the model's columns, a picture, a folder of pictures, or an .npy or .npz file of x.
-        out: a .csv file; printed if not given.
-        seed: of the chains on a latent model's posterior.
-        given: the condition of a conditional model, as in `ebm sample`; without it, classes are summed over.
-        device: where it is computed, such as cpu or cuda.
+        what: a table with the columns of the training data, a picture, a folder of pictures, or an .npy or .npz file.
+        out: a .csv file; scores are printed if not given.
+        seed: seed of the chains on the posterior of a latent model.
+        given: condition of a conditional model, as in `ebm sample`. Without it, scores sum over the classes.
+        device: device that computes, such as cpu or cuda.
     """
     require(0 <= seed < 2**62, f"seed must be in 0 ... 2^62, got {seed}")
     model: Any = load(path, device=device)

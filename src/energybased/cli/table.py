@@ -1,4 +1,4 @@
-"""Measured rows on a terminal."""
+"""Tables of results on the terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from energybased.evaluation import Row
 
 
 def show(rows: Sequence[Row]) -> None:
-    """Prints metric, system, value and protocol of every row."""
+    """Prints the metric, system, value and protocol of each row."""
     table = Table("metric", "system", "value", "protocol", box=None, pad_edge=False)
     for row in rows:
         table.add_row(row.metric, row.system, f"{row.value:.3f}", row.protocol)

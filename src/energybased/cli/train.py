@@ -20,11 +20,11 @@ R = TypeVar("R", bound=Recipe)
 
 @dataclass(frozen=True)
 class NewRun(Generic[R]):
-    """Trains a recipe into runs/NAME; every setting can be changed.
+    """Trains a recipe into the folder runs/NAME. Every setting can be changed.
 
     Args:
-        name: the run's name.
-        recipe: its settings.
+        name: name of the run.
+        recipe: settings of the recipe.
     """
 
     name: str
@@ -33,10 +33,10 @@ class NewRun(Generic[R]):
 
 @dataclass(frozen=True)
 class OldRun:
-    """Goes on with a run, bit for bit as if it had never stopped.
+    """Continues a run. The result is bit-identical to that of an uninterrupted run.
 
     Args:
-        resume: the run's folder.
+        resume: folder of the run.
     """
 
     resume: Path
@@ -49,10 +49,10 @@ def run(arguments: Sequence[str]) -> int:
         return 0
     if any(argument.split("=")[0] == "--resume" for argument in arguments):
         old, others = tyro.cli(OldRun, args=arguments, prog="ebm train", return_unknown_args=True)
-        require(not others, "a resumed run keeps its settings: ebm train --resume RUN, and nothing else")
+        require(not others, "a resumed run keeps its settings: ebm train --resume RUN takes no other options")
         path = old.resume
         if Run.open(path).outcome != "unfinished":
-            print(f"{path}: finished already, nothing is left to do")
+            print(f"{path}: finished already")
             return 0
         return tell(resume(path))
     recipe = find_recipe(arguments[0])
@@ -64,14 +64,17 @@ def run(arguments: Sequence[str]) -> int:
         default=NewRun(arguments[0], recipe),
         config=(tyro.conf.AvoidSubcommands, tyro.conf.SuppressFixed),
     )
-    require(new.name not in ("", ".", "..") and Path(new.name).name == new.name, f"{new.name!r} is no name for a run")
+    require(
+        new.name not in ("", ".", "..") and Path(new.name).name == new.name,
+        f"{new.name!r} is not a valid name of a run",
+    )
     return tell(train(new.recipe, out=Path("runs") / new.name))
 
 
 def tell(run: Run) -> int:
-    """Says how training ended; 1 if the guard gave up."""
+    """Prints how training ended. Returns 1 if the guard stopped it, and 0 otherwise."""
     if run.outcome != "finished":
-        print(f"{run.path}: {run.outcome}; ebm doctor {run.path} says what to change")
+        print(f"{run.path}: {run.outcome}; for advice, run ebm doctor {run.path}")
         return 1
-    print(f"{run.path}: trained; {read_recipe(run.recipe['settings']).next_commands(run.path)}")
+    print(f"{run.path}: trained; next: {read_recipe(run.recipe['settings']).next_commands(run.path)}")
     return 0

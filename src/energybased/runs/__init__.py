@@ -1,1 +1,1 @@
-"""From a recipe to a run and back: training, loading, measuring."""
+"""Training, loading and evaluation of runs."""

@@ -1,4 +1,4 @@
-"""The data of a run: named by its settings, or kept in its folder where they were given in Python."""
+"""The data of a run. Its settings name them, or its folder stores them if they were passed in Python."""
 
 from __future__ import annotations
 
@@ -18,45 +18,50 @@ from energybased.recipes import Recipe
 from energybased.settings import from_json, to_json
 from energybased.training import Run
 
-FILE, LARGEST = "data.safetensors", 1 << 28  # bytes of given data that a run keeps
+FILE, LARGEST = "data.safetensors", 1 << 28  # most bytes of data passed in Python that a run stores
 SPLITS = ("train", "validation", "test")
 
 
 def run_data(run: Run, recipe: Recipe, given: Any = None) -> DataSet:
-    """The data of a run, compared with those that it was started with.
+    """The data of a run, after a comparison of their hash with that of the data at its start.
 
     Args:
-        given: the data again, if the run does not keep them.
+        run: the run.
+        recipe: its recipe.
+        given: the data, if the run does not store them.
 
     Raises:
-        UserError: if they are missing, or differ.
+        UserError: if the data are missing, or differ.
     """
     file = run.path / FILE
     if given is not None:
         found = as_dataset(given, label=recipe.label)
-        require(found is not None, "the data must be given again as they were: a DataSet, an array, a pair or a frame")
+        require(
+            found is not None,
+            "data must be what the run began with: a DataSet, an array, a pair (x, y), a data frame or a path",
+        )
         assert found is not None
         data = recipe.prepare(found)
     elif file.is_file():
         data = recipe.prepare(read_data(file))
     else:
         named = run.recipe["data"] == "named"
-        require(named, f"the data of {run.path} were given in Python: give them again, with data=...")
+        require(named, f"the data of {run.path} were given in Python: give them again, as data=...")
         data = recipe.load_data()
     same = data.sha256() == run.recipe["data_sha256"]
     require(same, f"the data {recipe.data or data.name!r} are not those the run began with")
     return data
 
 
-def keep_data(run: Run, data: DataSet) -> None:
-    """Writes data that were given in Python into the run, if they are small."""
-    there = [t for split in data.splits for t in (split.x, *tensors(split.y))]
-    if sum(t.numel() * t.element_size() for t in there) <= LARGEST:
+def store_data(run: Run, data: DataSet) -> None:
+    """Writes data that were passed in Python into the folder of the run, if they are not too large."""
+    arrays = [t for split in data.splits for t in (split.x, *tensors(split.y))]
+    if sum(t.numel() * t.element_size() for t in arrays) <= LARGEST:
         write_data(run.path / FILE, data)
 
 
 def write_data(file: Path, data: DataSet) -> None:
-    """A data set as one safetensors file."""
+    """Writes a data set into one safetensors file."""
     arrays: dict[str, Tensor] = {}
     for name, split in zip(SPLITS, data.splits, strict=True):
         taken = split.take()
@@ -72,7 +77,7 @@ def write_data(file: Path, data: DataSet) -> None:
 
 
 def read_data(file: Path) -> DataSet:
-    """What `write_data` wrote."""
+    """Reads a data set that `write_data` wrote."""
     try:
         with safe_open(file, framework="pt") as stored:
             header = stored.metadata() or {}
@@ -89,6 +94,6 @@ def read_data(file: Path) -> DataSet:
 
 
 def without_rows(spec: DataSpec, x: Tensor) -> DataSet:
-    """A data set of no rows, for data that come batch by batch: nothing of them is held out."""
+    """A data set without rows, for data that come batch by batch and have no held-out splits."""
     empty = Split(torch.empty((0, *spec.event), dtype=x.dtype))
     return DataSet(spec.name, empty, empty, empty, spec.domain, spec.conditions)

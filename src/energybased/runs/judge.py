@@ -1,4 +1,4 @@
-"""Judges: of a run, of a file, of those that come with the library, or trained on the spot."""
+"""Judges from runs, from files and from the library, and their training."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ SHIPPED = Path(__file__).parents[1] / "judges"
 
 
 def train_judge(recipe: JudgeRecipe | None = None, out: Path | str = "runs/judge") -> Judge:
-    """Trains a judge, by default that of the digits, and returns it with its averaged weights.
+    """Trains a judge and returns it with its averaged weights. The default recipe is that of the digits.
 
-    It is trained on one thread: sums over more would change its last bits, and with them every distance.
+    Training uses one thread. More threads would change the rounding of sums, and so all distances a little.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -31,19 +31,19 @@ def train_judge(recipe: JudgeRecipe | None = None, out: Path | str = "runs/judge
 
 
 def load_judge(path: Path | str) -> Judge:
-    """The judge of a run, or of an exported file.
+    """Loads a judge from a run or an exported file.
 
     Raises:
-        UserError: if it holds another model.
+        UserError: if the model is not a judge.
     """
     model = load(path)
-    require("features" in model.offers, f"{path} holds no judge")
+    require("features" in model.offers, f"{path} is not a judge")
     return cast(Judge, model)
 
 
 def find_judge(data: DataSet, path: Path | None = None) -> Judge | None:
-    """The judge at a path, or the one that comes with the library for a data set; None if there is none."""
+    """The judge at a path or, without a path, the library's judge of the data set; None if there is none."""
     if path is not None:
         return load_judge(path)
-    known = SHIPPED / f"{data.name}.safetensors"
-    return load_judge(known) if data.name in DATASETS and known.exists() else None
+    file = SHIPPED / f"{data.name}.safetensors"
+    return load_judge(file) if data.name in DATASETS and file.exists() else None

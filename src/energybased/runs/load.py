@@ -1,4 +1,4 @@
-"""Trained models, from the folder of a run or from an exported file."""
+"""Loading of trained models from runs and exported files."""
 
 from __future__ import annotations
 
@@ -30,33 +30,33 @@ def load(
     energy: nn.Module | None = None,
     recipe: Recipe | None = None,
 ) -> Model:
-    """The model of a run, with the averaged weights of a checkpoint, or of an exported file.
+    """Loads a model from a run, with the averaged weights of a checkpoint, or from an exported file.
 
-    Nothing in the run or the file is executed, and nothing is imported.
+    Loading executes no code of the run or file, and imports nothing.
 
     Args:
-        path: a run's folder, or a file that `Model.export` wrote.
-        step: of the checkpoint; the newest if not given.
-        device: where the model is put.
-        energy: the network, of a run that was trained on one of the user's own; it is copied.
+        path: folder of a run, or a file that `Model.export` wrote.
+        step: step of the checkpoint; the newest if not given.
+        device: device of the model.
+        energy: the network, if the run was trained on a network of the user; it is copied.
         recipe: the recipe, if its class cannot be found by its name.
 
     Raises:
-        UserError: if there is no model, it is damaged or of another version, or names a class that is not imported.
+        UserError: if there is no model, it is damaged or of another version, or it names a class that is not imported.
     """
     path = Path(path)
     if path.is_file():
-        require(step is None and energy is None, f"{path} is one exported model: it has no checkpoints")
+        require(step is None and energy is None, f"{path} is an exported model: step and energy apply only to runs")
         stored = read_model(path)
-        settings, told = upgraded(stored, str(path))
+        settings, stored_spec = upgraded(stored, str(path))
         weights, where = stored.weights, str(path)
     else:
         run = Run.open(path)
         facts, folder = run.recipe, run.checkpoint(step)
         read_state(folder, facts["identity"])
-        settings, told, weights, where = None, facts["spec"], load_group(folder, "ema"), str(path)
+        settings, stored_spec, weights, where = None, facts["spec"], load_group(folder, "ema"), str(path)
         recipe = recipe or recipe_of(run, None if energy is None else copy.deepcopy(energy))
-    spec = read_spec(told, where)
+    spec = read_spec(stored_spec, where)
     recipe = recipe or read_recipe(settings)
     with preserved_rng():
         check_shapes(recipe, spec, weights, where)
@@ -69,7 +69,7 @@ def load(
 
 
 def check_shapes(recipe: Recipe, spec: DataSpec, weights: Mapping[str, Tensor], where: str) -> None:
-    """Compares names and shapes of weights with those of the recipe's networks, which are not built for it.
+    """Compares names and shapes of weights with those of the recipe's networks, if possible without allocating them.
 
     Raises:
         UserError: if they differ.
@@ -77,9 +77,9 @@ def check_shapes(recipe: Recipe, spec: DataSpec, weights: Mapping[str, Tensor], 
     differ = f"the weights of {where} do not fit the networks of its recipe"
     try:
         try:
-            with torch.device("meta"):  # tensors of a shape alone
+            with torch.device("meta"):  # tensors have shapes, but no values
                 parts = recipe.build(spec)
-        except (RuntimeError, NotImplementedError):  # a network of the user's own may look at its values
+        except (RuntimeError, NotImplementedError):  # a network of the user may need values
             parts = recipe.build(spec)
     except (RuntimeError, MemoryError, OverflowError, TypeError) as error:
         raise UserError(f"{differ}: {str(error).splitlines()[0]}") from error
@@ -88,19 +88,19 @@ def check_shapes(recipe: Recipe, spec: DataSpec, weights: Mapping[str, Tensor], 
 
 
 def of_part(weights: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
-    """The weights of one part."""
+    """The weights of one part, by their names in the part."""
     prefix = f"{part}/"
     return {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
 
 
 def buffer_state(run: Run, step: int | None = None) -> dict[str, Tensor]:
-    """The objective's state in a checkpoint, in which the replay buffer is."""
+    """The state of the objective in a checkpoint, which contains the replay buffer."""
     return of_part(load_group(run.checkpoint(step), "state"), "objective")
 
 
 def run_of(path: Path | str) -> Run:
-    """The run of a path; raises `UserError` for an exported file, which has no checkpoints and no log."""
+    """The run at a path. Raises `UserError` for an exported file, which has no checkpoints and no log."""
     path = Path(path)
     if path.is_file():
-        raise UserError(f"{path} is one exported model, not a run")
+        raise UserError(f"{path} is an exported model, not a run")
     return Run.open(path)

@@ -1,4 +1,4 @@
-"""Training a recipe, or a network of one's own, into a run."""
+"""Training of a recipe, or of a network of the user, into a run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from energybased.errors import UserError, require
 from energybased.models import Sampler
 from energybased.objectives import Objective
 from energybased.recipes import CustomRecipe, Recipe, read_recipe
-from energybased.runs.data import keep_data, run_data, without_rows
+from energybased.runs.data import run_data, store_data, without_rows
 from energybased.settings import to_json
 from energybased.training import Loop, Phase, Run, Settings, TrainState, checkpoint
 from energybased.training.batches import as_batches
@@ -48,38 +48,41 @@ def train(
     steps: int | None = None,
     settings: Settings | None = None,
 ) -> Run:
-    """Trains, and returns the run; `Run.outcome` says how it ended.
+    """Trains a model and returns the run. `Run.outcome` says how training ended.
 
-    Either a recipe, on the data that it names or on `data`; or a network of one's own: `energy`, `data`, and
-    `objective` with `steps`, or `phases`. A tenth of arrays and frames becomes the validation split, and a tenth the
-    test split.
+    Pass either a recipe, which trains on `data` or on the data that it names; or a network of your own as `energy`,
+    with `data`, and with `objective` and `steps` or with `phases`. A tenth of an array or data frame becomes the
+    validation split, and a tenth the test split.
 
     Args:
         recipe: a recipe with its settings.
-        out: the run's folder; `runs/<recipe>` if not given.
-        overwrite: replace a run that is there.
-        data: a `DataSet`, an array or tensor, a pair (x, y), a frame, a path, a torch `Dataset`, a `DataLoader`, or
-            a function that draws n examples; the last three for a network of one's own.
-        label: the column of a frame that holds labels.
-        domain: what the values of the data are, `data.Pixels()` or `data.Reals()`; inferred if not given. A network of
-            one's own sees real numbers in their own units.
+        out: folder of the run; `runs/<recipe>` if not given.
+        overwrite: replace an existing run.
+        data: a `DataSet`, an array or tensor, a pair (x, y), a data frame or a path. For a network of your own, also a
+            torch `Dataset`, a `DataLoader`, or a function that draws n examples.
+        label: the column of a data frame that holds the labels.
+        domain: domain of the values, `data.Pixels()` or `data.Reals()`; inferred if not given. For a network of your
+            own, real numbers are not standardised.
         energy: any `nn.Module` that maps x `(batch, *event)`, or x and y, to `(batch,)`. If it takes no y, conditions
             of the data are left out.
-        sampler: how a model of one's own network is sampled.
-        settings: seed, batch size, optimiser and the like, beside a network of one's own.
+        objective: the objective of the only phase.
+        phases: phases to train one after another, instead of `objective` and `steps`.
+        sampler: settings by which the model of your network is sampled.
+        steps: number of updates.
+        settings: seed, batch size, optimiser and other settings of the training of your network.
 
     Raises:
-        UserError: if a setting, the data or the folder cannot be used, or something could not be loaded again.
-        Interrupted: after Ctrl-C, with a checkpoint written.
+        UserError: if a setting, the data or the folder cannot be used, or the run could not be loaded again.
+        Interrupted: after Ctrl-C, once a checkpoint is written.
     """
     with preserved_rng():
         if recipe is not None:
-            require(isinstance(recipe, Recipe), f"recipe is one of energybased.recipes, got {recipe!r}")
-            own = (energy, objective, sampler, settings) == (None,) * 4 and not phases
-            require(own, "give a recipe, or a network of your own with its objective; not both")
+            require(isinstance(recipe, Recipe), f"recipe must be one of energybased.recipes, got {recipe!r}")
+            alone = (energy, objective, sampler, settings) == (None,) * 4 and not phases
+            require(alone, "pass a recipe, or a network of your own with its objective, but not both")
             recipe = recipe if steps is None else replace(recipe, steps=steps)
-            told = "label and domain go with data=...; for data that a recipe names, set its label"
-            require(data is not None or (label, domain) == (None, None), told)
+            misplaced = "label and domain need data=...; for data that a recipe names, set the label of the recipe"
+            require(data is not None or (label, domain) == (None, None), misplaced)
             named, dataset = data is None, _given(data, recipe.label or label, domain)
             dataset = recipe.load_data() if dataset is None else recipe.prepare(dataset)
             source: Any = dataset
@@ -87,8 +90,8 @@ def train(
             recipe = _custom(energy, objective, phases, sampler, steps, settings)
             named, source = False, data if data is not None or not phases else phases[0].data
             dataset, source = _own_data(source, label, domain, recipe)
-            require(out is not None, "train needs out, the folder of the run, beside a network of your own")
-        recipe_again(recipe)
+            require(out is not None, "a network of your own needs out=..., the folder of the run")
+        readable_settings(recipe)
         folder = Path(out) if out is not None else Path("runs") / recipe.recipe
         for note in dataset.notes:
             log.info("%s: %s", recipe.data or dataset.name, note)
@@ -99,7 +102,7 @@ def train(
         facts = _facts(recipe, dataset, loop, named)
         run = Run.create(folder, facts, overwrite)
         if not named and len(dataset.train):
-            keep_data(run, dataset)
+            store_data(run, dataset)
         return _fit(loop, dataset, run)
 
 
@@ -115,13 +118,21 @@ def resume(
     settings: Settings | None = None,
     recipe: Recipe | None = None,
 ) -> Run:
-    """Continues a run, to the bit as if it had not stopped; a finished run is returned unchanged.
+    """Continues a run. The result is bit-identical to that of an uninterrupted run. A finished run stays unchanged.
 
-    A run of a recipe needs its path alone; a network of one's own is given again, with what it was trained with. Data
-    are given again if they came from a loader, or were too large to be kept in the run.
+    A run of a recipe needs only its path. For a network of your own, pass the arguments of `train` again. Pass data
+    again if they came from a loader, or were too large to be stored in the run.
 
     Args:
-        recipe: the recipe again, if its class cannot be found by its name.
+        path: folder of the run.
+        data: the data, if the run does not store them.
+        energy: the network of your own.
+        objective: its objective.
+        phases: its phases.
+        sampler: its sampler.
+        steps: its number of updates.
+        settings: its settings.
+        recipe: the recipe, if its class cannot be found by its name.
     """
     run = Run.open(path)
     with preserved_rng():
@@ -130,8 +141,8 @@ def resume(
         if (recipe.recipe, energy is None) == ("custom", False):
             recipe = _custom(energy, objective, phases, sampler, steps, settings)
         else:
-            none = (objective, sampler, steps, settings) == (None,) * 4 and not phases
-            require(none, f"{path} is a run of a recipe, which has its settings: pass the path alone")
+            alone = (objective, sampler, steps, settings) == (None,) * 4 and not phases
+            require(alone, f"{path} is a run of a recipe, which stores its settings: pass the path alone")
         dataset, source = _resumed_data(run, recipe, data, phases)
         recipe = _resolved(recipe, dataset, source) if recipe.conditional is None else recipe
         loop = _loop(recipe, dataset, source)
@@ -149,7 +160,7 @@ def recipe_of(run: Run, energy: nn.Module | None = None) -> Recipe:
     """The recipe of a run.
 
     Args:
-        energy: the network again, of a run that was trained on one of the user's own.
+        energy: the network, if the run was trained on a network of the user.
     """
     recipe = read_recipe(run.recipe["settings"])
     if energy is None:
@@ -162,35 +173,35 @@ def _custom(
     energy: Any, objective: Any, phases: Sequence[Phase], sampler: Any, steps: int | None, settings: Settings | None
 ) -> CustomRecipe:
     enough = energy is not None and (bool(phases) or (objective is not None and steps is not None))
-    require(enough, "train needs a recipe, or energy, data, out, and objective with steps, or phases")
-    require(isinstance(energy, nn.Module), f"energy is an nn.Module, got {type(energy).__name__}")
+    require(enough, "train needs either a recipe, or energy, data and out with objective and steps, or with phases")
+    require(isinstance(energy, nn.Module), f"energy must be an nn.Module, got {type(energy).__name__}")
     shared: dict[str, Any] = {name: getattr(settings or Settings(), name) for name in Settings.__dataclass_fields__}
-    some: dict[str, Any] = {} if steps is None else {"steps": steps}
+    budget: dict[str, Any] = {} if steps is None else {"steps": steps}
     return CustomRecipe(
-        **shared, data="", energy=energy, objective=objective, sampler=sampler, stages=tuple(phases), **some
+        **shared, data="", energy=energy, objective=objective, sampler=sampler, stages=tuple(phases), **budget
     )
 
 
 def _resolved(recipe: Recipe, data: DataSet, source: Any) -> Recipe:
-    """The recipe with all settings filled in; only those batches that are made here can leave conditions out."""
+    """The recipe with all settings filled in. Batches from a loader must not have conditions that it does not take."""
     recipe = recipe.resolve(data)
     fits = bool(recipe.conditional) or not data.conditions or isinstance(source, DataSet)
-    require(fits, f"{recipe.recipe} takes no conditions: give batches of x alone")
+    require(fits, f"{recipe.recipe} takes no conditions: pass batches of x alone")
     return recipe
 
 
 def _given(data: Any, label: str | None, domain: AnyDomain | None) -> DataSet | None:
-    """The data set of what was given; None if nothing was."""
+    """The data as a data set; None if no data were passed."""
     if data is None:
         return None
     found = as_dataset(data, domain=domain, label=label)
-    told = "a recipe takes a DataSet, an array or tensor, a pair (x, y), a frame or a path"
-    require(found is not None, f"{told}; got {type(data).__name__}")
+    accepted = "a recipe takes a DataSet, an array or tensor, a pair (x, y), a data frame or a path"
+    require(found is not None, f"{accepted}; got {type(data).__name__}")
     return found
 
 
 def _own_data(data: Any, label: str | None, domain: AnyDomain | None, recipe: Recipe) -> tuple[DataSet, Any]:
-    """A data set for a network of one's own, which sees its units, and what batches come from."""
+    """The data set for a network of the user, in the user's units, and the source of its batches."""
     require(data is not None, "train needs data")
     found = as_dataset(data, domain=domain, label=label)
     if found is not None:
@@ -207,17 +218,17 @@ def _resumed_data(run: Run, recipe: Recipe, data: Any, phases: Sequence[Phase]) 
         dataset = run_data(run, recipe, data)
         return (dataset, dataset) if data is None or recipe.recipe != "custom" else _own_data(data, None, None, recipe)
     source = data if data is not None or not phases else phases[0].data
-    require(source is not None, f"the data of {run.path} came batch by batch: give them again, with data=...")
+    require(source is not None, f"the data of {run.path} came batch by batch: pass them again, as data=...")
     return _own_data(source, None, None, recipe)
 
 
-def _in_own_units(phase: Phase, domain: AnyDomain) -> Phase:
-    """The phase with its arrays in the units of the run: arrays alone would be standardised by their own moments."""
+def _in_units_of_run(phase: Phase, domain: AnyDomain) -> Phase:
+    """The phase with its arrays in the units of the run, instead of standardised by their own moments."""
     found = None if isinstance(phase.data, DataSet) else as_dataset(phase.data, domain=domain)
     if found is None:
         return phase
-    told = f"the data of a phase are {type(found.domain).__name__}, those of the run {type(domain).__name__}"
-    require(type(found.domain) is type(domain), told)
+    kinds = type(found.domain).__name__, type(domain).__name__
+    require(kinds[0] == kinds[1], f"the data of a phase are {kinds[0]}, but those of the run are {kinds[1]}")
     return replace(phase, data=replace(found, domain=domain))
 
 
@@ -225,7 +236,7 @@ def _loop(recipe: Recipe, dataset: DataSet, source: Any) -> Loop:
     phases = recipe.phases(dataset)
     return Loop(
         recipe.parts(dataset),
-        [_in_own_units(phase, dataset.domain) for phase in phases],
+        [_in_units_of_run(phase, dataset.domain) for phase in phases],
         source,
         recipe,
         dataset.domain,
@@ -237,7 +248,7 @@ def _fit(loop: Loop, data: DataSet, run: Run) -> Run:
     try:
         loop.fit(run, lambda state: _picture(state, data, run))
     except UserError:
-        if checkpoint.newest(run.path / "checkpoints") is None:  # nothing to go on from: the name stays free
+        if checkpoint.newest(run.path / "checkpoints") is None:  # it cannot be resumed
             shutil.rmtree(run.path, ignore_errors=True)
         raise
     finally:
@@ -246,7 +257,7 @@ def _fit(loop: Loop, data: DataSet, run: Run) -> Run:
 
 
 def _picture(state: TrainState, data: DataSet, run: Run) -> None:
-    """Shows some chains of the replay buffer."""
+    """Saves a picture of some chains of the replay buffer."""
     chains = state.objective.get("x")
     if chains is None or tuple(chains.shape[1:]) != data.event or data.domain.view(data.event) != "pictures":
         return
@@ -259,16 +270,16 @@ def _picture(state: TrainState, data: DataSet, run: Run) -> None:
 
 
 def phase_hashes(phases: Sequence[Phase]) -> list[str]:
-    """Hashes of the data that phases have of their own, as far as they are data sets."""
-    own = [as_dataset(phase.data) for phase in phases]
-    return [data.sha256() for data in own if data is not None]
+    """Hashes of the data sets of phases that do not use the data of the run."""
+    datasets = [as_dataset(phase.data) for phase in phases]
+    return [data.sha256() for data in datasets if data is not None]
 
 
-def recipe_again(recipe: Recipe) -> Any:
-    """The settings of a recipe as JSON; raises `UserError` if they could not be read again as they are."""
+def readable_settings(recipe: Recipe) -> Any:
+    """The settings of a recipe as JSON. Raises `UserError` if reading them would give other settings."""
     settings = recipe.settings()
     same = read_recipe(settings).settings() == settings
-    require(same, f"the settings of {recipe.recipe} could not be read again as they are")
+    require(same, f"the settings of {recipe.recipe} cannot be stored: reading them would give other settings")
     return settings
 
 
@@ -276,8 +287,8 @@ Source = Literal["named", "given", "batches"]
 
 
 def _facts(recipe: Recipe, data: DataSet, loop: Loop, named: bool) -> dict[str, Any]:
-    """The contents of recipe.json; settings that could not be read again are refused here."""
-    settings = recipe_again(recipe)
+    """The contents of recipe.json."""
+    settings = readable_settings(recipe)
     source: Source = "named" if named else "given" if len(data.train) else "batches"
     return {
         "recipe": recipe.recipe,

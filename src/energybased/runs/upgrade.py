@@ -1,4 +1,4 @@
-"""Settings of models that version 0.1 exported, with the names of this version."""
+"""Conversion of the settings of models that version 0.1 exported."""
 
 from __future__ import annotations
 
@@ -15,15 +15,18 @@ GONE = {"augment", "max_visits", "dense"}
 
 
 def upgraded(stored: Stored, where: str) -> tuple[Any, Any]:
-    """Recipe and spec of an exported file, as JSON of this version.
+    """The settings of the recipe and the spec in an exported file, as JSON of this version.
 
     Raises:
-        UserError: if it is of version 0.1 and no energy over pixels.
+        UserError: if the file is of version 0.1, and not an energy over pixels.
     """
     if stored.version > 1:
         return stored.settings, stored.spec
     settings = _renamed(stored.settings)
-    require(settings.get("kind") == "EnergyRecipe", f"{where} was exported by version 0.1: only its energies are read")
+    require(
+        settings.get("kind") == "EnergyRecipe",
+        f"{where} was exported by version 0.1, of which only energies can be read",
+    )
     classes = settings.pop("classes", 0) or 0
     conditions = (Classes(classes),) if classes else ()
     spec = DataSpec(tuple(stored.spec["event"]), Pixels(), conditions, str(settings.get("data", "")))
