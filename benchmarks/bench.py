@@ -1,8 +1,9 @@
-"""Chains side by side: ours, torchebm's and a plain PyTorch loop, in turn. `make bench` writes results/bench.json.
+"""Speed of chains of this library, of torchebm and of a plain PyTorch loop. `make bench` writes results/bench.json.
 
-A row's value is how many times as fast ours is as the faster rival: "equal" all in float32; "best" each in the faster
-of float32 and bfloat16 autocast, convolutions channels-last. Compile time is a field of its own. Nothing else may run
-beside it. `python benchmarks/bench.py WORDS` measures only the cases whose name has these words.
+The value of a row is the time of the faster rival divided by that of this library. In rows "equal", all compute in
+float32. In rows "best", each uses the faster of float32 and bfloat16 autocast, with channels-last convolutions. Compile
+time is a separate field. No other program may run at the same time. `python benchmarks/bench.py WORDS` measures only
+the cases whose name contains these words.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from energybased.networks.generator import SVHN
 from energybased.networks.residual import Residual
 from energybased.sampling import Kernel
 
-ROUNDS, PATIENCE = 7, 15.0  # rounds at the most; seconds after which a case gets no further round, from the third on
+ROUNDS, PATIENCE = 7, 15.0  # most rounds; after these seconds and three rounds, a case gets no more
 Times = dict[str, list[float]]
 
 
@@ -38,20 +39,20 @@ class Case:
 
     variant: str
     what: str
-    module: nn.Module  # as the rivals evaluate it: (batch, *event) -> (batch,)
+    module: nn.Module  # the module of the rivals: (batch, *event) -> (batch,)
     start: Tensor
     steps: int
     kernel: Kernel = Langevin.overdamped(STEP)
-    ours: nn.Module | None = None  # where it is another one
+    ours: nn.Module | None = None  # the module of this library, if it differs
     neural: bool = True
-    contiguous: nn.Module | None = None  # the same with its convolutions not channels-last
+    contiguous: nn.Module | None = None  # the module without channels-last convolutions
 
     def runs(self, rivals: bool = True) -> Runs:
-        module, own = self.module.requires_grad_(False), (self.ours or self.module).requires_grad_(False)
+        module, ours = self.module.requires_grad_(False), (self.ours or self.module).requires_grad_(False)
         runs: Runs = {}
         for half in (False, True) if self.neural else (False,):
             bits = "bfloat16" if half else "float32"
-            energy = Network(BFloat16(own)) if half else as_energy(own)
+            energy = Network(BFloat16(ours)) if half else as_energy(ours)
             runs[f"ours {bits}"] = lambda e=energy: sample(e, self.start, self.kernel, self.steps, engine="compiled")
             runs[f"eager {bits}"] = lambda e=energy: sample(e, self.start, self.kernel, self.steps)
             if not rivals:
@@ -67,13 +68,13 @@ class Case:
         """Floating-point operations of the chains."""
         leaf = self.start.clone().requires_grad_()
         with FlopCounterMode(display=False) as counter:
-            torch.autograd.grad(self.module(1.0 * leaf).sum(), leaf)  # a leaf itself it cannot count from
+            torch.autograd.grad(self.module(1.0 * leaf).sum(), leaf)  # the counter cannot start at a leaf
         each = self.kernel.leapfrog_steps if isinstance(self.kernel, HMC) else 1
         return self.steps * each * counter.get_total_flops()
 
 
 def chains(full: bool) -> list[Case]:
-    """The networks in their sizes; `full` has the paper's batch of 128 and 60 steps."""
+    """All cases. With `full`, the network of the paper has its batch of 128 and its 60 steps."""
     torch.manual_seed(0)
     mlp, z = MLP(100, (200, 200)), torch.randn(128, 100)
     batch, steps = (128, 60) if full else (32, 6)
@@ -82,7 +83,7 @@ def chains(full: bool) -> list[Case]:
     contiguous = copy.deepcopy(paper).given(labels)
     paper = paper.to(memory_format=torch.channels_last).given(labels)
     pictures = torch.rand(batch, 3, 32, 32)
-    apart, together = ratios()
+    separate, batched = ratios()
     small, large = dense_generator(16, (256, 512), (1, 28, 28)), deconvolutional_generator(100, SVHN)
     dense = StandardNormal(16) + Reconstruction(small, torch.rand(100, 1, 28, 28), 0.3)
     svhn = StandardNormal(100) + Reconstruction(large, torch.rand(16, 3, 32, 32), 0.3)
@@ -95,7 +96,7 @@ def chains(full: bool) -> list[Case]:
         Case("mlp", "latent MLP 100-200-200, 128 chains x 60 steps", mlp, z, 60),
         Case("mlp-mala", "the same, MALA", mlp, z, 60, MALA(STEP)),
         Case("mlp-hmc", "the same, HMC of 5 gradients, 12 steps", mlp, z, 12, HMC(STEP, 5)),
-        Case("ratios", summed, apart, z, 60, ours=together),
+        Case("ratios", summed, separate, z, 60, ours=batched),
         Case("posterior-mnist", posterior, dense, torch.randn(100, 16), 20),
         Case("posterior-svhn", "posterior, SVHN's generator, 16 chains x 20 steps", svhn, torch.randn(16, 100), 20),
         Case("digits", "digits network, 256 chains x 60 steps", MLP(64, (256, 256)), torch.randn(256, 64), 60),
@@ -105,14 +106,14 @@ def chains(full: bool) -> list[Case]:
 
 
 def ratios() -> tuple[nn.Module, Energy]:
-    """Four networks one after the other, as the rivals call them, and the same weights side by side."""
+    """Four networks that are called one after another, for the rivals, and a batched network with the same weights."""
     together = BatchedMLP(100, (200, 200), 4)
     nn.init.normal_(together.weights[-1], std=0.07)
     return in_turn(together, 4), StandardNormal(100) + Ratios(together, torch.ones(4))
 
 
 def products(bits: str) -> float:
-    """This machine's rate of matrix products, in floating-point operations a second: the best of five."""
+    """The rate of matrix products on this machine, in floating-point operations per second: the best of five."""
     n, times = 2048, []
     a = torch.randn(n, n).to(getattr(torch, bits))
     for _ in range(6):
@@ -123,7 +124,7 @@ def products(bits: str) -> float:
 
 
 def race(what: str, runs: Runs) -> tuple[Times, dict[str, float]]:
-    """Seconds of each round of each, run in turn, and of each one's first run, in which it compiles."""
+    """Seconds of each round of each program, run in turn, and of its first run, in which it compiles."""
     times: Times = {name: [] for name in runs}
     started = time.perf_counter()
     for i in range(ROUNDS + 1):
@@ -139,19 +140,19 @@ def race(what: str, runs: Runs) -> tuple[Times, dict[str, float]]:
 
 
 def peak(run) -> float:
-    """MiB of tensors that exist at once at the most, beyond those that existed before."""
+    """Peak memory of tensors in MiB, without those that existed before."""
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
         run()
-    there = most = 0
+    current = most = 0
     for event in sorted(seen.profiler.kineto_results.events(), key=lambda e: e.start_ns()):
         if event.name() == "[memory]":
-            there += event.nbytes()
-            most = max(most, there)
+            current += event.nbytes()
+            most = max(most, current)
     return most / 2**20
 
 
 def compare(found: Measured, variant: str, what: str, runs: Runs, work: float | None, rates: dict[str, float]) -> None:
-    """Two rows a case: at equal precision, and best against best."""
+    """Adds two rows per case: at equal precision, and with the best precision of each program."""
     times, first = race(what, runs)
     median = {name: statistics.median(t) for name, t in times.items()}
     shared: dict[str, object] = {"milliseconds": {name: round(1e3 * m, 3) for name, m in median.items()}}
@@ -171,13 +172,13 @@ def compare(found: Measured, variant: str, what: str, runs: Runs, work: float | 
             **shared,
         }
         fields = {"data": "", "system": "ours", "metric": "speedup", "variant": variant, "case": what, "kind": kind}
-        told, seconds = f"{other} / {mine}, {len(each)} rounds in turn", sum(times[mine]) + sum(times[other])
-        found.add(more["value"], told, seconds, more, **fields)
+        protocol, seconds = f"{other} / {mine}, {len(each)} rounds in turn", sum(times[mine]) + sum(times[other])
+        found.add(more["value"], protocol, seconds, more, **fields)
     found.write()
 
 
 def main() -> None:
-    torch._inductor.config.force_disable_caches = True  # compiling is counted as the first time
+    torch._inductor.config.force_disable_caches = True  # so that compile time is that of a first run
     full = "--full" in sys.argv
     wanted = next((word for word in sys.argv[1:] if word != "--full"), "")
     found = Measured("bench", command="make bench-full" if full else "make bench")

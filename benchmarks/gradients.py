@@ -1,9 +1,9 @@
-"""Gradients of the prior's energy for its samples: `python benchmarks/gradients.py` writes results/gradients.json.
+"""Counts gradients that samples of the prior need: `python benchmarks/gradients.py` writes results/gradients.json.
 
-They are counted, not timed. One gradient is of one energy for one chain, whatever the networks in it; another row
-counts networks. The recipe is MNIST's. A stage begins with annealed chains, whose levels depend on what was learned;
-their gradients are spread over the stage's updates. `python benchmarks/systems.py latent mnist-latent-small --systems
-stages --seeds 0` must have been run.
+Rows "energies" count a gradient of an energy for one chain as one. Rows "networks" count each network of the energy.
+The recipe is `mnist-latent-small`. A stage begins with annealed chains, whose number of levels depends on the training.
+Their gradients are divided by the number of updates of the stage. First run `python benchmarks/systems.py latent
+mnist-latent-small --systems stages --seeds 0`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ UPDATES, SPEC = 20, DataSpec((1, 28, 28), Pixels())
 
 @contextmanager
 def counted(owner: type, name: str) -> Iterator[Counter]:
-    """Counts gradients of energies, and the networks in them, inside of one method."""
+    """Counts gradients of energies, and of the networks in them, during calls of one method."""
     total, inside = Counter(energies=0, networks=0), []
     method, forward, gradient = getattr(owner, name), BatchedMLP.forward, Energy.value_and_grad
 
@@ -56,7 +56,7 @@ def counted(owner: type, name: str) -> Iterator[Counter]:
 
 
 def staged(recipe: LatentRecipe, trained: StagedPrior, x: torch.Tensor, rng: torch.Generator) -> Counter:
-    """Means over all updates of a run; before each stage, the stages before it are as that run left them."""
+    """Means over all updates of a run. Each stage is measured with the trained stages before it."""
     parts, means = recipe.build(SPEC), Counter(energies=0.0, networks=0.0)
     for k, phase in enumerate(recipe.phases(None)):
         parts["prior"].load_state_dict(trained.state_dict())
@@ -83,14 +83,16 @@ def lebm(recipe: LatentRecipe, x: torch.Tensor, rng: torch.Generator) -> Counter
 def main() -> None:
     began, rng = time.perf_counter(), torch.Generator().manual_seed(0)
     recipe = find_recipe("mnist-latent-small")
-    recipe = replace(recipe, posterior=replace(recipe.posterior, steps=1, engine="eager"))  # not what is counted
+    recipe = replace(
+        recipe, posterior=replace(recipe.posterior, steps=1, engine="eager")
+    )  # these gradients are not counted
     x = torch.rand(recipe.batch_size, *SPEC.event, generator=rng)
     counts = {"stages": staged(recipe, load(RUN).prior, x, rng), "lebm": lebm(system("lebm", recipe), x, rng)}
     found = Measured("gradients")
     for name, kind in ((name, kind) for name in counts for kind in ("energies", "networks")):
-        told = f"gradients of the prior's {kind} for samples of the prior, an update; counted over {UPDATES} a stage"
+        protocol = f"gradients of {kind} of the prior per update, for samples of the prior; mean of {UPDATES} updates"
         fields = {"data": "mnist", "system": name, "metric": "gradients", "kind": kind}
-        found.add(counts[name][kind], told, time.perf_counter() - began, **fields)
+        found.add(counts[name][kind], protocol, time.perf_counter() - began, **fields)
     found.write()
 
 

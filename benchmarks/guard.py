@@ -1,4 +1,4 @@
-"""Faults, with the guard on and off: `python benchmarks/guard.py` writes results/guard.json."""
+"""Training with faults, with the guard on and off: `python benchmarks/guard.py` writes results/guard.json."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from energybased.objectives import ContrastiveDivergence
 from energybased.recipes import Dense, EnergyRecipe, digits
 from energybased.runs.judge import find_judge
 
-LOST = 1e6  # a distance, at the most
+LOST = 1e6  # largest distance
 calls: list[int] = []
 
 
@@ -40,7 +40,7 @@ class SquaredReLU(Dense):
 
 @dataclass(frozen=True)
 class Poisoned(ContrastiveDivergence):
-    """Half of the replay buffer is overwritten, once in the life of the process, with values far outside the data."""
+    """Contrastive divergence that once overwrites half of the replay buffer with values far outside the data."""
 
     at: int = 0
 
@@ -69,7 +69,7 @@ FAULTS: dict[str, Callable[[EnergyRecipe], EnergyRecipe]] = {
 
 
 def one(job: tuple[str, str, int, int]) -> tuple[float, str, float]:
-    """One run with one fault, on one thread: its distance, what the guard did, and seconds."""
+    """Trains one run with one fault, on one thread. Returns its distance, the actions of the guard, and seconds."""
     torch.set_num_threads(1)
     (fault, guard, seed, steps), began = job, time.monotonic()
     recipe = FAULTS[fault](digits(seed=seed, steps=steps, guard=guard))
@@ -80,7 +80,7 @@ def one(job: tuple[str, str, int, int]) -> tuple[float, str, float]:
     try:
         x = eb.load(run.path).sample(1000, generator=torch.Generator().manual_seed(seed))
         value = judge_distance(find_judge(data), x, data.values(data.test)) if bool(x.isfinite().all()) else math.inf
-    except Exception as error:  # a lost energy is a result here
+    except Exception as error:  # a diverged energy is a result, too
         print(f"    {error}")
     print(*job, round(value, 1), note, flush=True)
     return min(value, LOST), note, time.monotonic() - began
@@ -92,12 +92,12 @@ def main(steps: int = digits().steps, seeds: tuple[int, ...] = (0, 1, 2)) -> Non
     with multiprocessing.get_context("spawn").Pool(2) as pool:
         results = dict(zip(jobs, pool.map(one, jobs, chunksize=1), strict=True))
     for fault, guard, seed, _ in jobs:
-        told = f"FD of fresh chains over the healthy run's of the same seed, {steps} updates, guard {guard}"
-        made = [results[fault, guard, s, steps] for s in seeds]
-        more = {"fd": [round(value, 2) for value, _, _ in made], "events": [note for _, note, _ in made]}
+        protocol = f"FD of fresh chains / that of the healthy run with the same seed, {steps} updates, guard {guard}"
+        runs = [results[fault, guard, s, steps] for s in seeds]
+        more = {"fd": [round(value, 2) for value, _, _ in runs], "events": [note for _, note, _ in runs]}
         names = {"data": "digits", "system": "digits", "metric": "fd_ratio", "variant": fault, "guard": guard}
         value, _, seconds = results[fault, guard, seed, steps]
-        found.add(value / results["none", "on", seed, steps][0], told, seconds, more, **names)
+        found.add(value / results["none", "on", seed, steps][0], protocol, seconds, more, **names)
     found.write()
 
 

@@ -1,4 +1,4 @@
-"""The pages whose tables are made from results/*.json: `python benchmarks/pages.py` makes them anew."""
+"""Writes the tables of the pages from results/*.json: `python benchmarks/pages.py`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import speed
 import tables
 from rows import ROOT
 
-PAGES: Mapping[str, Mapping[str, Callable[[], str]]] = {  # page -> mark -> what stands there
+PAGES: Mapping[str, Mapping[str, Callable[[], str]]] = {  # page -> mark -> function that makes the text at the mark
     "README.md": {"summary": tables.summary},
     "RESULTS.md": {
         "results": tables.energies,
@@ -23,7 +23,7 @@ PAGES: Mapping[str, Mapping[str, Callable[[], str]]] = {  # page -> mark -> what
 
 
 def rewritten(text: str, page: str) -> str:
-    """The text of a page with its tables made anew."""
+    """The text of a page, with its tables made from results/*.json."""
     for mark, make in PAGES[page].items():
         before, rest = text.split(f"<!-- {mark} -->")
         text = f"{before}<!-- {mark} -->\n{make()}\n<!-- /{mark} -->{rest.split(f'<!-- /{mark} -->')[1]}"

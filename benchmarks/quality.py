@@ -1,13 +1,13 @@
-"""Time until digits are good: `python benchmarks/quality.py [--seeds 0 1 2 3 4]` writes results/quality.json.
+"""Training time until samples are good: `python benchmarks/quality.py [--seeds 0 1 2 3 4]` writes results/quality.json.
 
-Ours is the recipe `digits` with four times its updates, which improves it on the validation split. torchebm's is its
-own persistent contrastive divergence and Langevin sampler on the same network, labels, noisy data, optimiser and
-average of weights, in overdamped steps of 0.1 at the same temperature; its chains change their class with the batch, so
-that its negatives are denoised by the marginal.
+Ours is the recipe `digits` with four times its updates, which improves it on the validation split. torchebm trains with
+its persistent contrastive divergence and its Langevin sampler, in overdamped steps of 0.1 at the same temperature.
+Network, labels, noisy data, optimiser and averaging of weights are the same. The chains of torchebm change their class
+with the batch, so its negatives are denoised with the marginal energy.
 
-Good: fresh and buffer chains are nearer to held-out digits than samples of the best mixture, at three looks in a row.
-Time is the processor's, on one thread, without the looks, each of which comes at least a tenth later than the last;
-what is not reached counts as the cap.
+Samples are good if fresh and buffer chains have a smaller distance to held-out digits than samples of the best mixture,
+in three evaluations in a row. Times are CPU times on one thread, without the evaluations. Between two evaluations, the
+time grows by at least a tenth. A training that reaches the cap counts as the cap.
 """
 
 from __future__ import annotations
@@ -38,25 +38,25 @@ from energybased.training.batches import as_batches
 from energybased.training.ema import ema_init, ema_update
 from energybased.training.optimizer import set_rate
 
-CAP, EVERY, LOOKS = 600.0, 50, 3  # seconds; updates between two looks at the least; looks in a row
-LATER = 1.1  # times the spent time of the last look
+CAP, EVERY, LOOKS = 600.0, 50, 3  # seconds; fewest updates between two evaluations; evaluations in a row
+LATER = 1.1  # least factor of the time between two evaluations
 UPDATES = 4800  # of ours
 STEP = 0.1  # of torchebm's chains
 
 
 class Enough(Exception):
-    """The samples are good, or the time is over."""
+    """The samples are good, or the cap is reached."""
 
 
 class Watch:
-    """Looks at samples now and then, with the clock stopped."""
+    """Evaluates samples now and then, with the clock stopped."""
 
     def __init__(self, subject: Subject, good: float) -> None:
         self.subject, self.good, self.found = subject, good, CAP
         self.began, self.looking, self.since, self.seen, self.next = time.process_time(), 0.0, 0.0, 0, 0.0
 
     def look(self, pictures: Iterator[Tensor]) -> None:
-        """Raises `Enough` once the samples were good three times in a row; `found` is when they first were."""
+        """Raises `Enough` if samples were good three times in a row. `found` is the time of the first of these."""
         started = time.process_time()
         now = started - self.began - self.looking
         if now >= CAP:
@@ -99,7 +99,7 @@ def torchebm(recipe: EnergyRecipe, data: DataSet, watch: Watch) -> None:
         return LangevinDynamics(peer(energy), step_size=0.5 * STEP**2, noise_scale=1.0)
 
     def pictures(energy: Energy, ends: Tensor) -> Iterator[Tensor]:
-        """The newest negatives, and fresh chains of its sampler; denoised as ours are."""
+        """The newest negatives, and fresh chains of the sampler of torchebm, both denoised like ours."""
         model, classes = recipe.model({"energy": energy}, data.spec), torch.arange(SAMPLES) % data.classes
         start, steps = torch.rand(SAMPLES, *data.event), recipe.sampler.length
         yield replace(model, energy=model.marginal, conditions=()).denoise(ends)
@@ -142,8 +142,11 @@ def main(seeds: tuple[int, ...] = (0, 1, 2, 3, 4)) -> None:
             with suppress(Enough):
                 train(recipe, data, watch)
             name = train.__name__
-            spent[name], told = watch.found, f"processor seconds to good digits, cap {CAP:g}; median of the seeds"
-            found.add(watch.found, told, watch.found, data="digits", system=name, metric="seconds")
+            spent[name], protocol = (
+                watch.found,
+                f"CPU seconds until samples are good, at most {CAP:g}; median of the seeds",
+            )
+            found.add(watch.found, protocol, watch.found, data="digits", system=name, metric="seconds")
         gain = spent["torchebm"] / spent["ours"]
         found.add(gain, "torchebm / ours; median of the seeds", 0.0, data="digits", system="ours", metric="speedup")
         found.write(median=True)

@@ -1,6 +1,6 @@
-"""Staged ratios against densities that are known: `python benchmarks/ratios.py` writes results/ratios.json.
+"""Ratios learned in stages, compared with known densities: `python benchmarks/ratios.py` writes results/ratios.json.
 
-Every problem is solved with the defaults of `fit_staged_prior`, and by one stage with as many updates in all.
+Each problem is solved with the defaults of `fit_staged_prior`, and with one stage and the same total number of updates.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from energybased.energies import Analytic
 from energybased.latent import StagedPrior, fit_staged_prior
 from energybased.latent.fit import MAX_STAGES, MAX_UPDATES
 
-HELD = 20_000  # samples of the target on which a ratio is compared
+HELD = 20_000  # samples of the target on which log-ratios are compared
 PROTOCOLS = {
     "rmse": f"root mean square error of the log-ratio on {HELD} samples of the target, nats",
     "kl": "KL(target | prior) by quadrature, nats",
-    "log_prob_off": "|log Z by its estimate - log Z by quadrature|, nats: the error of log_prob",
+    "log_prob_off": "error of log_prob: |estimated log Z - log Z by quadrature|, nats",
     "active_stages": "stages that learned something",
-    "seconds": "processor time of the fit",
+    "seconds": "CPU seconds of the fit",
 }
 
 
@@ -35,19 +35,19 @@ def ring() -> Analytic:
 
 
 def chasm() -> Analytic:
-    """On the line, N(4, 0.1^2): far from the base, and a tenth as wide."""
+    """N(4, 0.1^2) in one dimension: it is far from the base N(0, 1), and a tenth as wide."""
     return Gaussian(torch.tensor([4.0]), torch.tensor([[0.01]]))
 
 
 def pinwheel() -> Analytic:
-    """Five arms that bend as they go out, each of ten Gaussians."""
+    """Five curved arms, each of ten Gaussians."""
     radius = torch.linspace(0.5, 3.0, 10)
     angle = torch.arange(5)[:, None] * (2 * math.pi / 5) + 0.5 * radius
     return IsotropicMixture(torch.stack([radius * angle.cos(), radius * angle.sin()], 2).flatten(0, 1), 0.12)
 
 
 def pairs() -> Analytic:
-    """Ten entries, each two in a row correlated by 0.95."""
+    """A Gaussian with ten entries in five pairs, each with a correlation of 0.95."""
     return Gaussian(torch.zeros(10), torch.block_diag(*[torch.tensor([[1.0, 0.95], [0.95, 1.0]])] * 5))
 
 

@@ -2,10 +2,11 @@
 
     tables FOLDER   the recipe `table` on three tables of ADBench (.npz in FOLDER): the energy distance of samples,
                     of training rows and of one Gaussian to the test split: results/tables.json
-    ring            `ContrastiveDivergence(Langevin.overdamped(0.1))` with all else left at its default, on a ring of
-                    radius 2 and width 0.25: mean and standard deviation of the radius of samples: results/defaults.json
+    ring            `ContrastiveDivergence(Langevin.overdamped(0.1))` with all other settings at their defaults, on a
+                    ring of radius 2 and width 0.25: the mean and standard deviation of the radius of samples:
+                    results/defaults.json
 
-Runs are in runs/; one that is there is continued, or measured again. One thread.
+Runs are in runs/. A run that exists is continued if it is unfinished, and then measured. All use one thread.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from tyro.conf import Positional
 import energybased as eb
 from energybased.runs.evaluate import subject_of, timed
 
-TABLES = ("28_pendigits", "23_mammography", "38_thyroid")  # named before anything was measured on them
+TABLES = ("28_pendigits", "23_mammography", "38_thyroid")  # chosen before any measurement on them
 Seeds = tuple[int, ...]
 
 
@@ -36,7 +37,7 @@ def tables(folder: Positional[Path], /, seeds: Seeds = (0, 1, 2)) -> None:
                 fields = {"data": name, "system": row.system, "metric": row.metric}
                 found.add(row.value, row.protocol, row.seconds + seconds, **fields)
             fields = {"data": name, "system": "table", "metric": "minutes"}
-            found.add(seconds / 60, "wall time of the training alone, one thread", seconds, **fields)
+            found.add(seconds / 60, "wall time of the training, one thread", seconds, **fields)
             found.write()
 
 
@@ -53,9 +54,9 @@ def ring(seeds: Seeds = (0, 1, 2)) -> None:
         run = eb.resume(out, **own) if out.exists() else eb.train(**own, data=points, out=out)
         model, seconds = eb.load(run.path, energy=energy), run.lines("metrics.jsonl")[-1]["seconds"]
         radius = model.sample(5000, generator=torch.Generator().manual_seed(seed)).norm(dim=1)
-        for metric, value in (("radius", radius.mean()), ("spread", radius.std())):
-            told = "of 5,000 samples, 2,000 updates; 2.02 and 0.25 are the data's" if metric == "radius" else "the same"
-            found.add(float(value), told, seconds, data="ring", system="MLP, all defaults", metric=metric)
+        for metric, value, of_data in (("radius", radius.mean(), 2.02), ("spread", radius.std(), 0.25)):
+            protocol = f"{metric} of 5,000 samples after 2,000 updates; that of the data is {of_data}"
+            found.add(float(value), protocol, seconds, data="ring", system="MLP, all defaults", metric=metric)
         found.write()
 
 

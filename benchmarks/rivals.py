@@ -1,4 +1,4 @@
-"""Chains, updates of training and visits to replay buffers, as ours and as others write them."""
+"""Chains, updates of training and visits to replay buffers, by this library, torchebm and plain PyTorch loops."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ DIM, EVENT, STAGE, CHAINS, POOL, ROWS = 16, (1, 28, 28), 2, 10_000, 5000, 300
 POSTERIOR = Posterior(0.15, Langevin.overdamped(0.1), 20, "compiled")
 PRIOR, PRIOR_STEPS = MALA(0.2), 3
 Loss = Callable[[], Tensor]
-Runs = dict[str, Callable[[], object]]  # "who precision" -> what is timed
+Runs = dict[str, Callable[[], object]]  # "program precision" -> function that is timed
 
 
 def plain(module: nn.Module, start: Tensor, kernel: Kernel, steps: int, half: bool) -> Tensor:
-    """As a careful user would write it: frozen weights, no graph kept, one gradient a step."""
+    """Chains as a careful user would write them: frozen weights, no graph between steps, one gradient per step."""
 
     def evaluate(x: Tensor) -> tuple[Tensor, Tensor]:
         x = x.detach().requires_grad_()
@@ -71,7 +71,7 @@ def _hmc(evaluate, kernel: HMC, x: Tensor, energy: Tensor, gradient: Tensor):
 
 
 def peer(module: nn.Module) -> nn.Module:
-    """The same network as torchebm's model."""
+    """The network as a model of torchebm."""
     from torchebm.core import BaseModel
 
     class Model(BaseModel):
@@ -86,7 +86,7 @@ def peer(module: nn.Module) -> nn.Module:
 
 
 def sampler(model: nn.Module, kernel: Kernel):
-    """torchebm's sampler with the steps of ours; None where it has none."""
+    """The sampler of torchebm with the steps of the kernel; None if it has no such sampler."""
     from torchebm.samplers import HamiltonianMonteCarlo, LangevinDynamics
 
     if isinstance(kernel, HMC):
@@ -103,7 +103,7 @@ def torchebm(sampler, start: Tensor, steps: int, half: bool) -> Tensor:
 
 
 def updates(dim: int, hidden: tuple[int, ...], batch: int, steps: int) -> Runs:
-    """One update of persistent contrastive divergence each, Adam included, of the same network and buffer."""
+    """One update of persistent contrastive divergence with Adam by each program, with equal networks and buffers."""
     runs: Runs = {}
     for half in (False, True):
         data = torch.rand(batch, dim)
@@ -128,7 +128,7 @@ def learning(loss: Loss, *nets: nn.Module) -> Callable[[], None]:
 
 
 def of_objective(objective: Objective, parts: dict[str, nn.Module], batch: Batch) -> Loss:
-    """The sum of an objective's losses, its state kept from update to update."""
+    """The sum of the losses of an objective, whose state is passed from update to update."""
     rng = torch.Generator().manual_seed(0)
     state = objective.init(parts, batch, rng)
 
@@ -178,16 +178,16 @@ def _plain(net: MLP, data: Tensor, steps: int, half: bool) -> Loss:
 
 
 def buffers(capacity: int, batch: int = 128) -> Runs:
-    """A batch drawn and written back; pictures of 28 x 28. torchebm's buffer is a part of its loss."""
+    """Sampling a batch of 28 x 28 pictures and writing it back. The buffer of torchebm is a part of its loss."""
     rng = torch.Generator().manual_seed(0)
     fresh = lambda n: torch.rand((n, *EVENT), generator=rng)  # noqa: E731
-    own = ReplayBuffer(capacity, restart=RESTART)
-    state = own.init(fresh, rng)
+    buffer = ReplayBuffer(capacity, restart=RESTART)
+    state = buffer.init(fresh, rng)
     kept = torch.rand(capacity, *EVENT)
 
     def visit() -> None:
-        drawn = own.sample(state, batch, fresh, rng)
-        own.write(state, drawn.slots, drawn.x)
+        drawn = buffer.sample(state, batch, fresh, rng)
+        buffer.write(state, drawn.slots, drawn.x)
 
     def plain_visit() -> None:
         rows = torch.randint(capacity, (batch,))
@@ -198,7 +198,7 @@ def buffers(capacity: int, batch: int = 128) -> Runs:
 
 
 def latent_updates(batch: int = 100) -> Runs:
-    """One update in the third stage each: chains on posterior and prior, the generator's loss and the stage's."""
+    """One update in the third stage: chains on posterior and prior, the losses of the generator and of the stage."""
     x, runs = torch.rand(batch, *EVENT), {}
     for half in (False, True):
         for who in ("ours", "plain"):
@@ -214,7 +214,7 @@ def latent_updates(batch: int = 100) -> Runs:
 
 
 def in_turn(logits: BatchedMLP, count: int) -> Energy:
-    """The first ratios as networks of their own, one after the other, on a standard normal."""
+    """A standard normal and the first `count` ratios, each a separate network."""
     return sum((Ratio(logits.one(k)) for k in range(count)), start=StandardNormal(logits.weights[0].shape[1]))
 
 
@@ -239,8 +239,8 @@ def _plain_stage(logits: BatchedMLP, learns: nn.Module, generator: nn.Module, x:
         rows = torch.randint(CHAINS, (ROWS,))
         chains[rows] = negatives = plain(before, chains[rows], PRIOR, PRIOR_STEPS, half)
         with torch.autocast("cpu", torch.bfloat16, enabled=half):
-            off = (generator(z) - x).square().flatten(1).sum(1)
+            error = (generator(z) - x).square().flatten(1).sum(1)
             positive, negative = learns(pool[torch.randint(POOL, (ROWS,))]), learns(negatives)
-        return off.float().mean() + F.softplus(-positive).mean() + F.softplus(negative).mean()
+        return error.float().mean() + F.softplus(-positive).mean() + F.softplus(negative).mean()
 
     return value

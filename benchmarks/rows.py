@@ -1,6 +1,6 @@
-"""Rows of results/*.json: what was measured, how, on what machine, and by which command.
+"""Rows of results/*.json. A row has a value, its protocol, the hardware and the command that measured it.
 
-A row is selected by its fields: `data`, `system`, `metric`, and those of `MORE` that it has.
+The fields `data`, `system`, `metric` and those in `MORE` identify a row.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ class Rows(list[Row]):
         return Rows(json.loads(file.read_text()) if file.exists() else [])
 
     def all(self, **fields: Any) -> Rows:
-        """The rows with these values of these fields."""
+        """The rows whose fields have these values."""
         return Rows(r for r in self if all(r.get(name) == value for name, value in fields.items()))
 
     def one(self, **fields: Any) -> Row:
-        """The only row with these values."""
+        """The only row whose fields have these values."""
         found = self.all(**fields)
         if len(found) != 1:
             raise LookupError(f"{len(found)} rows have {fields}")
@@ -49,7 +49,7 @@ class Rows(list[Row]):
 
 
 class Measured:
-    """Values of several seeds, gathered row by row and written into one file; rows not measured again stay there."""
+    """Collects values of several seeds as rows, and writes them into one file. Other rows of the file are kept."""
 
     def __init__(self, name: str, seeds: Sequence[int] = (0,), command: str | None = None) -> None:
         typed = shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]])
@@ -57,26 +57,26 @@ class Measured:
         self.found: dict[tuple[Any, ...], Row] = {}
 
     def add(self, value: float, protocol: str, seconds: float, more: Row | None = None, **fields: Any) -> None:
-        """One seed's value of the row with these fields; `more` is put into the row as it is."""
-        told = " ".join(f"{item}" for name, item in fields.items() if name != "data")  # for readers: nothing parses it
-        blank = {"told": told, "fields": fields, "values": [], "seconds": 0.0}
+        """Adds the value of one seed to the row with these fields. The items of `more` are added to the row."""
+        what = " ".join(f"{item}" for name, item in fields.items() if name != "data")  # for human readers only
+        blank = {"what": what, "fields": fields, "values": [], "seconds": 0.0}
         row = self.found.setdefault(identity(fields), blank)
         row |= {"protocol": protocol, "more": more or {}, "seconds": row["seconds"] + seconds}
         row["values"].append(value)
-        print(f"{self.name}: {told}: {value:.4f}", flush=True)
+        print(f"{self.name}: {what}: {value:.4f}", flush=True)
 
     def write(self, median: bool = False) -> None:
-        """Writes the rows; a row's value is the mean of its seeds, or their median."""
-        there = Rows.read(self.name)
+        """Writes the rows. The value of a row is the mean over its seeds, or the median."""
+        rows = Rows.read(self.name)
         for key, found in self.found.items():
-            row = {"what": found["told"], **found["fields"], **self._statistics(found, median), **found["more"]}
-            place = next((i for i, r in enumerate(there) if identity(r) == key), len(there))
-            there[place : place + 1] = [row]
-        (RESULTS / f"{self.name}.json").write_text(json.dumps(there, indent=1, allow_nan=False) + "\n")
+            row = {"what": found["what"], **found["fields"], **self._statistics(found, median), **found["more"]}
+            place = next((i for i, r in enumerate(rows) if identity(r) == key), len(rows))
+            rows[place : place + 1] = [row]
+        (RESULTS / f"{self.name}.json").write_text(json.dumps(rows, indent=1, allow_nan=False) + "\n")
 
     def _statistics(self, found: Row, median: bool) -> Row:
         values = found["values"]
-        finite = all(map(math.isfinite, values))  # JSON has no infinity: what was never reached is null
+        finite = all(map(math.isfinite, values))  # JSON has no infinity: it becomes null
         centre = statistics.median if median else statistics.fmean
         return {
             "value": round(centre(values), 4) if finite else None,
@@ -98,12 +98,12 @@ def identity(fields: Row) -> tuple[Any, ...]:
 def hardware() -> str:
     cpu = Path("/proc/cpuinfo")
     lines = cpu.read_text().splitlines() if cpu.exists() else []
-    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")] or ["unknown processor"]
+    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")] or ["unknown CPU"]
     return f"{names[0]}, {os.cpu_count()} cores, {torch.get_num_threads()} threads"
 
 
 def commit() -> str:
-    """The commit of the code; "+" marks changes outside of results/ that are not in it."""
+    """The commit of the code, with "+" if the code has uncommitted changes."""
 
     def git(*words: str) -> str:
         return subprocess.run(["git", *words], capture_output=True, text=True, cwd=ROOT).stdout.strip()

@@ -1,4 +1,4 @@
-"""Tables and figures of what chains cost: `python benchmarks/speed.py` draws the figures anew from results/*.json."""
+"""Tables and figures of the cost of chains: `python benchmarks/speed.py` draws the figures from results/*.json."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from rows import RESULTS, Row, Rows
 from tables import table
 
-TARGETS = {  # times as fast as the faster rival, by case: at equal precision, and best against best
+TARGETS = {  # speed relative to the faster rival, by case: at equal precision, and with the best precision of each
     "mlp": (1.5, 2.5),
     "ratios": (2.0, 2.0),
     "cifar10": (1.2, 1.1),
@@ -35,7 +35,7 @@ def bench() -> str:
 
 
 def fastest(r: Row, who: str) -> str:
-    """Milliseconds of the fastest way that one of them has, and which; ours may be the eager one."""
+    """Milliseconds of the fastest engine and precision of one program, and their names."""
     milliseconds = {tuple(name.split()): value for name, value in r["milliseconds"].items()}  # (engine, precision)
     names = ("ours", "eager") if who == "ours" else (who,)
     allowed = {w: m for w, m in milliseconds.items() if w[0] in names and (r["kind"] == "best" or w[1] == "float32")}
@@ -54,13 +54,13 @@ def rates() -> str:
 
 
 def parts() -> str:
-    """What one eager step is spent on."""
+    """Time of each part of one eager step."""
     found = Rows.read("cost").all(metric="part_us")
     return table("of an eager step | µs", ((r["variant"], f"{r['value']:.0f}") for r in found))
 
 
 def quality() -> str:
-    """Seconds until digits are good, seed by seed."""
+    """CPU seconds until samples are good, for each seed."""
     found = Rows.read("quality")
     seeds = found.one(system="ours", metric="seconds")["seeds"]
     lines = []
@@ -71,17 +71,17 @@ def quality() -> str:
     met = "yes" if gain["value"] >= 3 else "**missed**"
     values = (f"{value:.1f}" for value in (gain["value"], *gain["per_seed"]))
     lines.append((f"times as fast, at the least; target ≥ 3: {met}", *values))
-    return table("processor seconds | median | " + " | ".join(f"seed {seed}" for seed in seeds), lines)
+    return table("CPU seconds | median | " + " | ".join(f"seed {seed}" for seed in seeds), lines)
 
 
 def capped(value: float) -> str:
-    """Of a training that was stopped at 600."""
+    """Seconds as text; a training is stopped at 600."""
     return "> 600" if value >= 600 else f"{value:.0f}"
 
 
 @contextmanager
 def drawn(name: str, width: float, height: float, columns: int = 1, dpi: int = 100) -> Iterator[Any]:
-    """Axes of a figure that is written into results/; an array of them for several columns."""
+    """Yields the axes of a figure, or an array of axes, and then writes the figure into results/."""
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     yield figure.subplots(1, columns)
@@ -89,7 +89,7 @@ def drawn(name: str, width: float, height: float, columns: int = 1, dpi: int = 1
 
 
 def draw_bench() -> None:
-    """How many times as fast, a bar for each case and precision."""
+    """Draws the relative speed, with a bar for each case and precision."""
     found = Rows.read("bench").all(metric="speedup")
     cases = list(dict.fromkeys(r["case"] for r in found))
     with drawn("bench", 8, 0.42 * len(cases) + 1) as axes:
@@ -124,7 +124,7 @@ def draw_cost() -> None:
 
 
 def draw_ablation() -> None:
-    """FD against the number of stages, and what else was changed as marks beside it."""
+    """Draws the FD over the number of stages, and a mark for each other variant."""
     found = Rows.read("ablation")
     fd = found.all(metric="fd")
     stages = [r for r in fd if "stages" in r]

@@ -1,15 +1,15 @@
-"""Trains systems over seeds and measures them: `python benchmarks/systems.py pictures mnist-conditional` and the like.
+"""Trains and measures systems over several seeds, such as `python benchmarks/systems.py pictures mnist-conditional`.
 
     pictures RECIPE   samples of an energy: results/RECIPE.json and pictures
-    latent RECIPE     latent models side by side, with one generator, inference and number of updates; autoencoders,
-                      whose updates have no chains, have three times as many: results/RECIPE.json
+    latent RECIPE     latent models with the same generator, inference and number of updates. Autoencoders, which need
+                      no chains in training, have three times as many updates: results/RECIPE.json
     ablation          MNIST's latent recipe with one setting changed at a time: results/ablation.json
-    anomaly           MNIST with a digit left out, detected by the mean score of the last checkpoints
-    denoise RECIPE    how often samples are denoised, on the validation split, of runs/RECIPE-0
-    judges NAME       judge-NAME, which comes with the library, and its accuracy
+    anomaly           detection of an MNIST digit that was held out of training, by scores of the last checkpoints
+    denoise RECIPE    numbers of denoising steps, compared on the validation split with the run runs/RECIPE-0
+    judges NAME       training and accuracy of judge-NAME, which comes with the library
     demo              `ebm demo` and `ebm demo latent`
 
-Runs are in runs/; one that is there is continued, or measured again.
+Runs are in runs/. A run that exists is continued if it is unfinished, and then measured.
 """
 
 from __future__ import annotations
@@ -44,15 +44,15 @@ from energybased.runs.load import load
 from energybased.runs.train import resume, train
 from energybased.training import Run, checkpoint
 
-MORE = 3  # times the updates, of autoencoders
-ANOMALY, DIGITS = ("stages", "lebm", "vae"), (1, 4, 5, 7, 9)  # systems that are compared, digits that are left out
-CHECKPOINTS, LAST = 20, 3  # of runs whose checkpoints are measured; those whose scores are averaged
+MORE = 3  # factor of the number of updates of autoencoders
+ANOMALY, DIGITS = ("stages", "lebm", "vae"), (1, 4, 5, 7, 9)  # systems that are compared; digits that are held out
+CHECKPOINTS, LAST = 20, 3  # checkpoints of a run; last checkpoints, whose average precisions are averaged
 ABLATED, SHORT = 2000, 60  # updates of the ablation; steps of its short runs, as many as LEBM's
 Seeds, Names = tuple[int, ...], tuple[str, ...]
 
 
 def trained(prefix: str, recipes: Mapping[str, Recipe], seeds: Sequence[int]) -> Iterator[tuple[int, str, Recipe, Run]]:
-    """The run of each recipe with each seed, trained one after the other."""
+    """Trains the run of each recipe with each seed, one after another."""
     for seed in seeds:
         for name, recipe in recipes.items():
             recipe, words = replace(recipe, seed=seed), (prefix, name.replace(" ", ""), str(seed))
@@ -64,7 +64,7 @@ def trained(prefix: str, recipes: Mapping[str, Recipe], seeds: Sequence[int]) ->
 
 
 def spent(run: Run) -> float:
-    """Processor seconds of a training: of one thread, they hardly depend on what runs beside it."""
+    """CPU seconds of the training. With one thread, they hardly depend on the load of the machine."""
     return run.lines("metrics.jsonl")[-1]["processor_seconds"]
 
 
@@ -74,7 +74,7 @@ def steps_of(run: Run) -> list[int]:
 
 
 def measure(found: Measured, subject: Subject, metrics: Sequence[str], seconds: float) -> None:
-    """The rows of metrics, of those that the subject has what they need."""
+    """Adds the rows of those metrics whose needs the subject meets."""
     for name in metrics:
         if not subject.missing(METRICS[name].needs):
             for r in timed(name, subject):
@@ -96,12 +96,12 @@ def pictures(
         found.add(seconds / 60, "wall time of the training alone", seconds, **fields)
         if seed == seeds[0]:
             classes, y = subject.model.classes, data.test.take().y
-            rows = [(y == label).nonzero()[:10, 0] for label in range(classes)]  # the classes in turn
-            held = data.values(data.test, torch.stack(rows, 1).flatten() if classes else slice(100))
+            rows = [(y == label).nonzero()[:10, 0] for label in range(classes)]  # cycling through the classes
+            test = data.values(data.test, torch.stack(rows, 1).flatten() if classes else slice(100))
             for metric, file in (("fd", "fd_fresh"), ("fd_long", "fd_long")):
                 if metric in subject.pictures:
                     drawn = sheet(subject.pictures[metric][:100], classes)
-                    save_png(beside(drawn, sheet(held, classes)), RESULTS / f"{name}-{file}.png")
+                    save_png(beside(drawn, sheet(test, classes)), RESULTS / f"{name}-{file}.png")
         found.write()
 
 
@@ -110,7 +110,7 @@ def latent(
 ) -> None:
     base = find_recipe(recipe) if steps is None else replace(find_recipe(recipe), steps=steps)
     recipes = {name: budgeted(system(name, base)) for name in systems}
-    if "stages" in recipes:  # between whose checkpoints the time to LEBM's distance is found
+    if "stages" in recipes:  # to find the time to the FD of LEBM
         recipes["stages"] = replace(recipes["stages"], checkpoint_every=max(1, base.steps // CHECKPOINTS))
     found, made = Measured(recipe, seeds), {}
     for seed, name, _, run in trained(recipe, recipes, seeds):
@@ -119,16 +119,19 @@ def latent(
         model, fields = subject.model, {"data": subject.data.name, "system": name}
         if "stages" not in model.offers:
             x = model.generate(model.base.sample(subject.count, subject.rng()))
-            value, told = distance(subject, x), f"fd@{len(x)}(judge, test split): g(z), z of the prior's base"
-            found.add(value, told, seconds, **fields, metric="fd_stage_0")
-        found.add(seconds / 60, "processor time of the training, one thread", seconds, **fields, metric="minutes")
+            value, protocol = (
+                distance(subject, x),
+                f"fd@{len(x)}(judge, test split): g(z), z from the base of the prior",
+            )
+            found.add(value, protocol, seconds, **fields, metric="fd_stage_0")
+        found.add(seconds / 60, "CPU time of the training, one thread", seconds, **fields, metric="minutes")
         if seed == seeds[0]:
             save_png(grid(subject.samples[:64]), RESULTS / f"{recipe}-{name}.png")
         made[name] = run, subject
         if {"stages", "lebm"} <= made.keys():
             part = sooner(*made["stages"], *made["lebm"])
-            told = "processor time to a checkpoint as near as LEBM in the end; null if there is none"
-            found.add(part, told, seconds, data=subject.data.name, system="stages", metric="time_to_lebm")
+            protocol = "CPU time until the FD of LEBM, as a fraction of LEBM's training time; null if it is not reached"
+            found.add(part, protocol, seconds, data=subject.data.name, system="stages", metric="time_to_lebm")
             made.clear()
         found.write()
 
@@ -142,11 +145,11 @@ def distance(subject: Subject, x: torch.Tensor) -> float:
 
 
 def sooner(run: Run, subject: Subject, other: Run, of_other: Subject) -> float:
-    """The part of the other run's time after which samples are as near as that run's are in the end; inf if never."""
+    """Time until a run reaches the last FD of another run, divided by the time of the other; inf if it never does."""
     times = {line["step"]: line["processor_seconds"] for line in run.lines("metrics.jsonl")}
-    near = distance(of_other, of_other.samples)
+    goal = distance(of_other, of_other.samples)
     for step in steps_of(run)[1:]:
-        if distance(subject, load(run.path, step=step).sample(subject.count, generator=subject.rng())) <= near:
+        if distance(subject, load(run.path, step=step).sample(subject.count, generator=subject.rng())) <= goal:
             return max(time for at, time in times.items() if at <= step) / spent(other)
     return math.inf
 
@@ -166,15 +169,15 @@ def ablation(variants: Names = tuple(VARIANTS), seeds: Seeds = (0,)) -> None:
     for _, name, recipe, run in trained("ablation", {name: VARIANTS[name](base) for name in variants}, seeds):
         subject, seconds = subject_of(run), spent(run)
         prior, x = subject.model.prior, subject.samples
-        if name == "short runs":  # what was learned from short runs is sampled by them
+        if name == "short runs":  # a prior that was trained with short runs is sampled with them
             short = ShortRun(base.kernel, SHORT)
             x = subject.model.generate(short.sample(prior, prior.base, len(x), subject.rng(), prior.log_z_offset))
         more = {"stages": recipe.stages} if name.startswith("K") else {}
         fields = {"data": subject.data.name, "system": "stages", "variant": name, **more}
-        told = f"fd@{len(x)}(judge, test split): g(z), z of the prior, annealed; of short runs by these"
-        found.add(distance(subject, x), told, seconds, metric="fd", **fields)
-        found.add(len(prior.stages), "active stages in the end", seconds, metric="active_stages", **fields)
-        found.add(seconds / 60, "processor time of the training, one thread", seconds, metric="minutes", **fields)
+        protocol = f"fd@{len(x)}(judge, test split): g(z), z from annealed chains (for short runs, from short runs)"
+        found.add(distance(subject, x), protocol, seconds, metric="fd", **fields)
+        found.add(len(prior.stages), "active stages after training", seconds, metric="active_stages", **fields)
+        found.add(seconds / 60, "CPU time of the training, one thread", seconds, metric="minutes", **fields)
         found.write()
 
 
@@ -190,28 +193,28 @@ def anomaly(systems: Names = ANOMALY, digits: Seeds = DIGITS, seeds: Seeds = (0,
         x, n = torch.cat([subject.test, subject.held_out_class]), len(subject.test)
         models = [load(run.path, step=step) for step in steps_of(run)[-LAST:]]
         drawn = [model.posterior_samples(x, generator=subject.rng()) for model in models]
-        told = f"auprc(digit {digit}, {split} split, prevalence {1 - n / len(x):.3f}), mean of {LAST}"
+        protocol = f"digit {digit} held out, {split} split, prevalence {1 - n / len(x):.3f}, mean of {LAST} checkpoints"
         for score in get_args(ScoreBy):
             scored = ((replace(model, score_by=score), z) for model, z in zip(models, drawn, strict=True))
             scores = [torch.stack([model.score_at(x, each) for each in z]).mean(0) for model, z in scored]
             value = mean(auprc(each[:n], each[n:]) for each in scores)
             fields = {"data": subject.data.name, "system": names[key], "metric": "auprc", "split": split}
-            found.add(value, told, spent(run), **fields, score=score, label=digit)
+            found.add(value, protocol, spent(run), **fields, score=score, label=digit)
         found.write()
 
 
 def denoise(recipe: Positional[str], /) -> None:
     subject = subject_of(Run.open(Path("runs") / f"{recipe}-0"))
     model, data, found, began = subject.model, subject.data, Measured("denoise"), time.perf_counter()
-    held = data.values(data.validation)
+    validation = data.values(data.validation)
     ends = model.run_chains(model.start(2000)).x
     for times in (0, 1, 2, 4, 8):
         x = replace(model, sampler=replace(model.sampler, denoise=times)).denoise(ends)
-        told = f"{len(x)} samples, {len(held)} of the validation split, denoised {times} times"
+        protocol = f"{len(x)} samples against {len(validation)} validation examples, denoised {times} times"
         fields = {"data": data.name, "system": recipe, "split": "validation", "times": times}
-        values = {"fd": judge_distance(subject.judge, x, held), "confident": opinions(subject, x)[0]}
+        values = {"fd": judge_distance(subject.judge, x, validation), "confident": opinions(subject, x)[0]}
         for metric, value in values.items():
-            found.add(value, told, time.perf_counter() - began, metric=metric, **fields)
+            found.add(value, protocol, time.perf_counter() - began, metric=metric, **fields)
     found.write()
 
 
@@ -231,11 +234,11 @@ def demo(seeds: Seeds = (0, 1, 2)) -> None:
         for seed in seeds:
             began = time.monotonic()
             subprocess.run([sys.executable, "-m", "energybased", "demo", *arguments, "--seed", str(seed)], check=True)
-            seconds, told = time.monotonic() - began, "wall time of the whole command, nothing else running"
+            seconds, protocol = time.monotonic() - began, "wall time of the whole command on an idle machine"
             run = Run.open(Path("runs") / name)
             for r in read_rows(run):
                 found.add(r.value, r.protocol, seconds, data=r.data, system=r.system, metric=r.metric)
-            found.add(seconds, told, seconds, data="digits", system=run.recipe["recipe"], metric="seconds")
+            found.add(seconds, protocol, seconds, data="digits", system=run.recipe["recipe"], metric="seconds")
         found.write()
 
 

@@ -1,4 +1,4 @@
-"""Tables of results: targets beside what was measured, and latent systems side by side."""
+"""Tables of results: measured values and their targets, and comparisons of latent systems."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LATENT = {"mnist": "mnist-latent-small", "fashion-mnist": "fashion-latent-small"
 STAGED = ("stages", "stages-afterwards", "stages-moment-matched", "stages-encoder")
 RIVALS = ("one-stage", "ncp-vae", "telescope", "intensified", "one-stage-afterwards", "lebm", "lebm-encoder")
 BASELINES = ("Gaussian", "best mixture", "floor")
-DIGITS, MOST = (1, 4, 5, 7, 9), 10  # digits that are left out; stages at the most
+DIGITS, MOST = (1, 4, 5, 7, 9), 10  # digits that are held out; most stages
 PUBLISHED = {  # average precision on the pooled split
     "Xiao & Han 2022, as recalled": (0.531, 0.729, 0.742, 0.620, 0.499),
     "LEBM, as published by others": (0.336, 0.630, 0.619, 0.463, 0.413),
@@ -24,7 +24,7 @@ PUBLISHED = {  # average precision on the pooled split
 BEST = (0.684, 0.941, 0.964, 0.815, 0.796)  # of any published method, digit by digit
 ACCURACY = {"mnist": 0.994, "fashion-mnist": 0.93, "cifar10": 0.93}  # targets of the judges
 Line = tuple[str, ...]
-Bound = tuple[float, str]  # and how it is printed
+Bound = tuple[float, str]  # a bound and its text
 
 
 def table(head: str, lines: Iterable[Sequence[str]]) -> str:
@@ -41,17 +41,19 @@ def numbers(rows: Iterable[Row]) -> str:
 
 
 def verdict(value: float, target: float, stretch: float | None = None) -> str:
-    """Whether the target and the stretch target, from above, are met; the stretch target may be the easier one."""
+    """Whether a value is at most the target and the stretch target. The stretch target may be the larger one."""
     stretched = stretch is not None and value <= stretch
     if value > target:
         return "**missed**; the stretch target is met" if stretched else "**missed**"
     return "yes, and the stretch target" if stretched else "yes"
 
 
-def goal(what: str, told: str, value: float = 0.0, target: Bound | None = None, stretch: Bound | None = None) -> Line:
-    """A line of a table of targets; bounds are upper ones. What must be at least as large is given with minus signs."""
+def goal(
+    what: str, measured: str, value: float = 0.0, target: Bound | None = None, stretch: Bound | None = None
+) -> Line:
+    """A line of a table of targets. Targets are upper bounds; for lower bounds, value and targets are negated."""
     met = "" if target is None else verdict(value, target[0], None if stretch is None else stretch[0])
-    return what, "" if target is None else target[1], "" if stretch is None else stretch[1], told, met
+    return what, "" if target is None else target[1], "" if stretch is None else stretch[1], measured, met
 
 
 def energies() -> str:
@@ -62,14 +64,14 @@ def energies() -> str:
     buffer, long, seconds = d.one(metric="fd_buffer"), d.one(metric="fd_long"), demo.one(metric="seconds")
     other, of_demo = plain.by_system("fd")["digits-unlabelled"], demo.by_system("fd")
     unlabelled = plain.one(metric="fd_buffer"), other, plain.one(metric="fd_long")
-    told, least = [demo.one(metric="fd_buffer"), of_demo["digits"]], of_demo["best mixture"]["value"]
+    of_demo_rows, least = [demo.one(metric="fd_buffer"), of_demo["digits"]], of_demo["best mixture"]["value"]
     bounds = f"< {least:.1f}, best mixture", f"floor {of_demo['floor']['value']:.1f}"
     beside = mixture, f"< {mixture:.1f}, best mixture"
     auroc = [number(d.by_system("auroc_flipped")[name], 3) for name in ("digits", "best mixture")]
     growth = Rows.read("chain").one(metric="memory_growth_mib")["value"]
     stretch = {times: (times * floor, f"{times * floor:.1f}, {times:g} × floor") for times in (1.5, 2)}
-    thrice, as_fresh = (3 * mixture, f"≤ {3 * mixture:.1f}, 3 × best mixture"), (fresh, f"{fresh:.1f}, as fresh ones")
-    twice = "; ".join(verdict(r["value"], least) for r in told)
+    thrice, as_fresh = (3 * mixture, f"≤ {3 * mixture:.1f}, 3 × best mixture"), (fresh, f"{fresh:.1f}, fresh chains")
+    twice = "; ".join(verdict(r["value"], least) for r in of_demo_rows)
     lines = [
         goal("`ebm demo`, two cores", f"{number(seconds)} s", seconds["value"], (120, "≤ 120 s"), (60, "60 s")),
         goal("digits FD, replay-buffer chains", number(buffer), buffer["value"], beside, stretch[1.5]),
@@ -77,10 +79,10 @@ def energies() -> str:
         goal("the same chains, ten times as long", number(long), long["value"], thrice, as_fresh),
         goal("the same without labels: buffer; fresh; long", numbers(unlabelled)),
         goal("one Gaussian; best mixture; floor", numbers(fd[name] for name in BASELINES)),
-        ("the demo, the same recipe on two threads: buffer; fresh", *bounds, numbers(told), twice),
+        ("the demo, the same recipe on two threads: buffer; fresh", *bounds, numbers(of_demo_rows), twice),
         ("energies detect flipped digits, AUROC", f"mixture {auroc[1]}", "", auroc[0], ""),
         *(guarded(r) for r in Rows.read("guard") if r["variant"] != "none"),
-        ("memory of a chain, 1,000 to 100,000 steps", "flat", "", f"+ {growth:.1f} MiB", ""),
+        ("memory growth of a chain, 1,000 to 100,000 steps", "none", "", f"+ {growth:.1f} MiB", ""),
         ("resume after kill -9", "same to the bit", "", "`tests/test_training.py`, every tensor", "yes"),
     ]
     return table(GOALS, lines)
@@ -95,11 +97,11 @@ def reals() -> str:
         bounds = (bound, f"≤ {bound:.4f}, 1.5 × training rows"), (gaussian, f"< {gaussian:.4f}, one Gaussian")
         what = f"{data}: energy distance of 1,000 samples to test rows"
         lines.append(goal(what, number(ed["table"], 4), ed["table"]["value"], *bounds))
-    for metric, centre, off in (("radius", 2.0, 0.1), ("spread", 0.25, 0.08)):
+    for metric, centre, tolerance in (("radius", 2.0, 0.1), ("spread", 0.25, 0.08)):
         r = Rows.read("defaults").one(metric=metric)
         worst = max(abs(value - centre) for value in r["per_seed"])
-        told = f"{centre:g} ± {off:g}"
-        lines.append(goal(f"ring of points, all defaults: {metric}", number(r, 3), worst, (off, told)))
+        target = f"{centre:g} ± {tolerance:g}"
+        lines.append(goal(f"ring of points, all defaults: {metric}", number(r, 3), worst, (tolerance, target)))
     return table(GOALS, lines)
 
 
@@ -107,11 +109,11 @@ def guarded(r: Row) -> Line:
     """A fault, with the guard on or off."""
     ratios = [math.inf if v is None else v for v in r["per_seed"]]
     lost = sum(v > 1000 for v in ratios)
-    told = f"lost (not finite or > 1000 ×) in {lost} of {len(ratios)}" if lost else f"{number(r, 2)} ×"
+    measured = f"lost (not finite or > 1000 ×) in {lost} of {len(ratios)}" if lost else f"{number(r, 2)} ×"
     name = f"{r['variant']}, guard {r['guard']}"
     if r["guard"] == "on":
-        return goal(name, told, max(ratios), (2, "≤ 2 × healthy FD, each"), (1.2, "1.2 ×"))
-    return name, "lost in at least one of these", "", told, "yes" if lost else ""
+        return goal(name, measured, max(ratios), (2, "≤ 2 × healthy FD, each"), (1.2, "1.2 ×"))
+    return name, "lost in at least one fault", "", measured, "yes" if lost else ""
 
 
 def pictures() -> str:
@@ -122,12 +124,16 @@ def pictures() -> str:
         bound = None if least is None else (-least, f"≥ {least:.1%}")
         lines.append((r["system"], *goal("accuracy, test split", f"{r['value']:.2%}", -r["value"], bound)))
     for r in Rows.read("updates"):
-        what, bound, told = "first batch from disk", (3.0, "≤ 3 s"), f"{number(r)} s"
+        what, bound, measured = "first batch from disk", (3.0, "≤ 3 s"), f"{number(r)} s"
         if r["metric"] == "update_seconds":
-            what, bound, told = "an update as the paper writes it", None, f"{told}; all of them {r['days']:.0f} days"
+            what, bound, measured = (
+                "an update of the paper's recipe",
+                None,
+                f"{measured}; all of them {r['days']:.0f} days",
+            )
         elif r.get("variant") == "with import":
-            what, bound = "the same, the library's import before it", None
-        lines.append((r["system"], *goal(what, told, r["value"], bound)))
+            what, bound = "the same, with the import of the library", None
+        lines.append((r["system"], *goal(what, measured, r["value"], bound)))
     return table(f"`ebm train` | {GOALS}", lines)
 
 
@@ -138,15 +144,15 @@ def of_recipe(name: str) -> Iterable[Line]:
     minutes, buffer, entropy = rows.one(metric="minutes"), rows.one(metric="fd_buffer"), rows.by_system("class_entropy")
     value, gaussian, mixture = (fd[system]["value"] for system in (name, "Gaussian", "best mixture"))
     spent, samples = "minutes, one thread of a busy machine", "FD, 5,000 fresh samples"
-    judged, confident = "samples of which the judge is > 0.9 sure (test split)", sure[name]["value"]
-    told = f"{confident:.1%} ({sure['test split']['value']:.1%})"
+    judged, confident = "samples with judge confidence > 0.9 (test split)", sure[name]["value"]
+    measured = f"{confident:.1%} ({sure['test split']['value']:.1%})"
     if name == "cifar10-small":
         beside = f"beside one Gaussian, {gaussian:.1f}, and the best mixture, {mixture:.1f}"
         both = (min(gaussian, mixture), f"< {min(gaussian, mixture):.1f}, both")
         yield spent, "60, two cores", "", number(minutes), ""
         yield goal(samples, number(fd[name]), value, (math.inf, beside), both)
         yield goal("FD, replay buffer; floor", numbers([buffer, fd["floor"]]))
-        yield goal(judged, told)
+        yield goal(judged, measured)
     else:
         seeds = len(minutes["seeds"])
         of = f"{number(minutes)} ({seeds} seed{'s' * (seeds > 1)})"
@@ -155,38 +161,38 @@ def of_recipe(name: str) -> Iterable[Line]:
         yield goal(samples, number(fd[name]), value, (mixture, f"< {mixture:.1f}, best mixture"), half)
         yield goal("FD, replay buffer", number(buffer))
         yield goal("FD, one Gaussian; best mixture; floor", numbers(fd[system] for system in BASELINES))
-        yield goal(judged, told, -confident, (-0.7, "≥ 70 %"), (-0.9, "≥ 90 %"))
+        yield goal(judged, measured, -confident, (-0.7, "≥ 70 %"), (-0.9, "≥ 90 %"))
         of, least = number(entropy[name], 2), (-2.2, "≥ 2.2 nats")
-        yield goal("entropy of their classes", of, -entropy[name]["value"], least)
-    told = f"{number(auroc[name], 3)} ({number(auroc['best mixture'], 3)})"
-    yield goal("energies detect flipped ones, AUROC (mixture)", told)
+        yield goal("entropy of the classes that the judge assigns", of, -entropy[name]["value"], least)
+    measured = f"{number(auroc[name], 3)} ({number(auroc['best mixture'], 3)})"
+    yield goal("energies detect flipped pictures, AUROC (mixture)", measured)
 
 
 def latent_targets() -> str:
     lines = []
     for data, file in LATENT.items():
         rows = Rows.read(file)
-        for system, words in (("stages", ""), ("stages-encoder", ", chains from an encoder")):
+        for system, words in (("stages", ""), ("stages-encoder", ", posterior chains start at an encoder")):
             lines += [against(DATA[data] + words, rows, system, *metric) for metric in (("fd", 1), ("mse", 4))]
         part = rows.one(metric="time_to_lebm")
-        told = "not reached" if part["value"] is None else number(part, 2)
+        measured = "not reached" if part["value"] is None else number(part, 2)
         value = math.inf if part["value"] is None else part["value"]
-        what = f"{DATA[data]}: time until LEBM's last FD, of LEBM's whole time"
-        lines.append(goal(what, told, value, (0.9, "≤ 0.9"), (0.5, "0.5")))
+        what = f"{DATA[data]}: time until the FD of LEBM, as a fraction of LEBM's training time"
+        lines.append(goal(what, measured, value, (0.9, "≤ 0.9"), (0.5, "0.5")))
     ours, lebm = ({r["kind"]: r["value"] for r in Rows.read("gradients").all(system=s)} for s in ("stages", "lebm"))
-    share, told = ours["energies"] / lebm["energies"], f"; of networks {ours['networks'] / lebm['networks']:.2f}"
+    share, networks = ours["energies"] / lebm["energies"], f"; of networks {ours['networks'] / lebm['networks']:.2f}"
     what = "gradients of energies for samples of the prior, against LEBM's"
-    lines.append(goal(what, f"{share:.3f}{told}", share, (0.2, "≤ 0.2"), (0.1, "0.1")))
+    lines.append(goal(what, f"{share:.3f}{networks}", share, (0.2, "≤ 0.2"), (0.1, "0.1")))
     recalled, others = PUBLISHED.values()
     for split, words, marks, least in (
         ("official", "above every score of LEBM and VAE", official_marks(), 4),
         ("pooled", "above the recalled row of the paper", recalled, 4),
         ("pooled", "above LEBM's row, as published by others", others, 5),
-        ("pooled", "above the best that was published of each", BEST, None),
+        ("pooled", "above the best published value of each digit", BEST, None),
     ):
         count, bounds = above(split, marks), ("", "5 of 5") if least is None else (f"{least} of 5", "")
         met = "yes" if count >= (least or 5) else "**missed**"
-        lines.append((f"MNIST digits left out, {split} split: {words}", *bounds, f"{count} of 5", met))
+        lines.append((f"MNIST digits held out, {split} split: {words}", *bounds, f"{count} of 5", met))
     return table(GOALS, lines)
 
 
@@ -201,13 +207,13 @@ def against(label: str, rows: Rows, system: str, metric: str, digits: int) -> Li
 
 
 def precision(system: str, score: str, split: str) -> list[float]:
-    """Average precision of each digit that was left out."""
+    """Average precision for each digit that was held out."""
     rows = Rows.read("anomaly").all(system=system, score=score, split=split)
     return [rows.one(label=digit)["value"] for digit in DIGITS]
 
 
 def above(split: str, marks: Sequence[float]) -> int:
-    """The number of digits that were left out of which the stages are above these marks."""
+    """The number of held-out digits for which the stages are above these marks."""
     return sum(a > b for a, b in zip(precision("stages", "ratio", split), marks, strict=True))
 
 
@@ -256,29 +262,29 @@ def anomalies() -> str:
 
 
 def known_ratios() -> str:
-    """Staged ratios against densities that are known."""
+    """Ratios learned in stages, compared with known densities."""
     rows = Rows.read("ratios")
     ring, seconds = rows.all(data="ring").by_system("kl"), rows.one(data="ring", system="stages", metric="seconds")
     kl, spent = ring["stages"], seconds["value"]
     lines = [
         goal("KL(ring, prior), nats", number(kl, 3), kl["value"], (0.2, "≤ 0.2"), (0.05, "0.05")),
         goal("the same with one stage", number(ring["one-stage"], 3)),
-        goal("the ring with all defaults, processor seconds", number(seconds, 0), spent, (180, "≤ 180")),
+        goal("the ring with all defaults, CPU seconds", number(seconds, 0), spent, (180, "≤ 180")),
     ]
     for name in ("chasm", "pinwheel", "pairs"):
         rmse = rows.all(data=name).by_system("rmse")
         part = rmse["stages"]["value"] / rmse["one-stage"]["value"]
-        told = f"{number(rmse['stages'], 3)} and {number(rmse['one-stage'], 3)}: {part:.2f}"
-        what = f"{name}: error of the log-ratio, against one stage's"
-        lines.append(goal(what, told, part, (0.2, "≤ 1/5"), (0.05, "1/20")))
+        measured = f"{number(rmse['stages'], 3)} and {number(rmse['one-stage'], 3)}: {part:.2f}"
+        what = f"{name}: error of the log-ratio, stages divided by one stage"
+        lines.append(goal(what, measured, part, (0.2, "≤ 1/5"), (0.05, "1/20")))
     worst = max(rows.all(system="stages", metric="log_prob_off"), key=lambda r: r["value"])
-    what = "log_prob against quadrature on ring and pinwheel, the worse, nats"
+    what = "error of log_prob on ring and pinwheel, the larger one, nats"
     lines.append(goal(what, number(worst, 3), worst["value"], (0.05, "≤ 0.05"), (0.01, "0.01")))
     return table(GOALS, lines)
 
 
 def summary() -> str:
-    """A row for each thing that the library is for."""
+    """A row for each use of the library."""
     lines = []
     files = {"digits": "8×8 digits", "demo-latent": "8×8 digits", "mnist-conditional": "MNIST"}
     for file, data in (files | {"fashion": "Fashion-MNIST", "cifar10-small": "CIFAR-10"}).items():
@@ -293,11 +299,11 @@ def summary() -> str:
     )
     lines.append(("MNIST", "`mnist-latent-small`", "FD", number(fd["stages"]), f"{number(fd['lebm'])}, LEBM", floor))
     count = above("official", official_marks())
-    told = "digits ahead of LEBM and VAE", f"{count} of 5", "", f"target 4 of 5{', **missed**' * (count < 4)}"
-    lines.append(("MNIST without a digit", "`mnist-anomaly-small`", *told))
-    told = number(ring["stages"], 3), f"{number(ring['one-stage'], 3)}, one stage", "target ≤ 0.2"
-    lines.append(("ring", "`fit_staged_prior`", "KL, nats", *told))
+    cells = "digits ahead of LEBM and VAE", f"{count} of 5", "", f"target 4 of 5{', **missed**' * (count < 4)}"
+    lines.append(("MNIST without a digit", "`mnist-anomaly-small`", *cells))
+    cells = number(ring["stages"], 3), f"{number(ring['one-stage'], 3)}, one stage", "target ≤ 0.2"
+    lines.append(("ring", "`fit_staged_prior`", "KL, nats", *cells))
     speed = number(Rows.read("bench").one(variant="mlp", kind="equal"), 2)
-    told = "times as fast", speed, "1, the faster of torchebm and a plain loop", "target ≥ 1.5"
-    lines.append(("", "compiled Langevin chains, MLP", *told))
+    cells = "times as fast", speed, "1, the faster of torchebm and a plain loop", "target ≥ 1.5"
+    lines.append(("", "compiled Langevin chains, MLP", *cells))
     return table("data | system | metric | value | best baseline | floor or target", lines)

@@ -1,7 +1,7 @@
-"""What the paper's recipes cost here: `EBM_DATA=FOLDER python benchmarks/updates.py cifar10-conditional cifar10`.
+"""Times the recipes of the paper: `EBM_DATA=FOLDER python benchmarks/updates.py cifar10-conditional cifar10`.
 
-Times three updates of each recipe, exactly as it is written, and the way from the disk to the first batch of CIFAR-10;
-writes results/updates.json. Nothing else may run beside it.
+Measures three updates of each recipe, with all its settings, and the loading of CIFAR-10 up to the first batch. Writes
+results/updates.json. No other program may run at the same time.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from energybased.training import Loop, Run
 
 UPDATES, PROCESSES, DAY = 3, 3, 86_400
 LOADING = {
-    "": "seconds from asking for CIFAR-10 to its first batch, three processes",
-    "with import": "the same, and the import of the library before it",
+    "": "seconds to load CIFAR-10 up to its first batch, three processes",
+    "with import": "the same, with the import of the library",
 }
 FIRST_BATCH = """
 import time
@@ -55,19 +55,19 @@ def main() -> None:
     found = Measured("updates", range(PROCESSES), command="EBM_DATA=FOLDER python benchmarks/updates.py")
     for _ in range(PROCESSES):
         spent = subprocess.check_output([sys.executable, "-c", FIRST_BATCH], text=True).split()
-        for (variant, told), seconds in zip(LOADING.items(), map(float, spent), strict=True):
+        for (variant, protocol), seconds in zip(LOADING.items(), map(float, spent), strict=True):
             fields = {"variant": variant} if variant else {}
             names = {"data": "cifar10", "system": "cifar10", "metric": "first_batch_seconds"}
-            found.add(seconds, told, seconds, **names, **fields)
+            found.add(seconds, protocol, seconds, **names, **fields)
     found.write()
     for name in sys.argv[1:]:
         times, steps = update(name), find_recipe(name).steps
         days = steps * sum(times) / len(times) / DAY
-        told = f"seconds of each of {UPDATES} updates; {steps} would take {days:.0f} days"
+        protocol = f"seconds per update, of {UPDATES} updates; {steps} would take {days:.0f} days"
         made = Measured("updates", range(UPDATES), command=f"{found.command} {name}")
         for seconds in times:
             fields = {"data": "cifar10", "system": name, "metric": "update_seconds"}
-            made.add(seconds, told, seconds, {"days": round(days, 1)}, **fields)
+            made.add(seconds, protocol, seconds, {"days": round(days, 1)}, **fields)
         made.write()
 
 
