@@ -29,17 +29,20 @@ class FittedMixture:
         density: the energy, over flattened examples `(batch, dim)`.
         components: number of Gaussians.
         event: shape of one example.
+        by_class: whether mixtures were fitted class by class and then joined.
     """
 
     density: Analytic
     components: int
     event: tuple[int, ...]
+    by_class: bool = False
 
     @property
     def name(self) -> str:
-        """The number of Gaussians, and of principal components if there are any."""
+        """The number of Gaussians, how they were fitted, and the number of principal components if there are any."""
         base = getattr(self.density, "base", None)
-        return f"{self.components}" + ("" if base is None else f" over {base.rank} PCA")
+        name = f"{self.components} Gaussian{'s' * (self.components > 1)}" + " by class" * self.by_class
+        return name if base is None else f"{name} on {base.rank} principal components"
 
     def sample(self, n: int, generator: Generator) -> Tensor:
         """n samples `(n, *event)`. For a `PrincipalMixture`, they have no noise outside the principal directions."""
@@ -85,7 +88,7 @@ def fit_class_mixture(x: Tensor, y: Tensor, components: int, generator: Generato
     covariances = torch.cat([part.scales @ part.scales.mT for part in parts])
     joined = GaussianMixture(torch.cat([part.means for part in parts]), covariances, weights)
     density = joined if base is None else PrincipalMixture(base, joined)
-    return FittedMixture(density, len(weights), tuple(x.shape[1:]))
+    return FittedMixture(density, len(weights), tuple(x.shape[1:]), by_class=True)
 
 
 def candidates(x: Tensor, y: Tensor | None, generator: Generator) -> list[FittedMixture]:
@@ -99,8 +102,8 @@ def candidates(x: Tensor, y: Tensor | None, generator: Generator) -> list[Fitted
     mixtures = [fit_mixture(x, k, generator) for k in counts]
     if y is not None:
         fewest = int(y[:EXAMPLES].unique(return_counts=True)[1].min())
-        some = [k for k in (PER_CLASS_BEYOND if beyond else PER_CLASS) if k <= fewest and fewest > 1]
-        mixtures += [fit_class_mixture(x, y, k, generator) for k in some]
+        counts = [k for k in (PER_CLASS_BEYOND if beyond else PER_CLASS) if k <= fewest and fewest > 1]
+        mixtures += [fit_class_mixture(x, y, k, generator) for k in counts]
     require(len(mixtures) > 0, f"{len(x)} examples are too few for a mixture of {COMPONENTS[0]} Gaussians")
     return mixtures
 
@@ -118,8 +121,8 @@ def best_mixture(subject: Subject) -> tuple[FittedMixture, str]:
     if "mixture" not in subject.kept:
         data = subject.data
         x = data.values(data.train, slice(EXAMPLES))
-        taken = data.train.take(slice(EXAMPLES)).y if subject.has("classes") else None
-        mixtures = candidates(x, taken if isinstance(taken, Tensor) else None, subject.rng())
+        labels = data.train.take(slice(EXAMPLES)).y if subject.has("classes") else None
+        mixtures = candidates(x, labels if isinstance(labels, Tensor) else None, subject.rng())
         subject.kept["mixture"] = nearest_mixture(subject, mixtures), ", ".join(m.name for m in mixtures)
     mixture, tried = subject.kept["mixture"]
     return mixture, tried

@@ -113,8 +113,8 @@ def read_recipe(value: Any) -> Recipe:
     kind = value.get("kind", "") if isinstance(value, dict) else ""
     known = {k.__name__: k for k in KINDS}
     found = find_named(kind) if ":" in kind else known.get(kind)
-    own = found is not None and issubclass(found, Recipe)
-    require(own, "this version of energybased does not know the kind of recipe of these settings")
+    is_recipe = found is not None and issubclass(found, Recipe)
+    require(is_recipe, "this version of energybased does not know the kind of recipe of these settings")
     assert found is not None
     recipe: Recipe = from_json(found, value)
     return recipe

@@ -46,8 +46,8 @@ class CustomRecipe(Recipe):
 
     def resolve(self, data: DataSet) -> Self:
         if self.conditional is None and data.conditions and not takes_condition(self.energy):
-            told = f"{type(self.energy).__name__} takes no conditions, so those of the data are left out"
-            log.info("%s: %s", data.name, told)
+            name = type(self.energy).__name__
+            log.info("%s: %s takes no conditions, so those of the data are left out", data.name, name)
             return replace(self, conditional=False)
         return super().resolve(data)
 

@@ -100,11 +100,15 @@ class EnergyRecipe(Recipe):
     def resolve(self, data: DataSet) -> Self:
         recipe = super().resolve(data)
         bounds = data.domain.bounds
-        held = not self.buffer.images or (bounds is not None and getattr(self.sampler.kernel, "bounds", None) == bounds)
-        require(held, "buffer.images stores pixels in [0, 1]: it needs pixels, and a kernel with bounds (0, 1)")
-        own = recipe.buffer.by_class or recipe.buffer.relabel
+        bounded = not self.buffer.images or (
+            bounds is not None and getattr(self.sampler.kernel, "bounds", None) == bounds
+        )
+        require(bounded, "buffer.images stores pixels in [0, 1]: it needs pixels, and a kernel with bounds (0, 1)")
+        uses_classes = recipe.buffer.by_class or recipe.buffer.relabel
         classes = classes_of(data.conditions) if recipe.conditional else 0
-        if own and recipe.conditional and not classes:  # a buffer always stores conditions that are not classes
+        if (
+            uses_classes and recipe.conditional and not classes
+        ):  # a buffer always stores conditions that are not classes
             recipe = replace(recipe, buffer=replace(recipe.buffer, by_class=False, relabel=False))
         if self.base == "mixture":
             components = min(self.components, len(data.train) // (PER_COMPONENT * math.prod(data.event)))

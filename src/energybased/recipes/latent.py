@@ -82,8 +82,8 @@ class LatentRecipe(Recipe):
     def build(self, spec: DataSpec) -> dict[str, nn.Module]:
         event = tuple(spec.event)
         generator = self.coder.generator(self.dim, spec)
-        made = tuple(generator(torch.zeros(1, self.dim)).shape[1:])
-        require(made == event, f"the generator makes {made}, but examples of {self.data} are {event}")
+        output = tuple(generator(torch.zeros(1, self.dim)).shape[1:])
+        require(output == event, f"the generator makes {output}, but examples of {self.data} are {event}")
         generator = BFloat16(generator) if self.precision == "bfloat16" else generator
         parts: dict[str, nn.Module] = {"prior": self.prior_network(), "generator": generator}
         return {**parts, "encoder": self.coder.encoder(self.dim, event)} if self.encoder else parts
@@ -146,7 +146,7 @@ class LatentRecipe(Recipe):
         return Phase(objective, steps, minutes, done=done, restart_from_ema=restart, rates=rates)
 
     def afterwards(self, objective: Objective, part: float, done: Done | None = None, every: int = 1) -> Phase:
-        """A phase after the generator's. It starts from averaged weights, which are those of the final model."""
+        """A phase after the training of the generator. It starts from the averaged weights, which the model has."""
         return self.share(objective, part, (*self.priors, *self.rest), done, every)
 
     @property

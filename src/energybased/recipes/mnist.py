@@ -53,5 +53,5 @@ def fashion(**changes: Any) -> EnergyRecipe:
     """
     digits = mnist_conditional(recipe="fashion", data="fashion-mnist")
     sampler = replace(digits.sampler, kernel=Underdamped(0.2, 0.8), denoise=2)
-    own = {"sampler": sampler, "optimizer": replace(digits.optimizer, lr=2e-3)}
-    return replace(digits, **own | changes)
+    shorter_steps = {"sampler": sampler, "optimizer": replace(digits.optimizer, lr=2e-3)}
+    return replace(digits, **shorter_steps | changes)

@@ -39,8 +39,8 @@ def _coded(recipe: StagedRecipe, kind: type[R], **changes: Any) -> R:
 
 def _lebm(recipe: StagedRecipe, **changes: Any) -> LebmRecipe:
     engine: Engine = "compiled" if recipe.posterior.engine == "compiled" else "eager"
-    own = {"stages": 1, "prior_rate": 1.0, "prior_sampler": ShortRun(engine=engine)}  # below 1 in the literature
-    return _like(recipe, LebmRecipe, **own | changes)
+    defaults = {"stages": 1, "prior_rate": 1.0, "prior_sampler": ShortRun(engine=engine)}  # below 1 in the literature
+    return _like(recipe, LebmRecipe, **defaults | changes)
 
 
 class System(NamedTuple):
@@ -56,42 +56,44 @@ class System(NamedTuple):
 
 
 SYSTEMS: dict[str, System] = {
-    "stages": System("stages", lambda recipe: recipe),
+    "stages": System("stages, trained with the generator", lambda recipe: recipe),
     "one-stage": System("one stage (noise-contrastive)", lambda recipe: replace(recipe, stages=1)),
     "one-stage-afterwards": System(
-        "one stage, once the generator has learned",
+        "one stage, generator trained first",
         lambda recipe: replace(recipe, stages=1, pretrain_generator=True, frozen_stages=1, **RESTING),
     ),
     "stages-afterwards": System(
-        "stages, once the generator has learned",
+        "stages, generator trained first",
         lambda recipe: replace(recipe, pretrain_generator=True, frozen_stages=recipe.stages, **RESTING),
     ),
     "stages-moment-matched": System(
-        "stages afterwards, from a base with the moments of posteriors",
+        "stages, generator trained first, Gaussian base fitted to posteriors",
         lambda recipe: replace(
             recipe, pretrain_generator=True, frozen_stages=recipe.stages, moment_matched=True, **RESTING
         ),
     ),
-    "stages-encoder": System("stages, chains from an encoder", lambda recipe: replace(recipe, encoder=True)),
+    "stages-encoder": System(
+        "stages, posterior chains start at an encoder", lambda recipe: replace(recipe, encoder=True)
+    ),
     "lebm": System("LEBM", lambda recipe: _lebm(recipe)),
-    "lebm-encoder": System("LEBM, chains from an encoder", lambda recipe: _lebm(recipe, encoder=True)),
+    "lebm-encoder": System("LEBM, posterior chains start at an encoder", lambda recipe: _lebm(recipe, encoder=True)),
     "vae": System("VAE", lambda recipe: _coded(recipe, VaeRecipe)),
-    "ncp-vae": System("VAE, one ratio afterwards (NCP-VAE)", lambda recipe: _coded(recipe, VaeRecipe, prior="nce")),
+    "ncp-vae": System(
+        "VAE, then a prior of one ratio (NCP-VAE)", lambda recipe: _coded(recipe, VaeRecipe, prior="nce")
+    ),
     "telescope": System(
-        "VAE, telescoping ratios afterwards",
+        "VAE, then a prior of telescoping ratios",
         lambda recipe: _coded(recipe, VaeRecipe, prior="telescope", stages=BRIDGES),
     ),
     "intensified": System(
-        "VAE, telescoping ratios with a hundred times the noise",
+        "VAE, then a prior of noise-intensified telescoping ratios",
         lambda recipe: _coded(recipe, VaeRecipe, prior="telescope", stages=BRIDGES, magnitude=MAGNITUDE),
     ),
     "discrepancy": System(
-        "VAE, energy discrepancy afterwards", lambda recipe: _coded(recipe, VaeRecipe, prior="discrepancy")
+        "VAE, then a prior by energy discrepancy", lambda recipe: _coded(recipe, VaeRecipe, prior="discrepancy")
     ),
     "two-stage": System("two-stage VAE", lambda recipe: _coded(recipe, TwoStageRecipe)),
-    "rae": System(
-        "regularised autoencoder, ten Gaussians over its latent vectors", lambda recipe: _coded(recipe, RaeRecipe)
-    ),
+    "rae": System("regularised autoencoder, then ten Gaussians as prior", lambda recipe: _coded(recipe, RaeRecipe)),
 }
 
 

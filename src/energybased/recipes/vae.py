@@ -39,8 +39,8 @@ class VaeRecipe(AutoencoderRecipe):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.prior in get_args(LearnedBy), f"no such prior: {self.prior!r}")
-        one = self.prior == "telescope" or self.stages == 1
-        require(one, f"only a telescope has stages: with prior {self.prior!r} stages must be 1, got {self.stages}")
+        fits = self.prior == "telescope" or self.stages == 1
+        require(fits, f"only a telescope has stages: with prior {self.prior!r} stages must be 1, got {self.stages}")
         require(self.magnitude == 1 or self.prior == "telescope", "magnitude is a setting of prior='telescope'")
         require(0 < self.first_fraction < 1, f"first_fraction must be in (0, 1), got {self.first_fraction}")
 

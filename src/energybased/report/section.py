@@ -9,7 +9,7 @@ from energybased.evaluation import Row, Subject
 from energybased.training.run import Run
 
 
-class Told(NamedTuple):
+class Contents(NamedTuple):
     """The contents of a report.
 
     Args:
@@ -38,6 +38,6 @@ class Section(Protocol):
         """What the subject must have, as for a metric."""
         ...
 
-    def bodies(self, told: Told) -> Iterator[str]:
+    def bodies(self, contents: Contents) -> Iterator[str]:
         """Yields pieces of HTML. A section that yields nothing is left out."""
         ...

@@ -26,11 +26,13 @@ class Confidence:
     def measure(self, subject: Subject) -> Iterator[Row]:
         mixture = best_mixture(subject)[0].sample(subject.count, subject.rng())
         for system, x in (("", subject.samples), ("best mixture", mixture), ("test split", subject.test)):
-            sure, entropy, most = opinions(subject, x)
-            told = f"share of {len(x)} that the judge is over {CONFIDENT} sure of"
-            yield subject.row("confident", sure, told, n=len(x), system=system)
-            told = f"of the judge's classes, in nats; at the most {most:.2f}"
-            yield subject.row("class_entropy", entropy, told, n=len(x), system=system)
+            confident, entropy, largest = opinions(subject, x)
+            protocol = f"fraction of {len(x)} pictures with judge confidence > {CONFIDENT}"
+            yield subject.row("confident", confident, protocol, n=len(x), system=system)
+            protocol = (
+                f"entropy of the classes that the judge assigns to {len(x)} pictures, nats; at most {largest:.2f}"
+            )
+            yield subject.row("class_entropy", entropy, protocol, n=len(x), system=system)
 
 
 def opinions(subject: Subject, x: Tensor) -> tuple[float, float, float]:
@@ -42,6 +44,6 @@ def opinions(subject: Subject, x: Tensor) -> tuple[float, float, float]:
     """
     assert subject.judge is not None
     probabilities = subject.judge.probabilities(x)
-    sure = float((probabilities.max(1).values > CONFIDENT).float().mean())
+    confident = float((probabilities.max(1).values > CONFIDENT).float().mean())
     shares = torch.bincount(probabilities.argmax(1), minlength=probabilities.shape[1]) / len(probabilities)
-    return sure, float(torch.special.entr(shares).sum()), math.log(probabilities.shape[1])
+    return confident, float(torch.special.entr(shares).sum()), math.log(probabilities.shape[1])

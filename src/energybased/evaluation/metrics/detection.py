@@ -27,8 +27,8 @@ class OutOfDistribution:
         for system, score in scorers:
             inside = score(x)
             for kind, changed in out_of_distribution_inputs(x).items():
-                told = f"auroc({len(x)} test against {len(changed)} {kind}, prevalence 0.50)"
-                yield subject.row(f"auroc_{kind}", auroc(inside, score(changed)), told, n=len(x), system=system)
+                protocol = f"{len(x)} test examples against {len(changed)} changed copies ({kind}), prevalence 0.50"
+                yield subject.row(f"auroc_{kind}", auroc(inside, score(changed)), protocol, n=len(x), system=system)
 
 
 @dataclass(frozen=True)
@@ -42,5 +42,6 @@ class HeldOutClass:
         scores = (subject.model.score(x, generator=subject.rng()) for x in (inside, outside))
         prevalence = len(outside) / (len(inside) + len(outside))
         label = f"class {subject.data.holdout}"
-        told = f"auprc({label} held out, {len(outside)} among {len(inside)}, prevalence {prevalence:.3f})"
-        yield subject.row("auprc", auprc(*scores), told, n=len(inside) + len(outside))
+        counts = f"{len(outside)} examples against {len(inside)} of other classes"
+        protocol = f"{label} held out of training: {counts}, prevalence {prevalence:.3f}"
+        yield subject.row("auprc", auprc(*scores), protocol, n=len(inside) + len(outside))

@@ -24,9 +24,9 @@ class FrechetBaselines:
 
     def measure(self, subject: Subject) -> Iterator[Row]:
         mixture, tried = best_mixture(subject)
-        told = f"mixture of {mixture.name} Gaussians, the best of {tried} on the validation split"
+        protocol = f"{mixture.name}, chosen on the validation split from: {tried}"
         rng = subject.rng()
-        yield frechet_row(subject, "fd", mixture.sample(subject.count, rng), told, "best mixture")
+        yield frechet_row(subject, "fd", mixture.sample(subject.count, rng), protocol, "best mixture")
         one = fit_mixture(subject.train(EXAMPLES), 1, rng)
-        yield frechet_row(subject, "fd", one.sample(subject.count, rng), f"{one.name} Gaussian", "Gaussian")
+        yield frechet_row(subject, "fd", one.sample(subject.count, rng), one.name, "Gaussian")
         yield frechet_row(subject, "fd", subject.train(subject.count), "training examples", "floor")

@@ -22,7 +22,7 @@ class FrechetBuffer:
     needs: ClassVar[tuple[str, ...]] = ("chains", "replay buffer", "held-out data", "judge")
 
     def measure(self, subject: Subject) -> Iterator[Row]:
-        yield frechet_row(subject, "fd_buffer", buffer_samples(subject, subject.count), "replay-buffer chains")
+        yield frechet_row(subject, "fd_buffer", buffer_samples(subject, subject.count), "chains of the replay buffer")
 
 
 def buffer_samples(subject: Subject, n: int) -> Tensor:

@@ -28,5 +28,5 @@ def frechet_row(subject: Subject, metric: str, x: Tensor, what: str, system: str
     judge, test = subject.judge, subject.test
     assert judge is not None
     subject.pictures[system or metric] = x
-    protocol = f"fd@{len(x)}(judge-{judge.spec.name}, {len(test)} held out, pixels clipped): {what}"
+    protocol = f"fd@{len(x)}(judge-{judge.spec.name}, {len(test)} test examples, pixels clipped): {what}"
     return subject.row(metric, judge_distance(judge, x, test), protocol, n=len(x), system=system)

@@ -20,7 +20,7 @@ class FrechetStages:
     def measure(self, subject: Subject) -> Iterator[Row]:
         for k in range(len(subject.model.prior.active)):
             x = subject.model.sample(subject.count, stages=k, generator=subject.rng())
-            yield frechet_row(subject, f"fd_stage_{k}", x, f"the prior after {k} stages")
+            yield frechet_row(subject, f"fd_stage_{k}", x, f"g(z), with z from the prior with {k} of its stages")
 
 
 @dataclass(frozen=True)
@@ -31,4 +31,4 @@ class FrechetPosterior:
 
     def measure(self, subject: Subject) -> Iterator[Row]:
         x = subject.model.reconstruct(subject.train(subject.count), generator=subject.rng())
-        yield frechet_row(subject, "fd_posterior", x, "z of the posteriors of training examples")
+        yield frechet_row(subject, "fd_posterior", x, "g(z), with z from posteriors of training examples")

@@ -20,5 +20,6 @@ class ReconstructionError:
         x = subject.test[:SAMPLES]
         pixels = subject.data.domain.bounds is not None
         error = (subject.model.reconstruct(x, generator=subject.rng()) - x).square().mean()
-        told = f"of {'pixels on [-1, 1]' if pixels else 'values'}, z by {subject.model.steps} steps"
-        yield subject.row("mse", float(4 * error if pixels else error), told, n=len(x))
+        inference = f"chains of {subject.model.steps} steps" if subject.model.steps else "the encoder"
+        protocol = f"of {'pixels on [-1, 1]' if pixels else 'values'}, with z from {inference}"
+        yield subject.row("mse", float(4 * error if pixels else error), protocol, n=len(x))

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from energybased.data.pictures import grid
 from energybased.report.page import picture
-from energybased.report.section import Told
+from energybased.report.section import Contents
 from energybased.tasks.compose import compose
 
 PAIR = (3, 8)  # the classes, if the model has at least nine
@@ -19,12 +19,12 @@ class Composition:
     title: ClassVar[str] = "Composition"
     needs: ClassVar[tuple[str, ...]] = ("chains", "classes", "pictures", "judge")
 
-    def bodies(self, told: Told) -> Iterator[str]:
-        model, judge = told.subject.model, told.subject.judge
+    def bodies(self, contents: Contents) -> Iterator[str]:
+        model, judge = contents.subject.model, contents.subject.judge
         assert judge is not None
         pair = PAIR if model.classes > max(PAIR) else (0, model.classes - 1)
         figures = []
-        for name, x in compose(model, pair, told.subject.rng()).items():
+        for name, x in compose(model, pair, contents.subject.rng()).items():
             found = judge.probabilities(x).argmax(1)
             shares = ", ".join(f"{(found == label).float().mean():.0%} a {label}" for label in pair)
             figures.append(picture(grid(x, columns=8), f"{name}: classified by the judge as {shares}"))

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from energybased.data.pictures import grid
 from energybased.report.page import picture
-from energybased.report.section import Told
+from energybased.report.section import Contents
 
 
 class Film:
@@ -16,9 +16,9 @@ class Film:
     title: ClassVar[str] = "From noise to a sample"
     needs: ClassVar[tuple[str, ...]] = ("chains", "samples", "pictures")
 
-    def bodies(self, told: Told) -> Iterator[str]:
-        strip = told.subject.model.film(generator=told.subject.rng())
+    def bodies(self, contents: Contents) -> Iterator[str]:
+        strip = contents.subject.model.film(generator=contents.subject.rng())
         chains, frames = strip.shape[:2]
-        steps = told.subject.model.sampler.length
+        steps = contents.subject.model.sampler.length
         caption = f"{chains} chains of {steps} steps, at logarithmically spaced steps; the last frame is denoised"
         yield picture(grid(strip.flatten(0, 1), columns=frames), caption)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from energybased.report.page import note
-from energybased.report.section import Told
+from energybased.report.section import Contents
 
 NAMES = {
     "fd": "Fréchet distance (judge)",
@@ -16,7 +16,7 @@ NAMES = {
     "fd_posterior": "Fréchet distance, posteriors of training data",
     "mse": "reconstruction error",
     "auprc": "held-out class, average precision",
-    "confident": "fraction that the judge is sure of",
+    "confident": "fraction with judge confidence > 0.9",
     "class_entropy": "entropy of the judge's classes, nats",
     "energy_distance": "energy distance",
     "joint_energy_distance": "energy distance, x and its condition",
@@ -30,12 +30,12 @@ class Measurements:
     title: ClassVar[str] = "Measurements"
     needs: ClassVar[tuple[str, ...]] = ()
 
-    def bodies(self, told: Told) -> Iterator[str]:
-        if not told.rows:
+    def bodies(self, contents: Contents) -> Iterator[str]:
+        if not contents.rows:
             return
         cells = ""
-        for row in told.rows:
-            mark = ' class="ours"' if row.system == told.subject.system else ""
+        for row in contents.rows:
+            mark = ' class="ours"' if row.system == contents.subject.system else ""
             words = (NAMES.get(row.metric) or named(row.metric), row.system)
             texts = "".join(f"<td>{html.escape(text)}</td>" for text in words)
             cells += (
@@ -43,10 +43,10 @@ class Measurements:
             )
         head = "".join(f"<th>{name}</th>" for name in ("metric", "system", "value", "protocol"))
         yield f"<table><tr>{head}</tr>{cells}</table>"
-        if any(row.metric.startswith("fd") for row in told.rows):
+        if any(row.metric.startswith("fd") for row in contents.rows):
             yield note("Fréchet distance to held-out data in the features of a small classifier; less is better.")
-        if any(row.metric.startswith("auroc") for row in told.rows):
-            yield note("AUROC: held-out data against as many changed copies; 1 is perfect, 0.5 is chance.")
+        if any(row.metric.startswith("auroc") for row in contents.rows):
+            yield note("AUROC: held-out data against as many changed copies. 1 is perfect, 0.5 is chance.")
 
 
 def named(metric: str) -> str:

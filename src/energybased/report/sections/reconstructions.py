@@ -9,7 +9,7 @@ import torch
 
 from energybased.data.pictures import grid
 from energybased.report.page import picture
-from energybased.report.section import Told
+from energybased.report.section import Contents
 
 COLUMNS = 10
 
@@ -20,9 +20,9 @@ class Reconstructions:
     title: ClassVar[str] = "Reconstructions and interpolations"
     needs: ClassVar[tuple[str, ...]] = ("latent vectors", "pictures", "held-out data")
 
-    def bodies(self, told: Told) -> Iterator[str]:
-        model, x = told.subject.model, told.subject.test[:COLUMNS]
-        z = model.sample_posterior(x, generator=told.subject.rng())
+    def bodies(self, contents: Contents) -> Iterator[str]:
+        model, x = contents.subject.model, contents.subject.test[:COLUMNS]
+        z = model.sample_posterior(x, generator=contents.subject.rng())
         yield picture(grid(torch.cat([x, model.generate(z)]), columns=len(x)), "held-out data (top) and g(z)")
         pairs = len(z) // 2
         way = torch.linspace(0, 1, COLUMNS)[None, :, None].to(z)

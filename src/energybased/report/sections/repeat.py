@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from energybased.errors import UserError
 from energybased.recipes import find_recipe, read_recipe
-from energybased.report.section import Told
+from energybased.report.section import Contents
 from energybased.settings import differences
 
 
@@ -19,9 +19,9 @@ class Repeat:
     title: ClassVar[str] = "How to repeat it"
     needs: ClassVar[tuple[str, ...]] = ()
 
-    def bodies(self, told: Told) -> Iterator[str]:
-        facts = told.run.recipe
-        command = told.command
+    def bodies(self, contents: Contents) -> Iterator[str]:
+        facts = contents.run.recipe
+        command = contents.command
         if not command:
             recipe = read_recipe(facts["settings"])
             try:

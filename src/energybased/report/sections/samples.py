@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from energybased.report.drawings import DRAWINGS
-from energybased.report.section import Told
+from energybased.report.section import Contents
 
 SHOWN = {"pictures": 80, "points": 1000, "curves": 40, "rows": 1000}
 
@@ -17,12 +17,12 @@ class Samples:
     title: ClassVar[str] = "Samples and data"
     needs: ClassVar[tuple[str, ...]] = ("samples",)
 
-    def bodies(self, told: Told) -> Iterator[str]:
-        subject = told.subject
+    def bodies(self, contents: Contents) -> Iterator[str]:
+        subject = contents.subject
         n, model, data = SHOWN[subject.view], subject.model, subject.data
         drawn = model.sample(n, generator=subject.rng())
-        held = data.values(data.test, slice(n))
-        apart = ", one class per row" if 0 < model.classes <= n and subject.view == "pictures" else ""
+        test = data.values(data.test, slice(n))
+        layout = ", one class per row" if 0 < model.classes <= n and subject.view == "pictures" else ""
         columns = getattr(data.domain, "columns", ())
-        pair = {f"samples of the model, not selected{apart}": drawn, "held-out data": held}
+        pair = {f"samples of the model, not selected{layout}": drawn, "held-out data": test}
         yield from DRAWINGS[subject.view](pair, model.classes, columns)

@@ -8,7 +8,7 @@ from typing import ClassVar
 from energybased.evaluation.detection import out_of_distribution_inputs
 from energybased.report.charts import histograms
 from energybased.report.page import note
-from energybased.report.section import Told
+from energybased.report.section import Contents
 
 SHOWN = 500  # of each group
 
@@ -19,8 +19,8 @@ class Scores:
     title: ClassVar[str] = "Scores of data and of out-of-distribution inputs"
     needs: ClassVar[tuple[str, ...]] = ("scores", "held-out data")
 
-    def bodies(self, told: Told) -> Iterator[str]:
-        subject = told.subject
+    def bodies(self, contents: Contents) -> Iterator[str]:
+        subject = contents.subject
         test = subject.test[:SHOWN]
         groups = {"train": subject.train(len(test)), "held out": test}
         if subject.has("pictures"):

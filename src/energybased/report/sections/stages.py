@@ -10,7 +10,7 @@ import torch
 from energybased.data.pictures import grid
 from energybased.report.charts import clouds
 from energybased.report.page import note, picture
-from energybased.report.section import Told
+from energybased.report.section import Contents
 
 SHOWN, DRAWN = 2000, 16  # latent vectors in a histogram; samples that are followed through the stages
 
@@ -21,8 +21,8 @@ class Stages:
     title: ClassVar[str] = "The prior, stage by stage"
     needs: ClassVar[tuple[str, ...]] = ("stages", "latent vectors", "held-out data")
 
-    def bodies(self, told: Told) -> Iterator[str]:
-        subject, model = told.subject, told.subject.model
+    def bodies(self, contents: Contents) -> Iterator[str]:
+        subject, model = contents.subject, contents.subject.model
         active = [k + 1 for k, counts in enumerate(model.prior.active) if counts]
         inferred = model.sample_posterior(subject.train(SHOWN), generator=subject.rng())
         groups = {

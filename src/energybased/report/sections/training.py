@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from energybased.report.charts import curves
 from energybased.report.page import note
-from energybased.report.section import Told
+from energybased.report.section import Contents
 
 CURVES = {
     "gap": "E(data) - E(negatives)",
@@ -25,8 +25,8 @@ class Training:
     title: ClassVar[str] = "Training"
     needs: ClassVar[tuple[str, ...]] = ()
 
-    def bodies(self, told: Told) -> Iterator[str]:
-        metrics, events = told.run.lines("metrics.jsonl"), told.run.lines("events.jsonl")
+    def bodies(self, contents: Contents) -> Iterator[str]:
+        metrics, events = contents.run.lines("metrics.jsonl"), contents.run.lines("events.jsonl")
         trips = [line for line in events if line["event"] in ("rollback", "stop")]
         last = metrics[-1] if metrics else {"step": 0, "seconds": 0.0}
         yield note(f"{last['step']} updates in {last['seconds']:.0f} s.")
