@@ -1,4 +1,4 @@
-"""Measuring a run by metrics, into its results.json."""
+"""Evaluation of a run by metrics. The values are stored in its results.json."""
 
 from __future__ import annotations
 
@@ -35,17 +35,18 @@ def subject_of(
     """The model, data and judge of a run, for metrics.
 
     Args:
-        judge: a judge, or where one is; the one that comes with the library for the data set if not given.
-        data: the data again, if the run does not keep them.
-        energy: the network again, of a run that was trained on one of the user's own.
-        model: the model, if it is not the one that the run's newest checkpoint holds.
+        run: the run.
+        judge: a judge, or its path; the library's judge of the data set if not given.
+        data: the data, if the run does not store them.
+        energy: the network, if the run was trained on a network of the user.
+        model: the model; that of the newest checkpoint if not given.
     """
     recipe = recipe_of(run, energy)
     model = load(run.path, energy=energy) if model is None else model
     dataset = run_data(run, recipe, data)
     found = judge if isinstance(judge, Judge) else find_judge(dataset, judge)
     fits = found is None or tuple(found.spec.event) == dataset.event
-    require(fits, f"a judge of {found and found.spec.event} cannot look at examples of {dataset.event}")
+    require(fits, f"the judge takes examples of shape {found and found.spec.event}, but the data have {dataset.event}")
     return Subject(model, dataset, found, recipe.seed, recipe.recipe, _buffer(run, recipe, dataset))
 
 
@@ -57,15 +58,15 @@ def evaluate(
     only_missing: bool = False,
     **given: Any,
 ) -> list[Row]:
-    """Measures a run, writes the rows into its results.json, and returns all rows that are there.
+    """Measures a run, writes the values as rows into its results.json, and returns all rows of this file.
 
     Args:
         metrics: names in `METRICS`; all that are not optional if not given. Rows of other metrics are kept.
-        only_missing: leave out metrics whose rows are there.
+        only_missing: leave out metrics that have rows already.
         subject: what is measured; made from the run, with `given`, if not given. See `subject_of`.
 
     Raises:
-        UserError: if there is no such metric, or a named metric needs what the run does not have.
+        UserError: if there is no such metric, or a named metric needs something that the run does not have.
     """
     run = run if isinstance(run, Run) else Run.open(run)
     for name in metrics:
@@ -77,20 +78,20 @@ def evaluate(
     for name in (name for name in asked if name not in done):
         missing = subject.missing(METRICS[name].needs)
         if missing:
-            told = f"{name} needs {', '.join(missing)}"
-            require(name not in metrics, f"{told}, which {run.path} does not have")
-            skipped.append(told)
+            lacking = f"{name} needs {', '.join(missing)}"
+            require(name not in metrics, f"{lacking}, which {run.path} does not have")
+            skipped.append(lacking)
             continue
-        made = list(timed(name, subject))
-        rows = [row for row in rows if row.measured_by != name] + made
+        measured = list(timed(name, subject))
+        rows = [row for row in rows if row.measured_by != name] + measured
         run.write_json(RESULTS, [row.json() for row in rows])
     if skipped:
-        log.info("metrics that do not apply: %s", "; ".join(skipped))
+        log.info("skipped metrics: %s", "; ".join(skipped))
     return rows
 
 
 def timed(name: str, subject: Subject) -> Iterator[Row]:
-    """The rows of a metric, with the seconds that each took."""
+    """Measures a metric and yields its rows, with the seconds that each took."""
     began = time.monotonic()
     for row in METRICS[name].measure(subject):
         now = time.monotonic()
@@ -99,7 +100,7 @@ def timed(name: str, subject: Subject) -> Iterator[Row]:
 
 
 def read_rows(run: Run) -> list[Row]:
-    """The rows of a run's results.json; none if it was not measured."""
+    """The rows of a run's results.json; an empty list if it has none."""
     if not (run.path / RESULTS).is_file():
         return []
     try:
@@ -109,10 +110,10 @@ def read_rows(run: Run) -> list[Row]:
 
 
 def _buffer(run: Run, recipe: Recipe, data: Any) -> tuple[Any, dict[str, Tensor]] | None:
-    """The replay buffer of the last phase, settings and state."""
+    """Settings and state of the replay buffer of the last phase; None if there is none."""
     state = buffer_state(run)
     try:
         buffer = getattr(recipe.phases(data)[-1].objective, "buffer", None) if "pointer" in state else None
-    except UserError:  # phases beside a network of the user's own, which a run does not keep
+    except UserError:  # phases that were passed in Python, which a run does not store
         buffer = None
     return None if buffer is None or tuple(state["x"].shape[1:]) != data.event else (buffer, state)
