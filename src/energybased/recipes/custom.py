@@ -87,7 +87,7 @@ def takes_condition(energy: nn.Module) -> bool:
             inspect.signature(getattr(module, "forward", module)).bind(None, None)
         except TypeError:
             return False
-        except ValueError:  # it has no signature to look at
+        except ValueError:  # it has no signature
             continue
     encoders = [module for module in energy.modules() if isinstance(module, ConditionEncoder)]
     return not encoders or any(encoder.conditions for encoder in encoders)

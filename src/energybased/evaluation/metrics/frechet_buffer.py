@@ -29,7 +29,7 @@ def buffer_samples(subject: Subject, n: int) -> Tensor:
     """n chains of the replay buffer, or all if there are fewer, `(n, *event)`, denoised, in the user's units.
 
     A chain of a conditional model is denoised with the energy under its condition, or with the marginal energy if the
-    buffer relabels its chains. From a buffer by class, the classes are taken in turn.
+    buffer relabels its chains. From a buffer by class, every class gets the same number of chains.
     """
     assert subject.buffer is not None
     buffer, state = subject.buffer
