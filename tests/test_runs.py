@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from energybased import ReplayBuffer, UserError, load, train
+from energybased import ReplayBuffer, UserError, evaluate, load, train
 from energybased.cli import main
 from energybased.evaluation.metrics.frechet_buffer import buffer_samples
 from energybased.recipes import Dense, digits
@@ -90,6 +90,18 @@ def test_parts_of_a_batch_draw_what_the_whole_draws(run, monkeypatch):
     monkeypatch.setattr("energybased.models.model.CHUNK", 7)
     torch.testing.assert_close(model.sample(30, steps=5, generator=seed()), whole)
     torch.testing.assert_close(model.score(whole), score)
+
+
+def test_a_run_is_measured_in_python(run):
+    first = evaluate(run.path, metrics="ood")
+    assert {row.metric for row in first} == {"auroc_noise", "auroc_inverted", "auroc_flipped"}
+    both = evaluate(run, metrics=["joint_energy_distance"])
+    assert {row.measured_by for row in both} == {"ood", "joint_energy_distance"}
+    assert [row.json() for row in both] == [row.json() for row in read_rows(run)]
+    with pytest.raises(UserError, match="energy_distance needs real numbers"):
+        evaluate(run.path, metrics="energy_distance")
+    with pytest.raises(UserError, match="did you mean 'ood'"):
+        evaluate(run.path, metrics="odd")
 
 
 def test_a_report_needs_the_data_that_the_run_began_with(tmp_path, monkeypatch, capsys):

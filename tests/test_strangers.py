@@ -265,7 +265,7 @@ def test_three_phases_with_three_data_sets():
     network = parts()["energy"]
     assert eb.load(run.path, energy=network).score(torch.zeros(3, 2)).shape == (3,)
     subject = subject_of(run, energy=network)
-    rows = evaluate(run, subject=subject)
+    rows = eb.evaluate(run.path, energy=network)
     assert {row.metric for row in rows} >= {"energy_distance"}
     assert "Measurements" in report(run, subject, rows)
 

@@ -16,7 +16,7 @@ from energybased.models import Judge, Model
 from energybased.recipes import Recipe
 from energybased.runs.data import run_data
 from energybased.runs.judge import find_judge
-from energybased.runs.load import buffer_state, load
+from energybased.runs.load import buffer_state, load, run_of
 from energybased.runs.train import recipe_of
 from energybased.training.run import Run
 
@@ -52,26 +52,36 @@ def subject_of(
 
 def evaluate(
     run: Run | Path | str,
-    metrics: Sequence[str] = (),
+    metrics: str | Sequence[str] = (),
     *,
+    energy: nn.Module | None = None,
+    data: Any = None,
+    judge: Judge | Path | None = None,
     subject: Subject | None = None,
     only_missing: bool = False,
-    **given: Any,
 ) -> list[Row]:
     """Measures a run, writes the values as rows into its results.json, and returns all rows of this file.
 
+    A row is one value, with its metric, split, number of examples, protocol and seed.
+
     Args:
-        metrics: names in `METRICS`; all that are not optional if not given. Rows of other metrics are kept.
+        run: a run, or its folder.
+        metrics: one name in `evaluation.METRICS`, or several; all that are not optional if not given. Rows of other
+            metrics are kept.
+        energy: the network, if the run was trained on a network of the user.
+        data: the data, if the run does not store them.
+        judge: a judge, or its path; the library's judge of the data set if not given.
+        subject: what is measured, instead of the model, data and judge of the run.
         only_missing: leave out metrics that have rows already.
-        subject: what is measured; made from the run, with `given`, if not given. See `subject_of`.
 
     Raises:
         UserError: if there is no such metric, or a named metric needs something that the run does not have.
     """
-    run = run if isinstance(run, Run) else Run.open(run)
+    run = run if isinstance(run, Run) else run_of(run)
+    metrics = (metrics,) if isinstance(metrics, str) else metrics
     for name in metrics:
         require(name in METRICS, f"there is no metric {name!r}: {nearest(name, METRICS)}")
-    subject = subject_of(run, **given) if subject is None else subject
+    subject = subject_of(run, energy=energy, data=data, judge=judge) if subject is None else subject
     done = {row.measured_by for row in read_rows(run)} if only_missing else set()
     asked = metrics or [name for name, metric in METRICS.items() if not getattr(metric, "optional", False)]
     rows, skipped = read_rows(run), list[str]()
