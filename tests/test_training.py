@@ -23,6 +23,7 @@ from energybased.errors import Interrupted
 from energybased.objectives import Vital
 from energybased.recipes import Dense, digits
 from energybased.training import Adam, Loop, Phase, Run, Settings, TorchOptimizer, checkpoint
+from energybased.training.batches import as_batches
 from energybased.training.ema import ema_init, ema_update
 from energybased.training.optimizer import laid_out
 from energybased.training.state import _load_optimizer, _optimizer_tensors
@@ -152,6 +153,35 @@ def test_it_takes_the_users_own_things(tmp_path, wrap):
     assert torch.isfinite(next(model.energy.parameters())).all()
     with pytest.raises(UserError, match="energy=network"):
         load(run.path)
+
+
+@pytest.mark.parametrize("kind", ["loader", "dataset", "function", "batches", "phase"])
+def test_a_network_without_a_condition_leaves_out_the_y_of_any_data(tmp_path, kind):
+    """It is trained as on x alone, to the bit, and resumes."""
+
+    def parts(with_y):
+        torch.manual_seed(0)
+        x, y = torch.rand(40, 4), torch.arange(40) % 3
+        held = TensorDataset(x, y) if with_y else TensorDataset(x)
+
+        def loader():
+            return DataLoader(held, batch_size=8, shuffle=True, generator=torch.Generator().manual_seed(0))
+
+        data = {
+            "loader": loader,
+            "dataset": lambda: held,
+            "function": lambda: lambda n: (x[:n], y[:n]) if with_y else x[:n],
+            "batches": lambda: as_batches(loader(), 8, 0),
+            "phase": loader,
+        }[kind]()
+        told = {"data": data, "objective": OBJECTIVE, "steps": 12}
+        told = told if kind != "phase" else {"phases": [Phase(OBJECTIVE, 12, data=data)]}
+        return {"energy": MLP(4, (8,)), "settings": Settings(batch_size=8, checkpoint_every=6), **told}
+
+    with_y, without = (train(**parts(given), out=tmp_path / str(given)) for given in (True, False))
+    assert same(tensors(with_y, 12), tensors(without, 12)) and not with_y.recipe["settings"]["conditional"]
+    again = resume(copy_until(with_y, 6, tmp_path / "b"), **parts(True))
+    assert same(tensors(again, 12), tensors(with_y, 12))
 
 
 class Training:

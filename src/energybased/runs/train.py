@@ -95,7 +95,7 @@ def train(
         folder = Path(out) if out is not None else Path("runs") / recipe.recipe
         for note in dataset.notes:
             log.info("%s: %s", recipe.data or dataset.name, note)
-        recipe = _resolved(recipe, dataset, source)
+        recipe = recipe.resolve(dataset)
         loop = _loop(recipe, dataset, source)
         for note in recipe.notes:
             log.info("%s: %s", recipe.recipe, note)
@@ -144,7 +144,7 @@ def resume(
             alone = (objective, sampler, steps, settings) == (None,) * 4 and not phases
             require(alone, f"{path} is a run of a recipe, which stores its settings: pass the path alone")
         dataset, source = _resumed_data(run, recipe, data, phases)
-        recipe = _resolved(recipe, dataset, source) if recipe.conditional is None else recipe
+        recipe = recipe.resolve(dataset) if recipe.conditional is None else recipe
         loop = _loop(recipe, dataset, source)
         same = phase_hashes(loop.phases) == run.recipe["phase_data_sha256"]
         require(same, f"the data of the phases of {path} are not those the run began with")
@@ -180,14 +180,6 @@ def _custom(
     return CustomRecipe(
         **shared, data="", energy=energy, objective=objective, sampler=sampler, stages=tuple(phases), **budget
     )
-
-
-def _resolved(recipe: Recipe, data: DataSet, source: Any) -> Recipe:
-    """The recipe with all settings filled in. Batches from a loader must not have conditions that it does not take."""
-    recipe = recipe.resolve(data)
-    fits = bool(recipe.conditional) or not data.conditions or isinstance(source, DataSet)
-    require(fits, f"{recipe.recipe} takes no conditions: pass batches of x alone")
-    return recipe
 
 
 def _given(data: Any, label: str | None, domain: AnyDomain | None) -> DataSet | None:

@@ -29,7 +29,6 @@ class SplitBatches:
     """Shuffled batches of a split; the order is a function of the seed and the epoch.
 
     Args:
-        conditional: whether batches have the split's y.
         held_out: boolean `(n,)`, rows that are measured and not trained on.
     """
 
@@ -39,12 +38,11 @@ class SplitBatches:
         domain: AnyDomain,
         batch_size: int,
         seed: int,
-        conditional: bool = True,
         held_out: Tensor | None = None,
     ) -> None:
         require(len(split) > 0, "the data are empty")
         self.split, self.domain, self.seed = split, domain, seed
-        self.conditional, self.held_out = conditional, held_out
+        self.held_out = held_out
         self.size = min(batch_size, len(split))
         self.drawn, self.epoch, self.order = 0, -1, torch.empty(0, dtype=torch.int64)
 
@@ -57,7 +55,7 @@ class SplitBatches:
         self.drawn += 1
         taken = self.split.take(rows)
         held_out = None if self.held_out is None else rows_of(self.held_out, rows)
-        return Batch(taken.x, taken.y if self.conditional else None, held_out, self.domain)  # type: ignore[arg-type]
+        return Batch(taken.x, taken.y, held_out, self.domain)  # type: ignore[arg-type]
 
     def state(self) -> dict[str, Tensor]:
         return {"drawn": torch.tensor(self.drawn)}
@@ -123,6 +121,22 @@ class DrawnBatches:
         pass
 
 
+class WithoutConditions:
+    """The same batches without their y, for a model that is not conditional."""
+
+    def __init__(self, batches: Batches) -> None:
+        self.batches = batches
+
+    def next(self) -> Batch:
+        return self.batches.next()._replace(y=None)
+
+    def state(self) -> dict[str, Tensor]:
+        return self.batches.state()
+
+    def load(self, state: dict[str, Tensor]) -> None:
+        self.batches.load(state)
+
+
 def as_batch(item: Any, domain: AnyDomain | None) -> Batch:
     """A batch from what a loader gives: x, (x,), (x, y), or a `Batch`; bytes are pixels if no domain is given."""
     if isinstance(item, Batch):
@@ -145,11 +159,13 @@ def as_batches(
         data: a `DataSet`, an array or tensor, a pair (x, y), a frame, a `Dataset`, a `DataLoader`, a function that
             draws n examples, or `Batches`.
         domain: what the values are; inferred if not given.
-        conditional: whether batches have the y of a data set.
+        conditional: whether batches keep the y that the data have.
     """
+    if not conditional:
+        return WithoutConditions(as_batches(data, batch_size, seed, domain))
     dataset = as_dataset(data, domain=domain)
     if isinstance(dataset, DataSet):
-        return SplitBatches(dataset.train, dataset.domain, batch_size, seed, conditional)
+        return SplitBatches(dataset.train, dataset.domain, batch_size, seed)
     if isinstance(data, DataLoader):
         return LoaderBatches(data, domain)
     if isinstance(data, Dataset):
