@@ -18,7 +18,7 @@ from energybased.data import DataSpec
 from energybased.errors import UserError, require
 from energybased.settings import from_json, to_json
 
-FORMAT, FORMAT_VERSION = "energybased-model", 2
+FORMAT, FORMAT_VERSION = "energybased-model", 3
 FIRST_FORMAT = "energybased-model-1"  # the format of version 0.1, which has no checksum
 
 
@@ -42,17 +42,17 @@ def write_model(file: Path, settings: Any, spec: DataSpec, parts: Mapping[str, n
     require(not lost, f"the model has weights that are not finite: {', '.join(lost[:3])}")
     weights = {name: v.half() if half and v.is_floating_point() else v for name, v in weights.items()}
     weights = {name: v.detach().cpu().contiguous() for name, v in weights.items()}
-    texts = {"recipe": json.dumps(settings), "spec": json.dumps(to_json(spec))}
-    header = {"format": FORMAT, "format_version": str(FORMAT_VERSION), "energybased": version("energybased"), **texts}
+    about = {"format": FORMAT, "format_version": str(FORMAT_VERSION), "energybased": version("energybased")}
+    header = {**about, "recipe": json.dumps(settings), "spec": json.dumps(to_json(spec))}
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        save_file(weights, file, metadata={**header, "sha256": digest(texts, weights)})
+        save_file(weights, file, metadata={**header, "sha256": digest(header, weights)})
     except (OSError, SafetensorError) as error:
         raise UserError(f"cannot write the model {file}: {error}") from error
 
 
 def read_model(file: Path) -> Stored:
-    """Reads a model file of this format or of version 0.1.
+    """Reads a model file of this format or an earlier one. The checksum of format 2 covers only the recipe and spec.
 
     Raises:
         UserError: if the file is not a model, has a later format or was changed, or weights are not finite.
@@ -73,7 +73,8 @@ def read_model(file: Path) -> Stored:
         if number == 1:
             spec, weights = {"event": json.loads(header["event"])}, {f"energy/{k}": v for k, v in weights.items()}
         else:
-            same = header["sha256"] == digest({name: header[name] for name in ("recipe", "spec")}, weights)
+            names = ("recipe", "spec") if number == 2 else header.keys() - {"sha256"}
+            same = header["sha256"] == digest({name: header[name] for name in names}, weights)
             require(same, f"{file} has changed since it was written: it was cut short or edited")
             spec = json.loads(header["spec"])
     except (KeyError, json.JSONDecodeError) as error:
@@ -91,9 +92,9 @@ def read_spec(value: Any, where: str) -> DataSpec:
         raise UserError(f"the spec of the data in {where} cannot be read: {error}") from error
 
 
-def digest(texts: Mapping[str, str], weights: Mapping[str, Tensor]) -> str:
-    """A SHA-256 hash of settings and weights."""
-    sha256 = hashlib.sha256(json.dumps(dict(texts), sort_keys=True).encode())
+def digest(header: Mapping[str, str], weights: Mapping[str, Tensor]) -> str:
+    """A SHA-256 hash of a header and weights."""
+    sha256 = hashlib.sha256(json.dumps(dict(header), sort_keys=True).encode())
     for name, value in sorted(weights.items()):
         sha256.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
         sha256.update(value.contiguous().flatten().view(torch.uint8).numpy().data)
