@@ -121,6 +121,10 @@ def test_doctor(run, capsys):
     (run / "metrics.jsonl").write_text(json.dumps({**json.loads(lines[-1]), "gap_in_sigmas": 1e9, "step": 9999}) + "\n")
     assert main(["doctor", "runs/a"]) == 1
     assert "lower the learning rate" in capsys.readouterr().out
+    with (run / "events.jsonl").open("a") as events:
+        events.write(json.dumps({"event": "stop", "step": 9, "seconds": 1.0, "reason": "loss is not finite"}) + "\n")
+    assert main(["doctor", "runs/a"]) == 1
+    assert "loss is not finite; lower the learning rate, or the step size of the sampler" in capsys.readouterr().out
 
 
 def test_doctor_names_a_damaged_checkpoint(run, capsys):

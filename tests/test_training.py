@@ -358,6 +358,17 @@ def test_the_guard_gives_up_after_three(loop):
     assert run.newest_checkpoint().name == f"{state.counters.step:08d}"
 
 
+def test_a_loss_that_is_not_finite_says_what_to_lower(loop):
+    class Lost(ContrastiveDivergence):
+        def step(self, parts, state, batch, rng):
+            result = super().step(parts, state, batch, rng)
+            return result._replace(metrics={**result.metrics, "loss": torch.tensor(torch.nan)})
+
+    made, run = loop([Phase(Lost(OBJECTIVE.kernel, 2, OBJECTIVE.buffer), 500)])
+    told = "loss is not finite at step 20, after 3 rollbacks: lower the learning rate, or the step size of the sampler"
+    assert made.fit().counters.stopped == told and run.outcome == f"stopped by the guard: {told}"
+
+
 def test_guard_off_watches_nothing(loop):
     sick = Sick(OBJECTIVE.kernel, 2, OBJECTIVE.buffer)
     made, _run = loop([Phase(sick, 60)], optimizer=Adam(lr=0.05), guard="off")

@@ -15,6 +15,7 @@ import tyro
 
 from energybased.data.source import roots
 from energybased.objectives import Vital
+from energybased.training import guard
 from energybased.training.checkpoint import read_state
 from energybased.training.run import Run
 
@@ -81,7 +82,7 @@ def check_run(path: Path) -> Iterator[Finding]:
     rollbacks = sum(event["event"] == "rollback" for event in events)
     yield Finding(True, "rollbacks", str(rollbacks))
     stops = [event["reason"] for event in events if event["event"] == "stop"]
-    yield Finding(not stops, "guard", stops[-1] if stops else "did not stop the run", "lower the learning rate")
+    yield Finding(not stops, "guard", stops[-1] if stops else "did not stop the run", guard.ADVICE)
 
 
 def _vitals(run: Run) -> tuple[Vital, ...]:

@@ -14,6 +14,7 @@ CONFIRM = 100  # a snapshot is trusted once training stayed healthy for so many 
 SLOWDOWN = 0.2  # factor on the learning rate at each rollback
 REGROWTH = 1.1  # factor at each healthy window after a rollback but the last, up to half of what tripped
 ROLLBACKS = 3  # after so many, the next trip ends the training
+ADVICE = "lower the learning rate, or the step size of the sampler"  # where training could not be kept healthy
 
 
 def sickness(metrics: Mapping[str, float], vitals: Sequence[Vital], step: int) -> str | None:

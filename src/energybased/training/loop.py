@@ -289,7 +289,7 @@ class Loop:
         counters.rollbacks, counters.rate_scale = sick.rollbacks, sick.rate_scale
         counters.seconds, counters.processor_seconds = sick.seconds, sick.processor_seconds
         if counters.rollbacks == guard.ROLLBACKS:
-            counters.stopped = f"{reason} at step {sick.step}, after {counters.rollbacks} rollbacks"
+            counters.stopped = f"{reason} at step {sick.step}, after {counters.rollbacks} rollbacks: {guard.ADVICE}"
             self._event("stop", reason=reason, at=sick.step)
             display.say(f"guard: {counters.stopped}; stopped with the averaged weights of step {held.step}")
         else:
