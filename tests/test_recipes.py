@@ -137,7 +137,7 @@ def test_the_papers_settings():
         assert kernel.noise_first and recipe.sampler.steps == 60 and recipe.batch_size == 128
         assert (buffer.capacity, buffer.policy, buffer.restart, buffer.images) == (10_000, "fifo", 0.05, True)
         assert (adam.lr, adam.beta1, adam.beta2, adam.clip_sigma) == (1e-4, 0.0, 0.999, 3.0)
-        assert recipe.energy_l2 == 1.0 and recipe.data_noise == 0 and not recipe.based and buffer.relabel
+        assert recipe.energy_l2 == 1.0 and recipe.data_noise == 0 and recipe.base == "none" and buffer.relabel
     assert find_recipe("cifar10").network.dropout == 0.5 and find_recipe("cifar10").sampler.dropout
 
 
