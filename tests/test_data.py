@@ -378,7 +378,7 @@ def test_a_class_left_out_is_in_the_test_split_alone(pooled):
 @pytest.mark.parametrize(
     ("x", "domain", "words"),
     [
-        (np.zeros((40, 5), np.uint8), Reals(), "holds bytes, which are pixels: use the domain Pixels"),
+        (np.zeros((40, 1, 4, 4), np.uint8), Reals(), "holds bytes, which are pixels: use the domain Pixels"),
         (np.full((40, 1, 4, 4), 255.0, np.float32), Pixels(), "divide by 255, or store them as bytes"),
         (np.full((40, 1, 4, 4), -0.5, np.float32), Pixels(), r"outside \[0, 1\]: scale them"),
         (np.full((40, 5), np.inf), Reals(), "not finite"),

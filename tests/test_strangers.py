@@ -446,7 +446,7 @@ def test_phases_see_their_data_in_the_units_of_the_run(kind):
 def test_a_phase_of_another_kind_of_data_is_named():
     from score_matching import ScoreMatching
 
-    pictures = torch.randint(0, 256, (40, 2), dtype=torch.uint8)
+    pictures = torch.randint(0, 256, (40, 1, 2, 2), dtype=torch.uint8)
     phases = [eb.Phase(ScoreMatching(), 5), eb.Phase(ScoreMatching(), 5, data=pictures)]
     with pytest.raises(eb.UserError, match="holds bytes, which are pixels"):
         eb.train(energy=Centre(), data=torch.randn(40, 2), phases=phases, out="runs/a")

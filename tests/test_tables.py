@@ -15,6 +15,7 @@ from energybased.cli import main
 from energybased.conditions import moments
 from energybased.data import files, from_path
 from energybased.recipes import Dense
+from energybased.runs.evaluate import subject_of
 
 DATA = Path(__file__).parent / "data"
 QUICK = ["--steps", "4", "--network.hidden", "8", "--batch-size", "8", "--sampler.length", "5"]
@@ -165,6 +166,50 @@ def test_labels_come_back_as_they_were(capsys, caplog, kind):
     Path("three.csv").write_text(text(x.numpy()))
     assert main(["score", "runs/t", "three.csv", "--given", "asked.csv", "--out", "scores.csv"]) == 0
     assert [float(row[1]) for row in read("scores.csv")[1]] == pytest.approx(torch.cat(scores).tolist(), rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int8, np.uint16, np.int64, bool])
+def test_whole_numbers_of_two_dimensions_are_a_table(capsys, caplog, kind):
+    """Bytes give the same run as floats of the same values."""
+    caplog.set_level("INFO")
+    x = np.random.default_rng(0).integers(0, 100, (60, 3)).astype(kind)
+    np.save("whole.npy", x)
+    np.save("floats.npy", x.astype(float))
+    for name in ("whole", "floats"):
+        assert main(["train", "table", "--data", f"{name}.npy", "--name", name, *QUICK]) == 0
+        assert main(["score", f"runs/{name}", "whole.npy", "--out", f"{name}.csv"]) == 0
+    said = "bytes of shape (n, columns) were read as real numbers, not as pixels"
+    assert Path("whole.csv").read_text() == Path("floats.csv").read_text()
+    assert (said in caplog.text) == (said in capsys.readouterr().err) == (kind == np.uint8)
+    domain = eb.load("runs/whole").spec.domain
+    assert isinstance(domain, eb.Reals) and domain.mean == eb.load("runs/floats").spec.domain.mean
+
+
+def test_bytes_of_two_dimensions_are_pixels_where_it_is_said():
+    x = np.random.default_rng(0).integers(0, 256, (60, 4), np.uint8)
+    np.save("x.npy", x)
+    run = eb.train(eb.recipes.table(**SMALL), data=x, domain=eb.Pixels(), out="runs/a")
+    assert eb.load(run.path).spec.domain == eb.Pixels()
+    assert main(["score", "runs/a", "x.npy"]) == 0
+
+
+@pytest.mark.parametrize("domain", [eb.Pixels(), eb.Reals(), None], ids=str)
+def test_data_that_are_given_again_have_the_domain_that_the_run_began_with(domain):
+    x = np.random.default_rng(0).integers(0, 256, (60, 4), np.uint8)
+
+    def own():
+        torch.manual_seed(0)
+        kernel = eb.Underdamped(0.1)
+        return {"energy": eb.MLP(4, (8,)), "objective": eb.ContrastiveDivergence(kernel, 2), "steps": 4,
+                "settings": eb.Settings(batch_size=8, checkpoint_every=2)}  # fmt: skip
+
+    run = eb.train(**own(), data=x, domain=domain, out="runs/own")
+    weights = [p.clone() for p in eb.load(run.path, energy=own()["energy"]).energy.parameters()]
+    run.drop_checkpoints_after(2)
+    Path("runs/own/data.safetensors").unlink()  # as of data that are too large
+    again = eb.load(eb.resume("runs/own", **own(), data=x).path, energy=own()["energy"])
+    assert all(torch.equal(p, q) for p, q in zip(weights, again.energy.parameters(), strict=True))
+    assert subject_of(run, energy=own()["energy"], data=x).data.domain == again.spec.domain
 
 
 def test_labels_beside_vectors_keep_their_names():

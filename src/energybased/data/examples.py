@@ -40,7 +40,7 @@ def examples(path: Path, spec: DataSpec) -> tuple[list[str], Tensor, tuple[str, 
     else:
         known_suffix = path.suffix in (".npy", ".npz")
         require(known_suffix, f"{path} is not a table, a picture, a folder of pictures, or an .npy or .npz file")
-        x, notes = examples_in(named_array(read_arrays(path), EXAMPLES, str(path)), str(path))
+        x, notes = examples_in(named_array(read_arrays(path), EXAMPLES, str(path)), str(path), spec.domain)
         if tuple(x.shape[1:]) == (1, *event):  # examples of the model have no channels
             x, notes = x[:, 0], ()
         names = [str(row) for row in range(len(x))]

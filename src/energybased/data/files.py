@@ -32,8 +32,9 @@ def from_path(
 ) -> DataSet:
     """Reads a `.npy`, `.npz`, `.csv` or `.parquet` file, or a folder of pictures.
 
-    Bytes are pixels. Floats are pixels if they have the shape of pictures and lie in [0, 1], and real numbers
-    otherwise. The validation and the test split get a tenth of the examples each.
+    Bytes are pixels, except in an array `(n, columns)`, which is a table of real numbers. Floats are pixels if they
+    have the shape of pictures and lie in [0, 1], and real numbers otherwise. The validation and the test split get a
+    tenth of the examples each.
 
     Args:
         path: the file or folder. A `.npz` file holds examples as `x`, `X`, `images` or `data`, and conditions, if there
@@ -97,7 +98,7 @@ def from_arrays(
     Raises:
         UserError: if x and y have different numbers of rows, or hold values outside the domain.
     """
-    x, notes = examples_in(x, where)
+    x, notes = examples_in(x, where, domain)
     domain = inferred(x) if domain is None else domain
     domain_given = domain if isinstance(domain, Pixels) or domain.mean else None
     (domain if isinstance(domain, Pixels) else replace(domain, columns=tuple(columns))).check(x, where)
@@ -162,23 +163,28 @@ def named_array(arrays: dict[str, NDArray[Any]], names: Sequence[str], where: st
     return found
 
 
-def examples_in(x: Any, where: str) -> tuple[Tensor, tuple[str, ...]]:
-    """Converts x to a tensor `(n, *event)` of bytes or floats, with channels first. Returns it with remarks."""
+def examples_in(x: Any, where: str, domain: AnyDomain | None = None) -> tuple[Tensor, tuple[str, ...]]:
+    """Converts x to a tensor `(n, *event)` of bytes or floats, with channels first. Returns it with remarks.
+
+    Bytes `(n, columns)` become floats, unless the domain is given as pixels.
+    """
     if not isinstance(x, Tensor):
         array = np.asarray(x)
         require(array.dtype.kind in "fiub", f"{where} must hold numbers, not {array.dtype}")
         wide = array.dtype.kind == "u" and array.dtype != np.uint8
         x = torch.from_numpy(array.astype(np.int64) if wide else np.ascontiguousarray(array))
     x = x.detach().cpu()
-    if x.dtype not in (torch.uint8, torch.float32):
-        x = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x.double()
+    exact = (torch.float16, torch.bfloat16, torch.uint8)  # in float32
+    table = x.dtype == torch.uint8 and x.ndim == 2 and not isinstance(domain, Pixels)
+    if table or x.dtype not in (torch.uint8, torch.float32):
+        x = x.float() if x.dtype in exact else x.double()
     require(x.ndim >= 2 and min(x.shape[1:]) > 0, f"{where} must hold x of shape (n, *event), got {tuple(x.shape)}")
     grey = x.dtype == torch.uint8 or (x.numel() > 0 and float(x.min()) >= 0 and float(x.max()) <= 1)
     if x.ndim == 3 and grey:
         return x[:, None], ("examples were read as greyscale pictures of shape (1, height, width)",)
     if x.ndim == 4 and x.shape[1] not in (1, 3) and x.shape[3] in (1, 3):
         return x.permute(0, 3, 1, 2), ("channels were moved from the last dimension to the first",)
-    return x, ()
+    return x, ("bytes of shape (n, columns) were read as real numbers, not as pixels",) if table else ()
 
 
 def conditions_in(y: Any, n: int, where: str) -> tuple[Condition | None, list[tuple[str, ...]]]:

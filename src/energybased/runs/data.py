@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch import Tensor
 from energybased.conditions import joined, tensors
 from energybased.data import DataSet, DataSpec, Split, as_dataset
 from energybased.errors import UserError, require
+from energybased.models.file import read_spec
 from energybased.recipes import Recipe
 from energybased.settings import from_json, to_json
 from energybased.training import Run
@@ -35,13 +37,14 @@ def run_data(run: Run, recipe: Recipe, given: Any = None) -> DataSet:
     """
     file = run.path / FILE
     if given is not None:
-        found = as_dataset(given, label=recipe.label)
+        domain = read_spec(run.recipe["spec"], str(run.path)).domain  # as the run began; arrays alone may not tell it
+        found = as_dataset(given, domain=domain, label=recipe.label)
         require(
             found is not None,
             "data must be what the run began with: a DataSet, an array, a pair (x, y), a data frame or a path",
         )
         assert found is not None
-        data = recipe.prepare(found)
+        data = recipe.prepare(replace(found, domain=domain))
     elif file.is_file():
         data = recipe.prepare(read_data(file))
     else:

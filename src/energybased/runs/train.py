@@ -208,7 +208,7 @@ def _own_data(data: Any, label: str | None, domain: AnyDomain | None, recipe: Re
 def _resumed_data(run: Run, recipe: Recipe, data: Any, phases: Sequence[Phase]) -> tuple[DataSet, Any]:
     if run.recipe["data"] != "batches":
         dataset = run_data(run, recipe, data)
-        return (dataset, dataset) if data is None or recipe.recipe != "custom" else _own_data(data, None, None, recipe)
+        return dataset, dataset
     source = data if data is not None or not phases else phases[0].data
     require(source is not None, f"the data of {run.path} came batch by batch: pass them again, as data=...")
     return _own_data(source, None, None, recipe)
