@@ -55,7 +55,10 @@ def import_own(arguments: Sequence[str]) -> list[str]:
 
 def usage() -> str:
     lines = [f"  ebm {verb:<9} {what}" for verb, what in VERBS.items()]
-    last = "With any verb, --import MODULE_OR_FILE first imports kernels, recipes, objectives or metrics of your own."
+    last = (
+        "With any verb, --import MODULE_OR_FILE first imports kernels, recipes, objectives or metrics of your own.\n"
+        'It runs the file: put what only a script should do under if __name__ == "__main__":.'
+    )
     return "\n".join(["usage: ebm VERB [OPTIONS]\n       ebm VERB --help", "", *lines, "", last])
 
 
