@@ -434,7 +434,9 @@ def test_doctor_knows_objectives_of_ones_own(folder, capsys, vitals):
 
 
 def test_import_runs_a_file_but_not_what_its_script_does(folder, capsys):
-    (folder / "own_script.py").write_text('print("of the file")\nif __name__ == "__main__":\n    print("of the script")\n')
+    (folder / "own_script.py").write_text(
+        'print("of the file")\nif __name__ == "__main__":\n    print("of the script")\n'
+    )
     assert main(["recipes", "--import", "own_script.py"]) == 0
     out = capsys.readouterr().out
     assert "of the file" in out and "of the script" not in out
