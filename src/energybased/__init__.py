@@ -3,6 +3,7 @@
 from importlib.metadata import version
 
 from energybased import conditions, data, energies, latent, models, networks, objectives, recipes, sampling, training
+from energybased.algebra import mean, mixture
 from energybased.conditions import Classes, Vector
 from energybased.data import DataSet, Pixels, Reals
 from energybased.energies import (
@@ -17,7 +18,7 @@ from energybased.energies import (
     Tilted,
     TiltedMixture,
 )
-from energybased.energy import Energy, mean, mixture
+from energybased.energy import Energy
 from energybased.errors import UserError
 from energybased.models import EnergyModel, LatentModel, Model, Sampler
 from energybased.objectives import ContrastiveDivergence, EnergyDiscrepancy

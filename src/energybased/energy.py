@@ -1,4 +1,4 @@
-"""An energy, and the algebra that makes new energies out of old ones.
+"""An energy, and the operators that make new energies of old ones; these are in `algebra`.
 
 An energy maps a batch `x` of shape `(batch, *event)` to energies of shape `(batch,)`. It defines the density
 p(x) = exp(-E(x)) / Z, so that a low energy means a high density. Everything else in this library samples from energies
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from numbers import Real
-from typing import Any, ClassVar, Union, cast
+from typing import Any, ClassVar, Union
 
 import torch
 from numpy.typing import NDArray
@@ -144,7 +144,7 @@ class Energy(nn.Module):
         >>> MLP(2, (8,), condition=3).given(1)(torch.zeros(4, 2)).shape
         torch.Size([4])
         """
-        return Given(self, *y)
+        return algebra.Given(self, *y)
 
     def pin(self, x: Array, free: Array) -> Energy:
         """E as a function of the entries where `free` is True, with the others fixed at `x`.
@@ -160,13 +160,15 @@ class Energy(nn.Module):
         >>> StandardNormal(2).pin(torch.ones(1, 2), torch.tensor([True, False]))(torch.zeros(1, 2))
         tensor([0.5000])
         """
-        return Pinned(self, x, free)
+        return algebra.Pinned(self, x, free)
 
     def __add__(self, other: EnergyLike | float) -> Energy:
         """E plus an energy: a product of experts (Hinton 2002). E plus a number: the same density."""
         if isinstance(other, NUMBER):
-            return self if other == 0 else Combination.of((1.0, self), constant=float(other))  # sum() starts at 0
-        return Combination.of((1.0, self), (1.0, as_energy(other)))
+            if other == 0:
+                return self  # sum() starts at 0
+            return algebra.Combination.of((1.0, self), constant=float(other))
+        return algebra.Combination.of((1.0, self), (1.0, as_energy(other)))
 
     def __radd__(self, other: EnergyLike | float) -> Energy:
         return self + other if isinstance(other, NUMBER) else as_energy(other) + self
@@ -181,8 +183,8 @@ class Energy(nn.Module):
         """The energy times a number, a 0-d tensor, or a tensor `(batch,)` with one weight per row."""
         if isinstance(weight, Tensor):
             require(weight.ndim <= 1, f"an energy is multiplied by a number or by (batch,), got {tuple(weight.shape)}")
-            return Weighted(self, weight)
-        return Combination.of((float(weight), self)) if isinstance(weight, NUMBER) else NotImplemented
+            return algebra.Weighted(self, weight)
+        return algebra.Combination.of((float(weight), self)) if isinstance(weight, NUMBER) else NotImplemented
 
     __rmul__ = __mul__
 
@@ -190,13 +192,13 @@ class Energy(nn.Module):
         return self * (1.0 / divisor) if isinstance(divisor, (*NUMBER, Tensor)) else NotImplemented
 
     def __neg__(self) -> Energy:
-        return Combination.of((-1.0, self))
+        return algebra.Combination.of((-1.0, self))
 
     def __or__(self, other: EnergyLike) -> Energy:
-        return mixture([self, other])
+        return algebra.mixture([self, other])
 
     def __ror__(self, other: EnergyLike) -> Energy:
-        return mixture([other, self])
+        return algebra.mixture([other, self])
 
 
 class Network(Energy):
@@ -222,250 +224,5 @@ class Network(Energy):
         return "" if isinstance(self.module, nn.Module) else getattr(self.module, "__name__", repr(self.module))
 
 
-class Composite(Energy):
-    """An energy made of other energies, its terms. Selecting rows and pinning entries applies to every term."""
-
-    def __init__(self, terms: Sequence[EnergyLike]) -> None:
-        super().__init__()
-        require(len(terms) > 0, "there are no energies: at least one is needed")
-        self.members = nn.ModuleList([as_energy(term) for term in terms])
-
-    @property
-    def terms(self) -> list[Energy]:
-        return cast(list[Energy], list(self.members))
-
-    def rebuild(self, terms: Sequence[Energy]) -> Energy:
-        """The same composite over other terms."""
-        raise NotImplementedError
-
-    def values(self, x: Tensor, y: Condition | None) -> list[Tensor]:
-        if y is not None and self.bound:
-            raise UserError("the energy is already bound to a condition")
-        return [term(x) if term.bound else term(x, y) for term in self.terms]
-
-    @property
-    def bound(self) -> bool:
-        return all(term.bound for term in self.terms)
-
-    def select(self, rows: Rows) -> Energy:
-        return self.rebuild([term.select(rows) for term in self.terms])
-
-    def expand(self, n: int) -> Energy:
-        return self.rebuild([term.expand(n) for term in self.terms])
-
-    def project(self, x: Tensor) -> Tensor:
-        for term in self.terms:
-            x = term.project(x)
-        return x
-
-    def mask_gradient(self, grad: Tensor) -> Tensor:
-        for term in self.terms:
-            grad = term.mask_gradient(grad)
-        return grad
-
-
-class Combination(Composite):
-    """E(x) = sum_i weights_i E_i(x) + constant: a product of experts, each raised to the power of its weight."""
-
-    def __init__(self, terms: Sequence[EnergyLike], weights: Sequence[float], constant: float = 0.0) -> None:
-        super().__init__(terms)
-        self.weights, self.constant = tuple(weights), constant
-
-    @staticmethod
-    def of(*pairs: tuple[float, Energy], constant: float = 0.0) -> Combination:
-        """The sum of weighted energies and a constant. Nested combinations are flattened."""
-        flat: list[tuple[float, Energy]] = []
-        for weight, energy in pairs:
-            if isinstance(energy, Combination):
-                flat += [(weight * w, t) for w, t in zip(energy.weights, energy.terms, strict=True)]
-                constant += weight * energy.constant
-            else:
-                flat.append((weight, energy))
-        return Combination([t for _, t in flat], [w for w, _ in flat], constant)
-
-    def rebuild(self, terms: Sequence[Energy]) -> Energy:
-        return Combination(terms, self.weights, self.constant)
-
-    def forward(self, x: Tensor, y: Condition | None = None) -> Tensor:
-        total, *rest = [w * e for w, e in zip(self.weights, self.values(x, y), strict=True)]
-        for value in rest:
-            total = total + value
-        return total + self.constant if self.constant else total
-
-    def extra_repr(self) -> str:
-        weights = ", ".join(f"{w:g}" for w in self.weights)
-        return f"weights=({weights})" + (f", constant={self.constant:g}" if self.constant else "")
-
-
-class Mixture(Composite):
-    """E(x) = -log sum_i exp(log_weights_i - E_i(x))."""
-
-    log_weights: Tensor
-
-    def __init__(self, terms: Sequence[EnergyLike], log_weights: Tensor) -> None:
-        super().__init__(terms)
-        require(
-            log_weights.shape == (len(terms),),
-            f"a mixture of {len(terms)} energies needs log_weights of shape ({len(terms)},), "
-            f"got {tuple(log_weights.shape)}",
-        )
-        self.register_buffer("log_weights", log_weights, persistent=False)
-
-    def rebuild(self, terms: Sequence[Energy]) -> Energy:
-        return Mixture(terms, self.log_weights)
-
-    def forward(self, x: Tensor, y: Condition | None = None) -> Tensor:
-        values = torch.stack(self.values(x, y), dim=-1)
-        return -torch.logsumexp(self.log_weights.to(values) - values, dim=-1)
-
-    def extra_repr(self) -> str:
-        return f"log_weights=({', '.join(f'{w:g}' for w in self.log_weights.tolist())})"
-
-
-def _for_all(part: Tensor) -> bool:
-    """Whether a tensor applies to every row: it is 0-d, or has one row."""
-    return part.ndim == 0 or len(part) == 1
-
-
-class Rowwise(Composite):
-    """An energy with tensors: 0-d or `(1, ...)` for all rows, or `(batch, ...)` with one entry per row."""
-
-    def __init__(self, energy: Energy, *tensors: Array | int) -> None:
-        super().__init__([energy])
-        self.count = len(tensors)
-        for i, tensor in enumerate(tensors):
-            self.register_buffer(f"y{i}", as_tensor(tensor), persistent=False)
-
-    def parts(self) -> list[Tensor]:
-        return [self.get_buffer(f"y{i}") for i in range(self.count)]
-
-    def rowwise(self, energy: Energy, change: Callable[[Tensor], Tensor]) -> Energy:
-        return type(self)(energy, *[part if _for_all(part) else change(part) for part in self.parts()])
-
-    def select(self, rows: Rows) -> Energy:
-        return self.rowwise(self.terms[0].select(rows), lambda part: part[rows])
-
-    def expand(self, n: int) -> Energy:
-        return self.rowwise(self.terms[0].expand(n), lambda part: part.repeat_interleave(n, dim=0))
-
-    def rows_of(self, x: Tensor) -> list[Tensor]:
-        """The tensors, expanded to the number of rows of x."""
-        parts = [part.to(x.device).expand(len(x), *part.shape[1:]) if _for_all(part) else part for part in self.parts()]
-        for part in parts:
-            if len(part) != len(x):
-                raise UserError(
-                    f"the energy holds a tensor of {len(part)} rows, but x has {len(x)} rows; use select or expand"
-                )
-        return parts
-
-    def extra_repr(self) -> str:
-        return ", ".join(f"{tuple(part.shape)}" for part in self.parts())
-
-
-class Given(Rowwise):
-    """E(x | y) for a fixed y; see `Energy.given`."""
-
-    def __init__(self, energy: Energy, *y: Array | int) -> None:
-        super().__init__(energy, *y)
-        require(len(y) > 0, "given() needs a condition")
-        require(not energy.bound, "the energy is already bound to a condition")
-
-    @property
-    def bound(self) -> bool:
-        return True
-
-    def forward(self, x: Tensor, y: Condition | None = None) -> Tensor:
-        require(y is None, "the energy is already bound to a condition")
-        parts = self.rows_of(x)
-        return self.terms[0](x, parts[0] if self.count == 1 else tuple(parts))
-
-
-class Weighted(Rowwise):
-    """E(x) times a weight, 0-d, or one weight per row, `(batch,)`."""
-
-    def forward(self, x: Tensor, y: Condition | None = None) -> Tensor:
-        (weight,), (value,) = self.rows_of(x), self.values(x, y)
-        return weight.to(value) * value
-
-
-class Pinned(Composite):
-    """E as a function of the free entries, with the others fixed; see `Energy.pin`."""
-
-    x: Tensor
-    free: Tensor
-
-    def __init__(self, energy: Energy, x: Array, free: Array) -> None:
-        super().__init__([energy])
-        x, free = as_tensor(x), as_tensor(free)
-        require(free.dtype == torch.bool, f"free must be a boolean mask, got {free.dtype}")
-        try:
-            free = free.expand(x.shape)
-        except RuntimeError:
-            raise UserError(f"free of shape {tuple(free.shape)} does not fit x of shape {tuple(x.shape)}") from None
-        self.register_buffer("x", x, persistent=False)
-        self.register_buffer("free", free, persistent=False)
-
-    @property
-    def bound(self) -> bool:
-        return self.terms[0].bound
-
-    def select(self, rows: Rows) -> Energy:
-        return Pinned(self.terms[0].select(rows), self.x[rows], self.free[rows])
-
-    def expand(self, n: int) -> Energy:
-        return Pinned(
-            self.terms[0].expand(n), self.x.repeat_interleave(n, dim=0), self.free.repeat_interleave(n, dim=0)
-        )
-
-    def project(self, x: Tensor) -> Tensor:
-        return self.terms[0].project(torch.where(self.free, x, self.x.to(x)))
-
-    def mask_gradient(self, grad: Tensor) -> Tensor:
-        return self.terms[0].mask_gradient(grad * self.free)
-
-    def forward(self, x: Tensor, y: Condition | None = None) -> Tensor:
-        if x.shape != self.x.shape:
-            raise UserError(f"the energy is pinned at x of shape {tuple(self.x.shape)}, got {tuple(x.shape)}")
-        return self.values(torch.where(self.free, x, self.x.to(x)), y)[0]
-
-    def extra_repr(self) -> str:
-        return f"{int(self.free.sum())} of {self.free.numel()} entries free"
-
-
-def mixture(energies: Sequence[EnergyLike], log_weights: Sequence[float] | Array | None = None) -> Energy:
-    """E(x) = -log sum_i exp(log_weights_i - E_i(x)): the weighted sum of the unnormalised densities exp(-E_i).
-
-    Without `log_weights`, all weights are 1. The probability of component i is then Z_i / sum_j Z_j.
-
-    Args:
-        energies: at least one.
-        log_weights: `(len(energies),)`, in nats.
-
-    Raises:
-        UserError: if there are no energies, or not as many weights as energies.
-
-    >>> from energybased.energies import StandardNormal
-    >>> mixture([StandardNormal(2), StandardNormal(2)])(torch.zeros(1, 2))
-    tensor([-0.6931])
-    """
-    terms = [as_energy(energy) for energy in energies]
-    own = [tensor for term in terms for tensor in (*term.parameters(), *term.buffers())]
-    device = own[0].device if own else torch.device("cpu")
-    weights = [0.0] * len(terms) if log_weights is None else log_weights
-    if not isinstance(weights, Tensor):  # float64 keeps full precision for energies in float64
-        weights = torch.as_tensor(weights, dtype=torch.float64, device="cpu")
-    return Mixture(terms, weights.to(device))
-
-
-def mean(energies: Sequence[EnergyLike]) -> Energy:
-    """E(x) = sum_i E_i(x) / n over n energies, such as an ensemble of models.
-
-    Raises:
-        UserError: if there are no energies.
-
-    >>> from energybased.energies import StandardNormal
-    >>> mean([StandardNormal(2), 3.0 * StandardNormal(2)])(torch.ones(1, 2))
-    tensor([2.])
-    """
-    require(len(energies) > 0, "there are no energies: at least one is needed")
-    return Combination.of(*[(1.0 / len(energies), as_energy(energy)) for energy in energies])
+# The operators of an energy make the energies of `algebra`, which derive from it: this is the one import of a cycle.
+import energybased.algebra as algebra  # noqa: E402

@@ -10,15 +10,16 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
+from energybased.algebra import mixture
 from energybased.conditions import Conditions, check_conditions, classes_of
 from energybased.data import DataSpec
-from energybased.energy import Energy, mixture
+from energybased.energy import Energy
 from energybased.errors import UserError, require
 from energybased.models import model as shared
 from energybased.models.model import Origin, checked, chunks, moved, place_of, seeded
 from energybased.models.sampler import Sampler
 from energybased.sampling import Samples, Streams, fresh_starts, sample
-from energybased.tasks.denoise import denoise
+from energybased.sampling.denoise import denoise
 
 FILM_CHAINS, FILM_FRAMES = 8, 12
 
@@ -147,7 +148,7 @@ class EnergyModel:
         return self.denoise(torch.cat(ends))
 
     def denoise(self, x: Tensor) -> Tensor:
-        """Denoises last states x `(n, *event)` of chains (`tasks.denoise`), from the model's units to the user's."""
+        """Denoises last states x `(n, *event)` of chains (`sampling.denoise`), from the model's units to the user's."""
         energy, times = self.cycle_classes(len(x)), 1 if self.sampler is None else self.sampler.denoise
         clean = [denoise(energy.select(rows), x[rows], self.noise, times) for rows in chunks(len(x))]
         return self.spec.domain.decode(torch.cat(clean))

@@ -17,7 +17,7 @@ class Sampler:
         kernel: one transition.
         steps: transitions per update of training.
         length: transitions of a fresh chain that samples the trained model.
-        denoise: number of denoising steps at the end of such a chain; see `tasks.denoise`.
+        denoise: number of denoising steps at the end of such a chain; see `sampling.denoise`.
         dropout: use dropout in the chains of training.
         engine: "eager" computes step by step; "compiled" is faster after seconds of compilation; "auto" is the one
             that is faster in a trial before training.
