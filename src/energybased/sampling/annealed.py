@@ -13,7 +13,7 @@ from energybased.energy import EnergyLike, as_energy
 from energybased.errors import require
 from energybased.sampling.adaptation import Accepting, with_step
 from energybased.sampling.chain import advance
-from energybased.sampling.engine import Engine
+from energybased.sampling.engine import AnyEngine
 from energybased.sampling.frozen import frozen
 from energybased.sampling.streams import Streams
 
@@ -89,7 +89,7 @@ def anneal(
     steps: int = 1,
     generator: Generator | None = None,
     target_ess: float | None = None,
-    engine: Engine = "eager",
+    engine: AnyEngine = "eager",
 ) -> Annealed:
     """Annealed importance sampling from the energy `first` to first + added_1 + added_2 + ... (Neal 2001).
 

@@ -18,6 +18,7 @@ from energybased.sampling.kernel import Info, norms
 
 ENOUGH = 20  # fewest steps for which convergence is assessed
 RECORDED = 200  # most states that are recorded per chain, evenly spaced
+MEASURED = 20  # most recorded steps at which the lengths of gradients and steps are measured
 ENTRIES = 64  # for events with more entries, only the energy is recorded
 NUMBERS = 2**24  # about the most numbers recorded in total; with many chains, fewer states per chain are recorded
 
@@ -32,12 +33,13 @@ class ChainInfo:
 
     Args:
         acceptance: mean acceptance probability of each chain, `(batch,)`.
-        movement: Euclidean length of the steps of each chain, `(batch,)`, in units of x: the mean over the recorded
-            steps, or the length of the last step where none is recorded.
+        movement: Euclidean length of the steps of each chain, `(batch,)`, in units of x: the mean over up to 20 of the
+            recorded steps, or the length of the last step where none is recorded.
         gradient: Euclidean norm of the energy's gradient, `(batch,)`, averaged over the same steps.
         event: shape of one state.
         states: recorded states, `(recorded, batch, entries)`.
         energies: recorded energies, `(recorded, batch)`.
+        engine: "eager" or "compiled", as the chains were computed.
     """
 
     acceptance: Tensor
@@ -46,6 +48,7 @@ class ChainInfo:
     event: tuple[int, ...]
     states: Tensor | None = None
     energies: Tensor | None = None
+    engine: str = "eager"
 
     @cached_property
     def r_hat(self) -> Tensor:
@@ -141,7 +144,7 @@ class Diagnostics:
         x: the first states, `(batch, *event)`.
         steps: number of transitions that will follow.
         record: whether states and energies are recorded. The lengths of gradients and steps are measured in any case:
-            at every recorded transition, or at the last one.
+            at up to 20 of the recorded transitions, or at the last one.
         chains: number of chains that are recorded together; those of x if not given.
     """
 
@@ -151,6 +154,7 @@ class Diagnostics:
         self.every = max(1, -(-steps // most))
         count = steps // self.every if record and steps >= ENOUGH else 0
         self.first = steps - count * self.every  # steps before the first interval, so that the last step is recorded
+        self.sparse = max(1, -(-count // MEASURED))  # records from one measured step to the next
         self.steps, self.shape, self.measured = 0, x.shape, 0
         zeros = torch.zeros(len(x), dtype=torch.float64, device=x.device)
         self.gradient, self.movement = zeros, zeros
@@ -159,24 +163,31 @@ class Diagnostics:
         self.states = x.new_empty((count, len(x), x[0].numel())) if small else None
         self.until = self.first + self.every if count else steps  # the next step that is measured
 
-    def record(self, x: Tensor, last: Last) -> None:
-        """Records the states `(batch, *event)` after the step `until`; it does not synchronise."""
-        self.gradient, self.movement = self.gradient + last.gradient, self.movement + last.movement
-        self.measured += 1
+    def record(self, x: Tensor, energy: Tensor, last: Callable[[], Last]) -> None:
+        """Records the state after the step `until`; it does not synchronise.
+
+        Args:
+            x: the states, `(batch, *event)`.
+            energy: their energies, `(batch,)`.
+            last: returns the quantities of the last transition.
+        """
+        place = (self.until - self.first) // self.every - 1
         if self.energies is not None:
-            place = (self.until - self.first) // self.every - 1
-            self.energies[place] = last.energy
+            self.energies[place] = energy
             if self.states is not None:
                 self.states[place] = x.detach().flatten(1)
+        if self.energies is None or (place + 1) % self.sparse == 0:
+            _, gradient, movement = last()
+            self.gradient, self.movement = self.gradient + gradient, self.movement + movement
+            self.measured += 1
         self.steps, self.until = self.until, self.until + self.every
 
-    def info(self, accepted: Tensor | None) -> ChainInfo:
+    def info(self, accepted: Tensor | None, engine: str) -> ChainInfo:
         """The diagnostics, given the sums of the acceptance probabilities, `(batch,)`; None if all were 1."""
         n = max(self.measured, 1)
         acceptance = torch.ones_like(self.gradient) if accepted is None else accepted.double() / max(self.steps, 1)
-        return ChainInfo(
-            acceptance, self.movement / n, self.gradient / n, tuple(self.shape[1:]), self.states, self.energies
-        )
+        means = (acceptance, self.movement / n, self.gradient / n)
+        return ChainInfo(*means, tuple(self.shape[1:]), self.states, self.energies, engine)
 
 
 # The functions below map one quantity, recorded along chains, (recorded, batch), to 0-d in float64. They return NaN if

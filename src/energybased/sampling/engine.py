@@ -6,9 +6,11 @@ Both engines draw the same random numbers and differ only by rounding.
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections import OrderedDict
 from collections.abc import Hashable
+from contextlib import suppress
 from threading import RLock
 from typing import Literal, Protocol
 
@@ -32,8 +34,11 @@ from energybased.sampling.streams import Streams
 from energybased.sampling.structure import Unfit, structure
 
 Engine = Literal["eager", "compiled"]
+AnyEngine = Literal["auto", "eager", "compiled"]
 
 PROGRAMS = 32  # most programs that are kept
+COMPILING = 20.0  # seconds that compiling takes at the most, on two cores without other work
+SHARE = 0.2  # compiling pays if it takes less than this part of the time of eager chains
 
 _programs: OrderedDict[Hashable, Program | None] = OrderedDict()  # None where compiling failed
 _said: set[str] = set()  # warnings that were given already
@@ -53,6 +58,10 @@ class Chains(Protocol):
     def state(self) -> State: ...
 
     @property
+    def values(self) -> Tensor:
+        """Energies of the last state, `(batch,)`; NaN if the kernel does not know them."""
+        ...
+
     def last(self) -> Last:
         """Quantities of the last transition."""
         ...
@@ -81,6 +90,10 @@ class Eager:
                 self.accepted = before + self.info.acceptance.double()
 
     @property
+    def values(self) -> Tensor:
+        x, energy = self.state.x, self.info.energy
+        return x.new_full((len(x),), torch.nan) if energy is None else energy
+
     def last(self) -> Last:
         return Last.of(self.before, self.state.x, self.info)
 
@@ -103,6 +116,9 @@ class Compiled:
         return State(**dict(zip(self.program.fields, self.moving, strict=False)))
 
     @property
+    def values(self) -> Tensor:
+        return self.last().energy
+
     def last(self) -> Last:
         end = len(self.program.fields) + len(self.program.blank)
         return Last(*self.moving[end - len(Last._fields) : end])
@@ -113,12 +129,14 @@ class Compiled:
         return None if never else self.moving[len(self.program.fields)]
 
 
-def chains(engine: Engine, energy: Energy, kernel: Kernel, state: State, streams: Streams) -> list[Chains]:
-    """Chains that start at a state, in shards of one size; see `cut`. Eager chains are one shard.
+def chains(
+    engine: AnyEngine, energy: Energy, kernel: Kernel, state: State, streams: Streams, steps: int
+) -> list[Chains]:
+    """Chains of `steps` transitions that start at a state, in shards of one size; see `cut`. Eager chains are one.
 
-    They are valid as long as the energy does not change.
+    They are valid as long as the energy does not change. "auto" is decided before the first step.
     """
-    if engine == "eager":
+    if steps == 0 or engine == "eager" or (engine == "auto" and not _pays(energy, kernel, state, streams, steps)):
         return [Eager(energy, kernel, state, streams)]
     # The kernel's own class must declare `compilable`, because a subclass may override any method.
     if not type(kernel).__dict__.get("compilable", False):
@@ -128,6 +146,25 @@ def chains(engine: Engine, energy: Energy, kernel: Kernel, state: State, streams
     if program is None:
         return [Eager(energy, kernel, state, streams)]
     return [Compiled(program, *shard) for shard in _shards(energy, kernel, state, streams)]
+
+
+def _pays(energy: Energy, kernel: Kernel, state: State, streams: Streams, steps: int) -> bool:
+    """Whether compiling takes less than a fifth of the time of eager chains, from the time of the second eager step.
+
+    Then chains that turn out no faster take 1.2 times as long at the most. A program that exists costs nothing.
+    """
+    if not type(kernel).__dict__.get("compilable", False):
+        return False
+    with suppress(Unfit, TypeError):  # the energy cannot be compared with others, or is not hashable
+        key = _key(energy, kernel, state)
+        if key in _programs:
+            return _programs[key] is not None
+    trial = Eager(energy, kernel, state, streams.select(slice(None)))
+    trial.advance(1)
+    began = time.perf_counter()
+    trial.advance(1)
+    trial.state.x.sum().item()  # waits for the device
+    return SHARE * steps * (time.perf_counter() - began) > COMPILING
 
 
 def _shards(
@@ -189,8 +226,8 @@ def _trace(energy: Energy, kernel: Kernel, state: State, streams: Streams) -> Pr
 
     n = len(state.x)
     moved = torch.cat([part.state.x for part in mine])[:n] - state.x
-    gradients = torch.cat([part.last.gradient for part in mine])[:n, None]
-    if not (_agree(moved, theirs.state.x - state.x) and _agree(gradients, theirs.last.gradient[:, None])):
+    gradients = torch.cat([part.last().gradient for part in mine])[:n, None]
+    if not (_agree(moved, theirs.state.x - state.x) and _agree(gradients, theirs.last().gradient[:, None])):
         raise Unfit("the compiled steps are not the same as the eager ones, or the chains depend on each other")
     return program
 

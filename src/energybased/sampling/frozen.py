@@ -45,7 +45,7 @@ def frozen(module: Kind, keep_mode: bool = False) -> Kind:
 
     def shared(parameter: nn.Parameter) -> nn.Parameter:
         copies.setdefault(id(parameter), nn.Parameter(parameter.detach(), requires_grad=False))
-        return copies[id(parameter)]  # type: ignore[no-any-return]
+        return copies[id(parameter)]
 
     copied: Kind = copy(module)
     return copied

@@ -54,10 +54,15 @@ def _pool(workers: int) -> ThreadPoolExecutor:
     with _lock:
         if key not in _pools:
             started = Barrier(workers + 1)
-            pool = ThreadPoolExecutor(workers, "chains", torch.set_num_threads, (max(1, threads // workers),))
+            pool = ThreadPoolExecutor(workers, "chains", _limit, (max(1, threads // workers),))
             for _ in range(workers):
                 pool.submit(started.wait)
             started.wait()
             torch.set_num_threads(threads)  # a worker's setting would be the default of threads that start later
             _pools[key] = pool
         return _pools[key]
+
+
+def _limit(threads: int) -> None:
+    torch.get_num_threads()  # the first call in a thread takes the default, which would undo the limit later
+    torch.set_num_threads(threads)
