@@ -8,7 +8,7 @@ import torch
 
 from energybased import Langevin, StandardNormal, sample
 from energybased.sampling import ChainInfo, Info
-from energybased.sampling.diagnostics import ENTRIES, RECORDED, Diagnostics, ess_bulk, ess_tail, r_hat
+from energybased.sampling.diagnostics import ENTRIES, RECORDED, Diagnostics, Last, ess_bulk, ess_tail, r_hat
 
 
 def autoregressive(a, chains, n, random):
@@ -80,6 +80,7 @@ def test_evenly_spaced_states_are_recorded(steps):
 def test_the_record_is_bounded():
     many = Diagnostics(torch.empty(100_000, 4, device="meta"), 1000)
     assert many.states.numel() <= 2**24 and len(many.states) == len(many.energies) == 1000 // 25
+    assert Diagnostics(torch.empty(40, 4, device="meta"), 1000, record=False).energies is None
     assert len(Diagnostics(torch.empty(10**6, 64, device="meta"), 1000).states) == 20
 
 
@@ -102,15 +103,14 @@ def test_joined_chains_are_diagnosed_together():
     x = draws("apart")[..., None]
     ones = torch.ones(2)
     a, b = (ChainInfo(ones, ones, ones, (1,), x[:, rows], x[:, rows, 0]) for rows in (slice(0, 2), slice(2, 4)))
-    joined = ChainInfo.join(a, b)
+    joined = ChainInfo.join([a, b])
     assert joined.r_hat == r_hat(x[..., 0]) and joined.energy_ess == ess_bulk(x[..., 0])
     assert joined.acceptance.shape == (4,)
 
 
 def test_a_kernel_may_leave_the_energy_out():
-    diagnostics = Diagnostics(torch.zeros(3, 2), 20)
-    tally = diagnostics.tally.add(torch.zeros(3, 2), torch.ones(3, 2), Info(torch.ones(3), torch.ones(3)))
-    assert tally.energy.isnan().all() and (tally.movement > 1.41).all()
+    last = Last.of(torch.zeros(3, 2), torch.ones(3, 2), Info())
+    assert last.energy.isnan().all() and last.gradient.isnan().all() and (last.movement > 1.41).all()
 
 
 def test_effective_sample_size_of_a_known_chain():

@@ -373,7 +373,9 @@ class Metropolis:
         value = energy(proposal)
         moved = torch.rand(len(value), generator=generator) < (state.value - value).exp()
         value = torch.where(moved, value, state.value)
-        return State(torch.where(moved[:, None], proposal, state.x), value), Info(moved.float(), 0 * value, value)
+        return State(torch.where(moved[:, None], proposal, state.x), value), Info(
+            energy=value, acceptance=moved.float()
+        )
 
 
 def test_a_kernel_of_ones_own_draws_with_torch():

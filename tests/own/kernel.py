@@ -28,4 +28,4 @@ class OwnLangevin:
         value, grad = energy.value_and_grad(x)
         x = x - self.s**2 / 2 * grad + self.s * noise
         x = x if self.bounds is None else x.clamp(*self.bounds)
-        return State(energy.project(x)), Info(torch.ones_like(value), grad.flatten(1).norm(dim=1), value)
+        return State(energy.project(x)), Info(grad, value)

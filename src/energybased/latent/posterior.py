@@ -13,7 +13,7 @@ from energybased.energy import Energy
 from energybased.errors import UserError, require
 from energybased.networks import Encoder
 from energybased.objectives.objective import Parts
-from energybased.sampling import AnyKernel, Engine, Langevin, Streams, advance, evaluating, fastest
+from energybased.sampling import AnyKernel, Engine, Langevin, Streams, advance, fastest, frozen
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,8 @@ class Posterior:
         """The first states `(batch, dim)` of the chains for examples x `(batch, *event)`."""
         if "encoder" not in parts:
             return torch.randn(len(x), dim, generator=rng, dtype=x.dtype, device=rng.device).to(x)
-        encoder = cast(Encoder, parts["encoder"])
-        with evaluating(encoder), torch.no_grad():
-            return encoder.sample(x, rng)
+        with torch.no_grad():
+            return frozen(cast(Encoder, parts["encoder"])).sample(x, rng)
 
     def sample(self, parts: Parts, prior: Energy, x: Tensor, dim: int, rng: Generator) -> Tensor:
         """One z `(batch, dim)` for each example x `(batch, *event)`: the last states of the chains.
@@ -83,8 +82,7 @@ class Posterior:
         if self.engine == "auto":
             raise UserError("engine='auto' is settled by recipes only: use 'eager' or 'compiled' here")
         energy = self.energy(prior, parts["generator"], x)
-        with evaluating(energy):
-            return advance(energy, start, self.kernel, self.steps, Streams.of(rng, start), engine=self.engine).x
+        return advance(energy, start, self.kernel, self.steps, Streams.of(rng, start), engine=self.engine).x
 
     def fastest(self, prior: Energy, generator: nn.Module, x: Tensor, start: Tensor) -> Engine:
         """The engine that a trial finds faster, for examples x `(batch, *event)` and first states `(batch, dim)`."""

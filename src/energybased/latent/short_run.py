@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 from energybased.energies import Analytic
 from energybased.energy import Energy
 from energybased.errors import require
-from energybased.sampling import AnyKernel, Engine, Langevin, Streams, advance, evaluating
+from energybased.sampling import AnyKernel, Engine, Langevin, Streams, advance
 
 
 @dataclass(frozen=True)
@@ -40,5 +40,4 @@ class ShortRun:
     def sample(self, prior: Energy, base: Analytic, n: int, rng: Generator | None, like: Tensor) -> Tensor:
         """n samples `(n, dim)`, in the dtype and on the device of `like`."""
         start = base.sample(n, rng).to(like)
-        with evaluating(prior):
-            return advance(prior, start, self.kernel, self.steps, Streams.of(rng, start), engine=self.engine).x
+        return advance(prior, start, self.kernel, self.steps, Streams.of(rng, start), engine=self.engine).x

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import ClassVar, get_args
 
@@ -16,7 +15,7 @@ from energybased.energies import as_energy
 from energybased.errors import require
 from energybased.networks import power_iteration
 from energybased.objectives.objective import Batch, Parts, Result, State, Vital, scalar
-from energybased.sampling import Engine, Kernel, Streams, advance, evaluating
+from energybased.sampling import Engine, Kernel, Streams, advance
 from energybased.sampling.replay import ReplayBuffer
 
 EDGE = 1 / 255  # a pixel within this distance of a bound counts as saturated
@@ -85,10 +84,16 @@ class ContrastiveDivergence:
         start, momentum = start.to(x), None if momentum is None else momentum.to(x)
         y = mapped(y, lambda part: part.to(x.device))
         chained = energy if y is None else energy.given(*tensors(y))
-        with nullcontext() if self.dropout else evaluating(energy):
-            end = advance(
-                chained, start, self.kernel, self.steps, Streams.of(rng, start), momentum=momentum, engine=self.engine
-            )
+        end = advance(
+            chained,
+            start,
+            self.kernel,
+            self.steps,
+            Streams.of(rng, start),
+            momentum=momentum,
+            engine=self.engine,
+            keep_mode=self.dropout,
+        )
         negatives = end.x.detach()
         if end.momentum is not None and self.inertial:
             state["momentum"][slots] = end.momentum.detach().cpu()

@@ -12,10 +12,11 @@ To add a kernel, write its file, add an example to `KERNELS`, which the contract
 from typing import Union
 
 from energybased.sampling.adaptation import adapt
-from energybased.sampling.chain import Samples, advance, evaluating, frozen, sample
+from energybased.sampling.chain import Samples, advance, sample
 from energybased.sampling.diagnostics import ChainInfo
 from energybased.sampling.engine import Engine
 from energybased.sampling.fastest import fastest
+from energybased.sampling.frozen import frozen
 from energybased.sampling.hmc import HMC
 from energybased.sampling.kernel import Info, Kernel, State
 from energybased.sampling.langevin import Langevin
@@ -46,7 +47,6 @@ __all__ = [
     "Underdamped",
     "adapt",
     "advance",
-    "evaluating",
     "fastest",
     "fresh_starts",
     "frozen",

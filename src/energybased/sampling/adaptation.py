@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 
 from energybased.energy import Array, EnergyLike, as_energy, as_tensor
 from energybased.errors import require
-from energybased.sampling.chain import advance, evaluating
+from energybased.sampling.chain import advance
 from energybased.sampling.kernel import Kernel
 from energybased.sampling.streams import Streams
 
@@ -67,14 +67,13 @@ def adapt(
     log_step, kept = math.log(kernel.step_size), []
     energy, x = as_energy(energy), as_tensor(start)
     streams = Streams.of(generator, x)
-    with evaluating(energy):
-        for i in range(steps // WINDOW):
-            samples = advance(energy, x, kernel, WINDOW, streams)
-            x, rate = samples.x, float(samples.info.acceptance.mean())
-            require(math.isfinite(rate), "the energy is not finite at the states of the chains")
-            log_step += 4.0 * (rate - target) / (i + 1) ** 0.6
-            kernel = with_step(kernel, log_step)
-            kept.append(log_step)
+    for i in range(steps // WINDOW):
+        samples = advance(energy, x, kernel, WINDOW, streams)
+        x, rate = samples.x, float(samples.info.acceptance.mean())
+        require(math.isfinite(rate), "the energy is not finite at the states of the chains")
+        log_step += 4.0 * (rate - target) / (i + 1) ** 0.6
+        kernel = with_step(kernel, log_step)
+        kept.append(log_step)
     later = kept[len(kept) // 2 :]
     return with_step(kernel, sum(later) / len(later)), x
 

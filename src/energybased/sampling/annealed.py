@@ -12,7 +12,9 @@ from torch import Generator, Tensor
 from energybased.energy import EnergyLike, as_energy
 from energybased.errors import require
 from energybased.sampling.adaptation import Accepting, with_step
-from energybased.sampling.chain import advance, evaluating
+from energybased.sampling.chain import advance
+from energybased.sampling.engine import AnyEngine
+from energybased.sampling.frozen import frozen
 from energybased.sampling.streams import Streams
 
 ADAPTATION_RATE = 0.5  # change of log step_size per unit of error in the acceptance rate
@@ -87,6 +89,7 @@ def anneal(
     steps: int = 1,
     generator: Generator | None = None,
     target_ess: float | None = None,
+    engine: AnyEngine = "eager",
 ) -> Annealed:
     """Annealed importance sampling from the energy `first` to first + added_1 + added_2 + ... (Neal 2001).
 
@@ -107,6 +110,8 @@ def anneal(
             fraction (Zhou, Johansen & Aston 2016), and the chains are resampled when it is below half their number (Del
             Moral, Doucet & Jasra 2006).
 
+        engine: see `sample`. One program serves all levels of an added energy.
+
     Raises:
         UserError: for settings out of range, an energy that is not finite, or more than 1,000 levels for one energy.
     """
@@ -116,27 +121,22 @@ def anneal(
     log_weights, resampled = torch.zeros(len(start), dtype=torch.float64, device=start.device), False
     path = as_energy(first)
     for energy in map(as_energy, added):
-        with evaluating(path), evaluating(energy):
-            beta, level = 0.0, 0
-            while beta < 1:
-                log_ratio, level = -energy(x).double(), level + 1
-                require(
-                    target_ess is None or level <= MAX_LEVELS,
-                    f"an added energy needs more than {MAX_LEVELS} levels",
-                )
-                require(bool(log_ratio.isfinite().all()), "an energy is not finite at the states of the chains")
-                next_beta = (
-                    level / levels if target_ess is None else largest_step(log_ratio, log_weights, target_ess, beta)
-                )
-                beta, log_weights = next_beta, log_weights + (next_beta - beta) * log_ratio
-                now = Annealed(x, log_weights, kernel)
-                if target_ess is not None and now.ess() < 0.5 * len(x):
-                    resampled, mean = True, now.estimate().value
-                    x, log_weights = now.resample(generator), torch.full_like(log_weights, mean)
-                moved = advance(path + beta * energy, x, with_step(kernel, log_step), steps, streams)
-                x, rate = moved.x, float(moved.info.acceptance.mean())
-                require(math.isfinite(rate), "an energy is not finite at the states of the chains")
-                log_step += ADAPTATION_RATE * (rate - kernel.optimal_acceptance)
+        frozen_energy, beta, level = frozen(energy), 0.0, 0
+        while beta < 1:
+            log_ratio, level = -frozen_energy(x).double(), level + 1
+            require(target_ess is None or level <= MAX_LEVELS, f"an added energy needs more than {MAX_LEVELS} levels")
+            require(bool(log_ratio.isfinite().all()), "an energy is not finite at the states of the chains")
+            next_beta = level / levels if target_ess is None else largest_step(log_ratio, log_weights, target_ess, beta)
+            beta, log_weights = next_beta, log_weights + (next_beta - beta) * log_ratio
+            now = Annealed(x, log_weights, kernel)
+            if target_ess is not None and now.ess() < 0.5 * len(x):
+                resampled, mean = True, now.estimate().value
+                x, log_weights = now.resample(generator), torch.full_like(log_weights, mean)
+            tempered = path + energy * torch.tensor(beta, device=x.device)  # a tensor: one program for all levels
+            moved = advance(tempered, x, with_step(kernel, log_step), steps, streams, engine=engine)
+            x, rate = moved.x, float(moved.info.acceptance.mean())
+            require(math.isfinite(rate), "an energy is not finite at the states of the chains")
+            log_step += ADAPTATION_RATE * (rate - kernel.optimal_acceptance)
         path = path + energy
     return Annealed(x, log_weights, with_step(kernel, log_step), resampled)
 

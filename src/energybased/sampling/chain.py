@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple, get_args
 
 import torch
-from torch import Generator, Tensor, nn
-from torch.nn.utils import parametrize
+from torch import Generator, Tensor
 
 from energybased.energy import Array, Energy, EnergyLike, as_energy, as_tensor
 from energybased.errors import require
 from energybased.sampling.diagnostics import ChainInfo, Diagnostics
-from energybased.sampling.engine import Engine, runner
+from energybased.sampling.engine import AnyEngine, Chains, Compiled, chains
+from energybased.sampling.frozen import frozen
 from energybased.sampling.kernel import Kernel, State
+from energybased.sampling.shards import together
 from energybased.sampling.streams import Streams
 
-BLOCK = 100  # most steps between two updates of the progress bar
+BLOCK = 100  # most steps between two updates of a progress bar
 OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory")
-# Modules whose buffers a forward pass in train mode changes.
-MOVING = (parametrize.ParametrizationList, nn.modules.batchnorm._BatchNorm)
 
 
 class Samples(NamedTuple):
@@ -40,39 +39,6 @@ class Samples(NamedTuple):
     momentum: Tensor | None = None
 
 
-@contextmanager
-def frozen(module: nn.Module) -> Iterator[None]:
-    """A context in which parameters take no gradients and forward passes update no buffers.
-
-    Parametrised weights (such as spectral norms) and batch norms are in eval mode. Other modules keep their mode.
-    """
-    wanted = [p for p in module.parameters() if p.requires_grad]
-    moving = [m for m in module.modules() if isinstance(m, MOVING) and m.training]
-    for parameter in wanted:
-        parameter.requires_grad_(False)
-    for parametrization in moving:
-        parametrization.eval()
-    try:
-        yield
-    finally:
-        for parameter in wanted:
-            parameter.requires_grad_()
-        for parametrization in moving:
-            parametrization.train()
-
-
-@contextmanager
-def evaluating(module: nn.Module) -> Iterator[None]:
-    """A context in which every submodule is in eval mode. Afterwards, each has its earlier mode again."""
-    training = [m for m in module.modules() if m.training]
-    module.eval()
-    try:
-        yield
-    finally:
-        for m in training:
-            m.training = True
-
-
 def advance(
     energy: Energy,
     start: Tensor,
@@ -82,38 +48,53 @@ def advance(
     keep_every: int | None = None,
     progress: bool = False,
     momentum: Tensor | None = None,
-    engine: Engine = "eager",
+    engine: AnyEngine = "eager",
+    keep_mode: bool = False,
+    record: bool = False,
 ) -> Samples:
-    """As `sample`, but without its checks and without setting eval mode, for chains within a training step.
+    """As `sample`, but without its checks and records, for chains within a training step.
 
     The arguments are those of `sample`, and:
 
     Args:
         momentum: `(batch, *event)`, the momentum in the `Samples` of an earlier call, for kernels that have one. With
             it, the chains continue as if they had not been interrupted. Drawn anew if not given.
+        keep_mode: see `frozen`; by default modules are in eval mode.
+        record: record states for the convergence diagnostics.
     """
-    trace = None
-    if keep_every is not None:
-        trace = start.new_empty((steps // keep_every, *start.shape))
-    with torch.no_grad(), frozen(energy):
-        streams = Streams.of(generator, start)
+    with torch.no_grad():
+        energy, streams = frozen(energy, keep_mode), Streams.of(generator, start)
         state: State = kernel.init(energy, start.detach())
         if momentum is None and getattr(kernel, "inertial", False):
             momentum = streams.normal(state.x)
         state = state if momentum is None else state._replace(momentum=momentum)
-        diagnostics = Diagnostics(state.x, steps)
-        run = runner(engine if steps else "eager", energy, kernel, state, diagnostics.tally, streams)
-        done = 0
-        with _cached(energy), _progress(steps, progress) as tell:
-            while done < steps:
-                kept = keep_every or steps
-                ahead = min(kept - done % kept, steps - done, BLOCK)
-                state, diagnostics.tally = run(state, diagnostics.tally, streams, ahead, diagnostics.record)
-                done += ahead
-                tell(ahead)
-                if trace is not None and done % kept == 0:
-                    trace[done // kept - 1] = state.x
-        return Samples(state.x, trace, diagnostics.info(), state.momentum)
+        running = chains(engine, energy, kernel, state, streams, steps)
+        with _progress(steps, progress) as tell:
+            parts = together(lambda shard: _run(shard, steps, keep_every, record, len(start), tell), running)
+    streams.follow(running[0].streams)
+    return parts[0] if len(parts) == 1 else _joined(parts, len(start))
+
+
+def _run(
+    shard: Chains, steps: int, keep_every: int | None, record: bool, count: int, tell: Callable[[int], None]
+) -> Samples:
+    """Runs one shard of `count` chains."""
+    x = shard.state.x
+    trace = None if keep_every is None else x.new_empty((steps // keep_every, *x.shape))
+    diagnostics, done = Diagnostics(x, steps, record, count), 0
+    while done < steps:
+        kept = keep_every or steps
+        ahead = min(kept - done % kept, diagnostics.until - done, BLOCK)
+        shard.advance(ahead)
+        done += ahead
+        tell(ahead)
+        if trace is not None and done % kept == 0:
+            trace[done // kept - 1] = shard.state.x
+        if done == diagnostics.until:
+            diagnostics.record(shard.state.x, shard.values, shard.last)
+    state = shard.state
+    info = diagnostics.info(shard.accepted, "compiled" if isinstance(shard, Compiled) else "eager")
+    return Samples(state.x, trace, info, state.momentum)
 
 
 def sample(
@@ -124,7 +105,7 @@ def sample(
     generator: Generator | Streams | None = None,
     keep_every: int | None = None,
     progress: bool = False,
-    engine: Engine = "eager",
+    engine: AnyEngine = "auto",
 ) -> Samples:
     """Runs one chain from each row of `start` for `steps` transitions of `kernel`.
 
@@ -143,8 +124,11 @@ def sample(
             is drawn from torch's global generator. With it, the global generator is not used.
         keep_every: the trace keeps one state in every `keep_every`; there is no trace if not given.
         progress: show a progress bar.
-        engine: "eager" or "compiled". Compiling takes seconds. Compiled chains are the same up to rounding, and several
-            times faster for small networks. An energy or kernel that cannot be compiled runs eagerly, with a warning.
+        engine: "eager", "compiled" or "auto". Compiling takes seconds. Compiled chains are the same up to rounding, and
+            several times faster for small networks. An energy or kernel that cannot be compiled runs eagerly, with a
+            warning. "auto" compiles where that takes less than a fifth of the time of eager chains, which two steps
+            show beforehand, and uses a program that there is already. `info.engine` says what was used: the same seed
+            gives the same chains to the bit with the same engine.
 
     Returns:
         The last states and the trace, on the device and in the dtype of `start`, and diagnostics of the chains.
@@ -169,14 +153,13 @@ def sample(
     )
     require(bool(start.isfinite().all()), "start has entries that are not finite")
     require(steps >= 0, f"steps must not be negative, got {steps}")
-    require(engine in get_args(Engine), f"engine is 'eager' or 'compiled', got {engine!r}")
+    require(engine in get_args(AnyEngine), f"engine is 'auto', 'eager' or 'compiled', got {engine!r}")
     require(keep_every is None or 1 <= keep_every <= steps, f"keep_every must be in 1 ... steps, got {keep_every}")
 
     def run(energy: Energy, start: Tensor, streams: Streams) -> Samples:
-        return advance(energy, start, kernel, steps, streams, keep_every, progress, engine=engine)
+        return advance(energy, start, kernel, steps, streams, keep_every, progress, engine=engine, record=True)
 
-    with evaluating(energy):
-        samples = _fitting(run, energy, start, Streams.of(generator, start))
+    samples = _fitting(run, energy, start, Streams.of(generator, start))
     lost = int((~samples.x.isfinite()).flatten(1).any(1).sum())
     require(lost == 0, f"{lost} of {len(start)} chains are not finite after {steps} steps of {kernel}")
     return samples
@@ -196,25 +179,19 @@ def _fitting(
         warnings.warn(f"{len(start)} chains do not fit into memory: they run in two halves", stacklevel=3)
         halves = torch.arange(len(start), device=start.device).tensor_split(2)
         parts = [(rows, streams.select(rows)) for rows in halves]
-        samples = _joined(*(_fitting(run, energy.select(rows), start[rows], part) for rows, part in parts))
+        halved = [_fitting(run, energy.select(rows), start[rows], part) for rows, part in parts]
+        samples = _joined(halved, len(start))
         drawn = parts[0][1]
     streams.follow(drawn)
     return samples
 
 
-def _joined(a: Samples, b: Samples) -> Samples:
-    trace = None if a.trace is None or b.trace is None else torch.cat([a.trace, b.trace], 1)
-    momentum = None if a.momentum is None or b.momentum is None else torch.cat([a.momentum, b.momentum])
-    return Samples(torch.cat([a.x, b.x]), trace, ChainInfo.join(a.info, b.info), momentum)
-
-
-def _cached(module: nn.Module) -> AbstractContextManager[None]:
-    """A context in which parametrised weights are computed once.
-
-    torch caches them by the class of the module. Deep copies share their class, and nothing is cached then.
-    """
-    classes = [type(m) for m in module.modules() if parametrize.is_parametrized(m)]
-    return parametrize.cached() if len(set(classes)) == len(classes) else nullcontext()
+def _joined(parts: Sequence[Samples], n: int) -> Samples:
+    """The samples of all parts together, of which the first n chains are kept."""
+    x, traces, infos, momenta = zip(*parts, strict=True)
+    trace = None if traces[0] is None else torch.cat(traces, 1)[:, :n]
+    momentum = None if momenta[0] is None else torch.cat(momenta)[:n]
+    return Samples(torch.cat(x)[:n], trace, ChainInfo.join(infos, n), momentum)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ Both are computed on first access, from a number of recorded states that does no
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -18,6 +18,7 @@ from energybased.sampling.kernel import Info, norms
 
 ENOUGH = 20  # fewest steps for which convergence is assessed
 RECORDED = 200  # most states that are recorded per chain, evenly spaced
+MEASURED = 20  # most recorded steps at which the lengths of gradients and steps are measured
 ENTRIES = 64  # for events with more entries, only the energy is recorded
 NUMBERS = 2**24  # about the most numbers recorded in total; with many chains, fewer states per chain are recorded
 
@@ -32,11 +33,13 @@ class ChainInfo:
 
     Args:
         acceptance: mean acceptance probability of each chain, `(batch,)`.
-        movement: mean Euclidean length of the steps of each chain, `(batch,)`, in units of x.
-        gradient: mean Euclidean norm of the energy's gradient along each chain, `(batch,)`.
+        movement: Euclidean length of the steps of each chain, `(batch,)`, in units of x: the mean over up to 20 of the
+            recorded steps, or the length of the last step where none is recorded.
+        gradient: Euclidean norm of the energy's gradient, `(batch,)`, averaged over the same steps.
         event: shape of one state.
         states: recorded states, `(recorded, batch, entries)`.
         energies: recorded energies, `(recorded, batch)`.
+        engine: "eager" or "compiled", as the chains were computed.
     """
 
     acceptance: Tensor
@@ -45,6 +48,7 @@ class ChainInfo:
     event: tuple[int, ...]
     states: Tensor | None = None
     energies: Tensor | None = None
+    engine: str = "eager"
 
     @cached_property
     def r_hat(self) -> Tensor:
@@ -88,15 +92,19 @@ class ChainInfo:
         return self._of_energy(ess_tail)
 
     @staticmethod
-    def join(a: ChainInfo, b: ChainInfo) -> ChainInfo:
-        """The diagnostics of the chains of a and b together. Both must have run for the same number of steps."""
-        pairs = {f.name: (getattr(a, f.name), getattr(b, f.name)) for f in fields(a)}
-        tensors = {name: pair for name, pair in pairs.items() if isinstance(pair[0], Tensor)}
-        return a._replace(**{name: torch.cat(pair, min(1, pair[0].ndim - 1)) for name, pair in tensors.items()})
+    def join(parts: Sequence[ChainInfo], n: int | None = None) -> ChainInfo:
+        """The diagnostics of the chains of all parts together, of which the first n are kept; all if not given.
 
-    def _replace(self, **changes: Any) -> ChainInfo:
-        """A copy with some fields changed, as `_replace` of a named tuple."""
-        return replace(self, **changes)
+        All parts must have run for the same number of steps.
+        """
+        columns = {f.name: [getattr(part, f.name) for part in parts] for f in fields(ChainInfo)}
+        joined: dict[str, Any] = {}
+        for name, values in columns.items():
+            if isinstance(values[0], Tensor):
+                rows = min(1, values[0].ndim - 1)
+                whole = torch.cat(values, rows)
+                joined[name] = whole if n is None else whole.narrow(rows, 0, n)
+        return replace(parts[0], **joined)
 
     def _of_entries(self, diagnostic: Callable[[Tensor], Tensor]) -> Tensor:
         if self.states is None:
@@ -107,21 +115,26 @@ class ChainInfo:
         return self.acceptance.new_tensor(torch.nan) if self.energies is None else diagnostic(self.energies)
 
 
-class Tally(NamedTuple):
-    """Sums along chains and their last energies, `(batch,)` in float64."""
+class Last(NamedTuple):
+    """Quantities of the last transition, each `(batch,)`.
 
-    acceptance: Tensor
+    Args:
+        energy: see `Info`.
+        gradient: Euclidean norm of the gradient.
+        movement: Euclidean length of the step.
+    """
+
+    energy: Tensor
     gradient: Tensor
     movement: Tensor
-    energy: Tensor
 
-    def add(self, before: Tensor, after: Tensor, info: Info) -> Tally:
-        return Tally(
-            self.acceptance + info.acceptance,
-            self.gradient + info.gradient,
-            self.movement + norms(after - before),
-            self.energy if info.energy is None else info.energy.double(),
-        )
+    @staticmethod
+    def of(before: Tensor, after: Tensor, info: Info) -> Last:
+        """The quantities of the transition from `before` to `after`, both `(batch, *event)`; NaN if unknown."""
+        movement = norms(after - before)
+        unknown = torch.full_like(movement, torch.nan)
+        gradient = unknown if info.gradient is None else norms(info.gradient)
+        return Last(unknown if info.energy is None else info.energy, gradient, movement)
 
 
 class Diagnostics:
@@ -130,34 +143,51 @@ class Diagnostics:
     Args:
         x: the first states, `(batch, *event)`.
         steps: number of transitions that will follow.
+        record: whether states and energies are recorded. The lengths of gradients and steps are measured in any case:
+            at up to 20 of the recorded transitions, or at the last one.
+        chains: number of chains that are recorded together; those of x if not given.
     """
 
-    def __init__(self, x: Tensor, steps: int) -> None:
-        most = min(RECORDED, max(ENOUGH, NUMBERS // max(1, len(x) * min(x[0].numel(), ENTRIES))))
+    def __init__(self, x: Tensor, steps: int, record: bool = True, chains: int | None = None) -> None:
+        numbers = max(1, (chains or len(x)) * min(x[0].numel(), ENTRIES))  # of one recorded state of all chains
+        most = min(RECORDED, max(ENOUGH, NUMBERS // numbers))
         self.every = max(1, -(-steps // most))
-        count = steps // self.every if steps >= ENOUGH else 0
+        count = steps // self.every if record and steps >= ENOUGH else 0
         self.first = steps - count * self.every  # steps before the first interval, so that the last step is recorded
-        self.steps, self.shape = 0, x.shape
+        self.sparse = max(1, -(-count // MEASURED))  # records from one measured step to the next
+        self.steps, self.shape, self.measured = 0, x.shape, 0
         zeros = torch.zeros(len(x), dtype=torch.float64, device=x.device)
-        self.tally = Tally(zeros, zeros, zeros, torch.full_like(zeros, torch.nan))
+        self.gradient, self.movement = zeros, zeros
         self.energies = zeros.new_empty((count, len(x))) if count else None
         small = count > 0 and x[0].numel() <= ENTRIES
         self.states = x.new_empty((count, len(x), x[0].numel())) if small else None
+        self.until = self.first + self.every if count else steps  # the next step that is measured
 
-    def record(self, x: Tensor, energy: Tensor) -> None:
-        """Records states `(batch, *event)` and energies `(batch,)` after one more step; it does not synchronise."""
-        self.steps += 1
-        place, between = divmod(self.steps - self.first, self.every)
-        if self.energies is None or between or place < 1:
-            return
-        self.energies[place - 1] = energy
-        if self.states is not None:
-            self.states[place - 1] = x.detach().flatten(1)
+    def record(self, x: Tensor, energy: Tensor, last: Callable[[], Last]) -> None:
+        """Records the state after the step `until`; it does not synchronise.
 
-    def info(self) -> ChainInfo:
-        sums, n = self.tally, max(self.steps, 1)
-        means = (sums.acceptance / n, sums.movement / n, sums.gradient / n)
-        return ChainInfo(*means, tuple(self.shape[1:]), self.states, self.energies)
+        Args:
+            x: the states, `(batch, *event)`.
+            energy: their energies, `(batch,)`.
+            last: returns the quantities of the last transition.
+        """
+        place = (self.until - self.first) // self.every - 1
+        if self.energies is not None:
+            self.energies[place] = energy
+            if self.states is not None:
+                self.states[place] = x.detach().flatten(1)
+        if self.energies is None or (place + 1) % self.sparse == 0:
+            _, gradient, movement = last()
+            self.gradient, self.movement = self.gradient + gradient, self.movement + movement
+            self.measured += 1
+        self.steps, self.until = self.until, self.until + self.every
+
+    def info(self, accepted: Tensor | None, engine: str) -> ChainInfo:
+        """The diagnostics, given the sums of the acceptance probabilities, `(batch,)`; None if all were 1."""
+        n = max(self.measured, 1)
+        acceptance = torch.ones_like(self.gradient) if accepted is None else accepted.double() / max(self.steps, 1)
+        means = (acceptance, self.movement / n, self.gradient / n)
+        return ChainInfo(*means, tuple(self.shape[1:]), self.states, self.energies, engine)
 
 
 # The functions below map one quantity, recorded along chains, (recorded, batch), to 0-d in float64. They return NaN if

@@ -1,137 +1,206 @@
 """Engines: two ways to compute the transitions of chains.
 
-"eager" calls the kernel step by step. "compiled" traces one step, with the parameters and buffers of the energy as
-inputs. Operations that do not depend on the state of the chains (casts of weights, spectral norms, embedded classes)
-run once per call; all others are compiled. Both engines draw the same random numbers and differ only by rounding.
+"eager" calls the kernel step by step. "compiled" runs a `Program`, on the CPU one shard of the chains on each thread.
+Both engines draw the same random numbers and differ only by rounding.
 """
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable
-from typing import Any, Literal, NamedTuple
+from collections.abc import Hashable
+from contextlib import suppress
+from threading import RLock
+from typing import Literal, Protocol
 
 import torch
-from torch import Tensor, fx, nn
-from torch.func import functional_call
+from torch import Tensor
 
 from energybased.energy import Energy
-from energybased.sampling.diagnostics import Tally
-from energybased.sampling.graph import Graph, Steps, loop
-from energybased.sampling.kernel import Kernel, State
-from energybased.sampling.products import PRODUCTS
-from energybased.sampling.split import split
-from energybased.sampling.streams import Shape, Streams
+from energybased.sampling.diagnostics import Last
+from energybased.sampling.kernel import Info, Kernel, State
+from energybased.sampling.program import (
+    Program,
+    leaves,
+    positions_of,
+    step_of,
+    tensors_of,
+    trace,
+    with_step,
+)
+from energybased.sampling.shards import cut
+from energybased.sampling.streams import Streams
 from energybased.sampling.structure import Unfit, structure
 
 Engine = Literal["eager", "compiled"]
-Visit = Callable[[Tensor, Tensor], None]  # called with x and its energy after every step
-Run = Callable[[State, Tally, Streams, int, Visit], tuple[State, Tally]]
+AnyEngine = Literal["auto", "eager", "compiled"]
 
-PROGRAMS = 32  # most compiled steps that are kept
+PROGRAMS = 32  # most programs that are kept
+COMPILING = 20.0  # seconds that compiling takes at the most, on two cores without other work
+SHARE = 0.2  # compiling pays if it takes less than this part of the time of eager chains
 
-_programs: OrderedDict[Hashable, Program | None] = OrderedDict()  # compiled steps; None where compiling failed
+_programs: OrderedDict[Hashable, Program | None] = OrderedDict()  # None where compiling failed
 _said: set[str] = set()  # warnings that were given already
+_lock = RLock()  # programs are compiled by one thread at a time
 
 
-def runner(engine: Engine, energy: Energy, kernel: Kernel, state: State, tally: Tally, streams: Streams) -> Run:
-    """A function that runs transitions of chains. It is valid as long as the energy does not change."""
+class Chains(Protocol):
+    """Chains on their way, and their streams."""
 
-    def eager(state: State, tally: Tally, streams: Streams, steps: int, visit: Visit) -> tuple[State, Tally]:
+    streams: Streams
+
+    def advance(self, steps: int) -> None:
+        """Runs at least one transition."""
+        ...
+
+    @property
+    def state(self) -> State: ...
+
+    @property
+    def values(self) -> Tensor:
+        """Energies of the last state, `(batch,)`; NaN if the kernel does not know them."""
+        ...
+
+    def last(self) -> Last:
+        """Quantities of the last transition."""
+        ...
+
+    @property
+    def accepted(self) -> Tensor | None:
+        """Sums of the acceptance probabilities, `(batch,)`; None if the kernel accepts every proposal."""
+        ...
+
+
+class Eager:
+    """Chains whose kernel is called step by step."""
+
+    def __init__(self, energy: Energy, kernel: Kernel, state: State, streams: Streams) -> None:
+        self.energy, self.kernel, self.streams = energy, kernel, streams
+        self.state, self.before = state, state.x
+        self.accepted: Tensor | None = None
+        self.info: Info
+
+    def advance(self, steps: int) -> None:
         for _ in range(steps):
-            state, tally = _transition(energy, kernel, state, tally, streams)
-            visit(state.x, tally.energy)
-        return state, tally
+            self.before = self.state.x
+            self.state, self.info = self.kernel.step(self.energy, self.state, self.streams)
+            if self.info.acceptance is not None:
+                before = 0.0 if self.accepted is None else self.accepted
+                self.accepted = before + self.info.acceptance.double()
 
-    if engine == "eager":
-        return eager
+    @property
+    def values(self) -> Tensor:
+        x, energy = self.state.x, self.info.energy
+        return x.new_full((len(x),), torch.nan) if energy is None else energy
+
+    def last(self) -> Last:
+        return Last.of(self.before, self.state.x, self.info)
+
+
+class Compiled:
+    """Chains of a program."""
+
+    def __init__(self, program: Program, energy: Energy, kernel: Kernel, state: State, streams: Streams) -> None:
+        self.program, self.streams = program, streams
+        self.fixed = [*program.once(*tensors_of(energy).values(), step_of(kernel, state.x)), streams.keys]
+        self.moving = [*leaves(state).values(), *program.blank, *positions_of(streams, list(program.draws))]
+
+    def advance(self, steps: int) -> None:
+        self.moving = self.program.steps(self.fixed, self.moving, steps)
+        for kind, count in self.program.draws.items():
+            self.streams.positions[kind] += steps * count
+
+    @property
+    def state(self) -> State:
+        return State(**dict(zip(self.program.fields, self.moving, strict=False)))
+
+    @property
+    def values(self) -> Tensor:
+        return self.last().energy
+
+    def last(self) -> Last:
+        end = len(self.program.fields) + len(self.program.blank)
+        return Last(*self.moving[end - len(Last._fields) : end])
+
+    @property
+    def accepted(self) -> Tensor | None:
+        never = len(self.program.blank) == len(Last._fields)
+        return None if never else self.moving[len(self.program.fields)]
+
+
+def chains(
+    engine: AnyEngine, energy: Energy, kernel: Kernel, state: State, streams: Streams, steps: int
+) -> list[Chains]:
+    """Chains of `steps` transitions that start at a state, in shards of one size; see `cut`. Eager chains are one.
+
+    They are valid as long as the energy does not change. "auto" is decided before the first step.
+    """
+    if steps == 0 or engine == "eager" or (engine == "auto" and not _pays(energy, kernel, state, streams, steps)):
+        return [Eager(energy, kernel, state, streams)]
     # The kernel's own class must declare `compilable`, because a subclass may override any method.
     if not type(kernel).__dict__.get("compilable", False):
         _say(kernel, "it does not say that it is compilable")
-        return eager
-    program = _program(energy, kernel, state, tally, streams)
-    return eager if program is None else program.bound(energy)
+        return [Eager(energy, kernel, state, streams)]
+    program = _program(energy, kernel, state, streams)
+    if program is None:
+        return [Eager(energy, kernel, state, streams)]
+    return [Compiled(program, *shard) for shard in _shards(energy, kernel, state, streams)]
 
 
-def _nothing(x: Tensor, energy: Tensor) -> None:
-    pass
+def _pays(energy: Energy, kernel: Kernel, state: State, streams: Streams, steps: int) -> bool:
+    """Whether compiling takes less than a fifth of the time of eager chains, from the time of the second eager step.
 
-
-def _transition(energy: Energy, kernel: Kernel, state: State, tally: Tally, streams: Streams) -> tuple[State, Tally]:
-    after, info = kernel.step(energy, state, streams)
-    return after, tally.add(state.x, after.x, info)
-
-
-class Program(NamedTuple):
-    """One compiled transition, for tensors of the shapes that it was traced with.
-
-    Args:
-        once: maps the energy's tensors to the tensors that every step uses.
-        steps: runs steps. Fixed inputs are the results of `once` and the keys of the streams. Moving ones are the
-            tensors of the state and the tally, and the positions of the streams.
-        fields: names of the fields of the state and of the tally that are not None.
-        draws: number of draws from the streams in one step, by kind.
+    Then chains that turn out no faster take 1.2 times as long at the most. A program that exists costs nothing.
     """
-
-    once: fx.GraphModule
-    steps: Steps
-    fields: tuple[tuple[str, ...], tuple[str, ...]]
-    draws: dict[str, int]
-
-    def bound(self, energy: Energy) -> Run:
-        held = self.once(*_tensors(energy).values())
-        of_state, of_tally = self.fields
-        x, value = of_state.index("x"), len(of_state) + of_tally.index("energy")
-
-        def run(state: State, tally: Tally, streams: Streams, steps: int, visit: Visit) -> tuple[State, Tally]:
-            now = [*_there(state).values(), *_there(tally).values(), *_positions(streams, self.draws)]
-            now = self.steps([*held, streams.keys], now, steps, lambda after: visit(after[x], after[value]))
-            for kind, count in self.draws.items():
-                streams.positions[kind] += steps * count
-            after = State(**dict(zip(of_state, now, strict=False)))
-            return after, Tally(**dict(zip(of_tally, now[len(of_state) :], strict=False)))
-
-        return run
+    if not type(kernel).__dict__.get("compilable", False):
+        return False
+    with suppress(Unfit, TypeError):  # the energy cannot be compared with others, or is not hashable
+        key = _key(energy, kernel, state)
+        if key in _programs:
+            return _programs[key] is not None
+    trial = Eager(energy, kernel, state, streams.select(slice(None)))
+    trial.advance(1)
+    began = time.perf_counter()
+    trial.advance(1)
+    trial.state.x.sum().item()  # waits for the device
+    return SHARE * steps * (time.perf_counter() - began) > COMPILING
 
 
-class Counted(Streams):
-    """Streams whose positions are tensors, so that a traced step can be run from any position."""
-
-    def __init__(self, keys: Tensor, positions: dict[str, Tensor]) -> None:
-        super().__init__(keys)
-        self.now, self.draws = positions, dict.fromkeys(positions, 0)
-
-    def _next(self, kind: str, width: int, shape: Shape, dtype: torch.dtype) -> Tensor:
-        position = self.now[kind] + self.draws[kind]
-        self.draws[kind] += 1
-        return shape(self.bits(kind, width, position[None]), dtype)[0]
+def _shards(
+    energy: Energy, kernel: Kernel, state: State, streams: Streams
+) -> list[tuple[Energy, Kernel, State, Streams]]:
+    cuts = cut(len(state.x), state.x.device)
+    if len(cuts) == 1:
+        return [(energy, kernel, state, streams)]
+    parts = [State(**{name: leaf[rows] for name, leaf in leaves(state).items()}) for rows in cuts]
+    return [(energy.select(rows), kernel, part, streams.select(rows)) for rows, part in zip(cuts, parts, strict=True)]
 
 
-def _program(energy: Energy, kernel: Kernel, state: State, tally: Tally, streams: Streams) -> Program | None:
-    """The program for this step, which is traced on first use; None, with a warning, if it cannot be compiled."""
+def _program(energy: Energy, kernel: Kernel, state: State, streams: Streams) -> Program | None:
+    """The program for these chains, which is traced on first use; None, with a warning, if it cannot be compiled."""
     key: Hashable = None
-    try:
-        found = _key(energy, kernel, state, tally)
-        hash(found)
-        key = found
-        if key not in _programs:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", DeprecationWarning)  # torch itself raises them on import
-                program = _trace(energy, kernel, state, tally, streams)
-            _check(program, energy, kernel, state, tally, streams)
-            if _key(energy, kernel, state, tally) != key:
-                raise Unfit("the energy changes itself")
-            _programs[key] = program
-    except Exception as error:  # compilers raise exceptions of many types
-        _say(kernel, str(error).strip().split("\n")[0] or type(error).__name__)
-        if key is None:
-            return None
-        _programs[key] = None
-    _programs.move_to_end(key)
-    if len(_programs) > PROGRAMS:
-        _programs.popitem(last=False)
-    return _programs[key]
+    with _lock:
+        try:
+            found = _key(energy, kernel, state)
+            hash(found)
+            key = found
+            if key not in _programs:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", DeprecationWarning)  # torch itself raises them on import
+                    program = _trace(energy, kernel, state, streams)
+                if _key(energy, kernel, state) != key:
+                    raise Unfit("the energy changes itself")
+                _programs[key] = program
+        except Exception as error:  # compilers raise exceptions of many types
+            _say(kernel, str(error).strip().split("\n")[0] or type(error).__name__)
+            if key is None:
+                return None
+            _programs[key] = None
+        _programs.move_to_end(key)
+        if len(_programs) > PROGRAMS:
+            _programs.popitem(last=False)
+        return _programs[key]
 
 
 def _say(kernel: Kernel, reason: str) -> None:
@@ -142,52 +211,25 @@ def _say(kernel: Kernel, reason: str) -> None:
         warnings.warn(said, stacklevel=2)
 
 
-def _check(program: Program, energy: Energy, kernel: Kernel, state: State, tally: Tally, streams: Streams) -> None:
-    """Compares two steps of the program with two of the kernel, to find operations that the trace has missed."""
-    others = streams.select(slice(None)), streams.select(slice(None))
-    mine = program.bound(energy)(state, tally, others[0], 2, _nothing)
-    theirs = runner("eager", energy, kernel, state, tally, others[1])(state, tally, others[1], 2, _nothing)
-    moved, expected = mine[0].x - state.x, theirs[0].x - state.x
-    if not (_agree(moved, expected) and _agree(mine[1].gradient[:, None], theirs[1].gradient[:, None])):
-        raise Unfit("the compiled steps are not the same as the eager ones")
+def _trace(energy: Energy, kernel: Kernel, state: State, streams: Streams) -> Program:
+    """A program for one shard, compared with two steps of the kernel on all chains.
 
+    The comparison finds operations that the trace has missed, and energies in which the rows depend on each other.
+    """
+    shards = _shards(energy, kernel, state, streams.select(slice(None)))
+    program = trace(*shards[0], max(1, torch.get_num_threads() // len(shards)))
+    mine = [Compiled(program, *shard) for shard in shards]
+    theirs = Eager(energy, kernel, state, streams.select(slice(None)))
+    together: list[Chains] = [*mine, theirs]
+    for each in together:
+        each.advance(2)
 
-def _trace(energy: Energy, kernel: Kernel, state: State, tally: Tally, streams: Streams) -> Program:
-    from torch._inductor import compile as compiled  # imported here, because it takes seconds
-    from torch.fx.experimental.proxy_tensor import make_fx
-
-    tensors, draws = _tensors(energy), dict[str, int]()
-    kinds, names = list(streams.positions), (tuple(_there(state)), tuple(_there(tally)))
-
-    def transition(held: list[Tensor], keys: Tensor, now: list[Tensor], positions: list[Tensor]) -> list[Tensor]:
-        counted = Counted(keys, dict(zip(kinds, positions, strict=True)))
-        before = State(**dict(zip(names[0], now, strict=False)))
-        sums = Tally(**dict(zip(names[1], now[len(names[0]) :], strict=True)))
-        call = _Call(energy, lambda inner: _transition(inner, kernel, before, sums, counted))
-        made = functional_call(call, {f"energy.{k}": v for k, v in zip(tensors, held, strict=True)}, ())
-        if tuple(tuple(_there(part)) for part in made) != names:
-            raise Unfit("a step changes which tensors the state holds")
-        draws.update(counted.draws)
-        after = [at + counted.draws[kind] for kind, at in zip(kinds, positions, strict=True)]
-        return [*(leaf for part in made for leaf in _there(part).values()), *after]
-
-    positions = _positions(streams, kinds)
-    # The trace would merge two inputs that are the same object, so every input is a copy.
-    held = [tensor.detach().clone() for tensor in tensors.values()]
-    now = [leaf.detach() for part in (state, tally) for leaf in _there(part).values()]
-    traced = make_fx(transition, decomposition_table=PRODUCTS)(held, streams.keys.detach(), now, positions)
-    for node in traced.graph.nodes:
-        if node.op == "get_attr":
-            raise Unfit("the energy keeps tensors that are neither parameters nor buffers")
-        if torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ()):
-            raise Unfit(f"the energy draws random numbers, {node.target}")
-    once, step = split(traced, len(tensors))
-    fixed, moving = [*once(*held), streams.keys], [*now, *positions]
-    if not all(tensor.is_cuda for tensor in (*fixed, *moving)):
-        return Program(once, loop(compiled(step, [*fixed, *moving])), names, draws)
-    # A CUDA graph has its own tensors, and the code must be compiled for the memory layout of these.
-    fixed, moving = [t.clone() for t in fixed], [t.clone() for t in moving]
-    return Program(once, Graph(compiled(step, [*fixed, *moving]), fixed, moving), names, draws)
+    n = len(state.x)
+    moved = torch.cat([part.state.x for part in mine])[:n] - state.x
+    gradients = torch.cat([part.last().gradient for part in mine])[:n, None]
+    if not (_agree(moved, theirs.state.x - state.x) and _agree(gradients, theirs.last().gradient[:, None])):
+        raise Unfit("the compiled steps are not the same as the eager ones, or the chains depend on each other")
+    return program
 
 
 def _agree(x: Tensor, expected: Tensor) -> bool:
@@ -198,41 +240,18 @@ def _agree(x: Tensor, expected: Tensor) -> bool:
     return float(wrong.flatten(1).any(1).float().mean()) <= 0.1
 
 
-class _Call(nn.Module):
-    """A function of an energy as a module, for `functional_call`."""
-
-    def __init__(self, energy: Energy, function: Callable[[Energy], Any]) -> None:
-        super().__init__()
-        self.energy, self.function = energy, function
-
-    def forward(self) -> Any:
-        return self.function(self.energy)
-
-
-def _tensors(energy: Energy) -> dict[str, Tensor]:
-    return {**dict(energy.named_parameters()), **dict(energy.named_buffers())}
-
-
-def _there(part: State | Tally) -> dict[str, Tensor]:
-    """The tensors of a state or a tally that are not None, each contiguous."""
-    return {name: leaf.contiguous() for name, leaf in part._asdict().items() if leaf is not None}
-
-
-def _positions(streams: Streams, kinds: Iterable[str]) -> list[Tensor]:
-    return [torch.tensor(streams.positions[kind], device=streams.keys.device) for kind in kinds]
-
-
 def _layout(tensors: dict[str, Tensor]) -> Hashable:
     """The properties of tensors that a program depends on."""
     return tuple((name, t.shape, t.stride(), t.dtype, t.device) for name, t in tensors.items())
 
 
-def _key(energy: Energy, kernel: Kernel, state: State, tally: Tally) -> Hashable:
+def _key(energy: Energy, kernel: Kernel, state: State) -> Hashable:
     """Everything that a program takes as constant. Two calls with the same key can share a program."""
     named = [*energy.named_parameters(remove_duplicate=False), *energy.named_buffers(remove_duplicate=False)]
     first: dict[int, int] = {}
     shared = tuple(first.setdefault(id(tensor), i) for i, (_, tensor) in enumerate(named))
-    layout = _layout(_tensors(energy)), _layout(_there(state)), _layout(_there(tally))
+    layout = _layout(tensors_of(energy)), _layout(leaves(state))
     device = state.x.device.type
     cast = torch.is_autocast_enabled(device), torch.get_autocast_dtype(device)
-    return kernel, structure(energy), shared, layout, cast, torch.get_default_dtype(), torch.get_num_threads()
+    threads = torch.get_num_threads()
+    return with_step(kernel, 1.0), structure(energy), shared, layout, cast, torch.get_default_dtype(), threads

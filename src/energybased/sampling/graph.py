@@ -7,19 +7,17 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-Visit = Callable[[Sequence[Tensor]], object]  # called with the moving tensors after every step
-Steps = Callable[[Sequence[Tensor], Sequence[Tensor], int, Visit], list[Tensor]]  # fixed, moving, how many -> moving
+Steps = Callable[[Sequence[Tensor], Sequence[Tensor], int], list[Tensor]]  # fixed, moving, how many -> moving
 OneStep = Callable[..., Sequence[Tensor]]  # (*fixed, *moving) -> moving
 
 
 def loop(step: OneStep) -> Steps:
     """A function that runs steps by one call each."""
 
-    def run(fixed: Sequence[Tensor], moving: Sequence[Tensor], steps: int, visit: Visit) -> list[Tensor]:
+    def run(fixed: Sequence[Tensor], moving: Sequence[Tensor], steps: int) -> list[Tensor]:
         now = list(moving)
         for _ in range(steps):
             now = list(step(*fixed, *now))
-            visit(now)
         return now
 
     return run
@@ -45,10 +43,9 @@ class Graph:
                 for place, after in zip(self.moving, made, strict=True):
                     place.copy_(after)
 
-    def __call__(self, fixed: Sequence[Tensor], moving: Sequence[Tensor], steps: int, visit: Visit) -> list[Tensor]:
+    def __call__(self, fixed: Sequence[Tensor], moving: Sequence[Tensor], steps: int) -> list[Tensor]:
         for place, given in zip((*self.fixed, *self.moving), (*fixed, *moving), strict=True):
             place.copy_(given)
         for _ in range(steps):
             self.captured.replay()
-            visit(self.moving)
         return [t.clone() for t in self.moving]

@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 
 from energybased.energy import Energy
 from energybased.errors import require
-from energybased.sampling.kernel import Bounds, Info, State, check_bounds, check_positive, norms, valued
+from energybased.sampling.kernel import Bounds, Info, State, check_bounds, check_positive, valued
 from energybased.sampling.mala import accept, choose
 from energybased.sampling.streams import Streams
 
@@ -84,4 +84,4 @@ class HMC:
         log_ratio = value - new_value + start - momentum.square().flatten(1).sum(1) / 2
         moved, probability = accept(log_ratio, state, x, streams)
         after = choose(moved, State(x, new_value, grad), state)
-        return after, Info(probability, norms(grad), after.value)
+        return after, Info(grad, after.value, probability)

@@ -33,14 +33,15 @@ class Info(NamedTuple):
     """Statistics of one transition.
 
     Args:
-        acceptance: probability with which the proposal of each chain is accepted, `(batch,)`.
-        gradient: Euclidean norm of the last gradient that the transition evaluated, `(batch,)`.
-        energy: E of the new state, `(batch,)`; for `Langevin`, E where the gradient was evaluated.
+        gradient: the last gradient of E that the transition evaluated, `(batch, *event)`; None if it takes none.
+        energy: E of the new state, `(batch,)`; for `Langevin`, E where the gradient was evaluated. None if unknown.
+        acceptance: probability with which the proposal of each chain is accepted, `(batch,)`; None if the kernel
+            accepts every proposal.
     """
 
-    acceptance: Tensor
-    gradient: Tensor
+    gradient: Tensor | None = None
     energy: Tensor | None = None
+    acceptance: Tensor | None = None
 
 
 class Kernel(Protocol):

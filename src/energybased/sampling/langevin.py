@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import Generator, Tensor
 
 from energybased.energy import Energy
 from energybased.errors import require
-from energybased.sampling.kernel import Bounds, Info, State, check_bounds, check_positive, norms
+from energybased.sampling.kernel import Bounds, Info, State, check_bounds, check_positive
 from energybased.sampling.streams import Streams
 
 
@@ -87,7 +86,7 @@ class Langevin:
         if self.noise_first:
             x = energy.project(x + noise)
         value, grad = energy.value_and_grad(x)
-        info = Info(torch.ones_like(value), norms(grad), value)
+        info = Info(grad, value)
         if self.grad_clip is not None:
             grad = grad.clamp(-self.grad_clip, self.grad_clip)
         x = x - self.step_size * grad

@@ -9,7 +9,7 @@ import torch
 from torch import Generator, Tensor
 
 from energybased.energy import Energy
-from energybased.sampling.kernel import Bounds, Info, State, check_bounds, check_positive, norms, valued
+from energybased.sampling.kernel import Bounds, Info, State, check_bounds, check_positive, valued
 from energybased.sampling.streams import Streams
 
 
@@ -91,4 +91,4 @@ class MALA:
             log_ratio = log_ratio.masked_fill(outside(proposal, self.bounds), -torch.inf)
         moved, probability = accept(log_ratio, state, proposal, streams)
         after = choose(moved, new, state)
-        return after, Info(probability, norms(new.grad), after.value)
+        return after, Info(new.grad, after.value, probability)

@@ -19,22 +19,25 @@ from energybased.errors import require
 
 Shape = Callable[[Tensor, torch.dtype], Tensor]  # from random bits to random numbers of this dtype
 
-BLOCK_ENTRIES = 2**13  # numbers drawn ahead at once; a few numbers take as long as this many
+BLOCK_ENTRIES = 2**16  # 64-bit numbers drawn ahead at once
 GOLDEN, FIRST, SECOND = -0x61C8864680B583EB, -0x40A7B892E31B1A47, -0x6B2FB644ECCEEE15  # as signed 64-bit integers
 
 
 def _mix(z: Tensor) -> Tensor:
     """The finaliser of SplitMix64 on int64, whose products wrap. The masks make `>>` a logical shift."""
-    z = (z ^ (z >> 30 & (1 << 34) - 1)) * FIRST
-    z = (z ^ (z >> 27 & (1 << 37) - 1)) * SECOND
-    return z ^ (z >> 31 & (1 << 33) - 1)
+    z = z ^ (z >> 30).bitwise_and_((1 << 34) - 1)
+    z *= FIRST
+    z ^= (z >> 27).bitwise_and_((1 << 37) - 1)
+    z *= SECOND
+    z ^= (z >> 31).bitwise_and_((1 << 33) - 1)
+    return z
 
 
 def _normals(bits: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
     """Box-Muller: two normals from the two halves of each 64-bit number, along the last axis."""
-    radius = (bits >> 32 & 0xFFFFFFFF).to(dtype).add_(0.5).mul_(2.0**-32).log_().mul_(-2.0).sqrt_()
+    radius = (bits >> 32).bitwise_and_(0xFFFFFFFF).to(dtype).add_(0.5).mul_(2.0**-32).log_().mul_(-2.0).sqrt_()
     angle = (bits & 0xFFFFFFFF).to(dtype).mul_(2 * math.pi * 2.0**-32)
-    return torch.cat([radius * angle.cos(), radius * angle.sin()], dim=-1)
+    return torch.cat([angle.cos().mul_(radius), angle.sin_().mul_(radius)], dim=-1)
 
 
 def _uniforms(bits: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -136,13 +139,15 @@ class Streams(Generator):
         name, first = f"{kind} {width} {dtype}", position - offset
         if name not in self.blocks or self.blocks[name][0] != first:
             steps = torch.arange(first, first + ahead, device=self.keys.device)
-            self.blocks[name] = first, shape(self.bits(kind, width, steps), dtype)
+            self.blocks[name] = first, shape(bits(self.keys, kind, width, steps), dtype)
         self.positions[kind] = position + 1
         return self.blocks[name][1][offset]
 
-    def bits(self, kind: str, width: int, positions: Tensor) -> Tensor:
-        """Random 64-bit numbers `(positions, batch, width)`."""
-        tag = 0 if kind == "normal" else 1 << 62
-        keys = _mix(self.keys + GOLDEN * (positions[:, None] + 1 + tag))
-        entries = torch.arange(1, width + 1, device=self.keys.device)
-        return _mix(keys[:, :, None] + GOLDEN * entries)
+
+def bits(keys: Tensor, kind: str, width: int, positions: Tensor) -> Tensor:
+    """Random 64-bit numbers `(positions, batch, width)` for chains with these keys, `(batch,)`."""
+    tag = 0 if kind == "normal" else 1 << 62
+    keys = _mix(keys + GOLDEN * (positions[:, None] + 1 + tag))
+    # A traced step must get these numbers as a tensor: a compiler that computed them would overflow.
+    entries = GOLDEN * torch.arange(1, width + 1, device=keys.device)
+    return _mix(keys[:, :, None] + entries)

@@ -6,12 +6,11 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import Generator, Tensor
 
 from energybased.energy import Energy
 from energybased.errors import require
-from energybased.sampling.kernel import Info, State, check_positive, norms, valued
+from energybased.sampling.kernel import Info, State, check_positive, valued
 from energybased.sampling.streams import Streams
 
 
@@ -62,4 +61,4 @@ class Underdamped:
         x = energy.project(x + half * momentum)
         value, grad = energy.value_and_grad(x)
         momentum = momentum - half * grad
-        return State(x, value, grad, momentum), Info(torch.ones_like(value), norms(grad), value)
+        return State(x, value, grad, momentum), Info(grad, value)

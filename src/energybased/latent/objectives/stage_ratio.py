@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from energybased.errors import require
 from energybased.latent.staged_prior import StagedPrior
 from energybased.objectives.objective import Batch, Parts, Result, State, Vital, scalar
-from energybased.sampling import Kernel, ReplayBuffer, Streams, advance, evaluating
+from energybased.sampling import Kernel, ReplayBuffer, Streams, advance
 
 CHANCE = 2 * math.log(2)
 DECAY = 0.99  # of the running mean of losses
@@ -123,8 +123,7 @@ class StageRatio:
             return prior.base.sample(n, rng)
         start, _, slots = self.buffer.sample(state, n, lambda m: prior.base.sample(m, rng), rng)
         start, energy = start.to(prior.active), prior.truncated(self.stage)
-        with evaluating(energy):
-            end = advance(energy, start, self.kernel, self.steps, Streams.of(rng, start)).x
+        end = advance(energy, start, self.kernel, self.steps, Streams.of(rng, start)).x
         self.buffer.write(state, slots, end)
         return end
 
