@@ -1,9 +1,10 @@
-"""Speed of chains of this library, of torchebm and of a plain PyTorch loop. `make bench` writes results/bench.json.
+"""Speed of chains, updates and annealing of this library and of its rivals. `make bench` writes results/bench.json.
 
-The value of a row is the time of the faster rival divided by that of this library. In rows "equal", all compute in
-float32. In rows "best", each uses the faster of float32 and bfloat16 autocast, with channels-last convolutions. Compile
-time is a separate field. No other program may run at the same time. `python benchmarks/bench.py WORDS` measures only
-the cases whose name contains these words.
+The value of a row is the time of the fastest rival divided by that of this library; its field `rival` names that rival.
+In rows "equal", all compute in float32. In rows "best", each uses the faster of float32 and bfloat16 autocast, with
+channels-last convolutions. Compile time is a separate field. Rows "eager" have the time of eager chains divided by that
+of a plain loop. No other program may run at the same time. `python benchmarks/bench.py WORDS` measures only the cases
+whose name contains these words, and keeps the other rows of the file.
 """
 
 from __future__ import annotations
@@ -13,11 +14,15 @@ import statistics
 import sys
 import time
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch._inductor.config
-from rivals import STEP, Runs, buffers, in_turn, latent_updates, peer, plain, sampler, torchebm, updates
+from losses import Runs, anneals, buffers, in_turn, latent_updates, updates
+from rivals import STEP
+from rivals import chains as rival_chains
 from rows import Measured
+from startup import startups
 from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
@@ -29,7 +34,9 @@ from energybased.networks.generator import SVHN
 from energybased.networks.residual import Residual
 from energybased.sampling import Kernel
 
-ROUNDS, PATIENCE = 7, 15.0  # most rounds; after these seconds and three rounds, a case gets no more
+ROUNDS, PATIENCE = 7, 10.0  # most rounds; after these seconds and three rounds, a case gets no more
+OURS = ("ours", "eager")  # what this library computes compiled, and eager
+PERSISTENT, FRESH = "an update, PCD of 5 steps", "an update, CD of 5 steps"
 Times = dict[str, list[float]]
 
 
@@ -55,13 +62,9 @@ class Case:
             energy = Network(BFloat16(ours)) if half else as_energy(ours)
             runs[f"ours {bits}"] = lambda e=energy: sample(e, self.start, self.kernel, self.steps, engine="compiled")
             runs[f"eager {bits}"] = lambda e=energy: sample(e, self.start, self.kernel, self.steps)
-            if not rivals:
-                continue
             theirs = module if half or self.contiguous is None else self.contiguous.requires_grad_(False)
-            chains = sampler(peer(theirs), self.kernel)
-            if chains is not None:
-                runs[f"torchebm {bits}"] = lambda c=chains, h=half: torchebm(c, self.start, self.steps, h)
-            runs[f"plain {bits}"] = lambda m=theirs, h=half: plain(m, self.start, self.kernel, self.steps, h)
+            for who, run in rival_chains(theirs, self.kernel, half).items() if rivals else ():
+                runs[f"{who} {bits}"] = partial(run, self.start, self.steps)
         return runs
 
     def work(self) -> float:
@@ -77,7 +80,7 @@ def chains(full: bool) -> list[Case]:
     """All cases. With `full`, the network of the paper has its batch of 128 and its 60 steps."""
     torch.manual_seed(0)
     mlp, z = MLP(100, (200, 200)), torch.randn(128, 100)
-    batch, steps = (128, 60) if full else (32, 6)
+    batch, steps = (128, 60) if full else (32, 3)
     paper = Network(Residual((3, 32, 32), 128, groups(128, 256, 256, blocks=2), 10)).eval()
     labels = torch.arange(batch) % 10
     contiguous = copy.deepcopy(paper).given(labels)
@@ -123,17 +126,25 @@ def products(bits: str) -> float:
     return 2 * n**3 / min(times[1:])
 
 
+def program(name: str) -> str:
+    """The name of a run without its precision."""
+    return name.rsplit(" ", 1)[0]
+
+
 def race(what: str, runs: Runs) -> tuple[Times, dict[str, float]]:
     """Seconds of each round of each program, run in turn, and of its first run, in which it compiles."""
+    torch._dynamo.reset()  # so that no case reaches the limit of recompilations
     times: Times = {name: [] for name in runs}
     started = time.perf_counter()
     for i in range(ROUNDS + 1):
         if i > 3 and time.perf_counter() - started > PATIENCE:
             break
         for name, run in runs.items():
-            began = time.perf_counter()
-            run()
-            times[name].append(time.perf_counter() - began)
+            anew = i == 0 and program(name) in OURS  # so that our compile time is that of a first run
+            with torch._inductor.config.patch(force_disable_caches=anew):
+                began = time.perf_counter()
+                run()
+                times[name].append(time.perf_counter() - began)
         started = started if i else time.perf_counter()
     print(what, {name: f"{1e3 * statistics.median(t[1:]):.2f} ms" for name, t in times.items()}, flush=True)
     return {name: t[1:] for name, t in times.items()}, {name: t[0] for name, t in times.items()}
@@ -152,35 +163,41 @@ def peak(run) -> float:
 
 
 def compare(found: Measured, variant: str, what: str, runs: Runs, work: float | None, rates: dict[str, float]) -> None:
-    """Adds two rows per case: at equal precision, and with the best precision of each program."""
+    """Adds rows for a case: at equal precision, with the best precision of each program, and for eager chains."""
     times, first = race(what, runs)
     median = {name: statistics.median(t) for name, t in times.items()}
     shared: dict[str, object] = {"milliseconds": {name: round(1e3 * m, 3) for name, m in median.items()}}
     if work is not None:
-        shared["of_product_rate"] = {n: round(work / m / rates[n.split()[1]], 3) for n, m in median.items()}
+        shared["of_product_rate"] = {n: round(work / m / rates[n.split()[-1]], 3) for n, m in median.items()}
+    fields = {"data": "", "system": "ours", "variant": variant, "case": what}
+
+    def add(metric: str, kind: str, above: str, below: str, more: dict[str, object]) -> None:
+        """A row of the time of one program divided by that of another."""
+        each = [a / b for a, b in zip(times[above], times[below], strict=True)]
+        value, seconds = median[above] / median[below], sum(times[above]) + sum(times[below])
+        spread = {"sd": round(statistics.stdev(each), 4), "per_seed": [round(ratio, 4) for ratio in each]}
+        protocol = f"{above} / {below}, {len(each)} rounds in turn"
+        found.add(value, protocol, seconds, {**spread, **more}, **fields, metric=metric, kind=kind)
+
     for kind in ("equal", "best") if any(name.endswith("bfloat16") for name in runs) else ("equal",):
         allowed = [name for name in times if kind == "best" or name.endswith("float32")]
-        mine = min((name for name in allowed if name.split()[0] in ("ours", "eager")), key=median.__getitem__)
-        other = min((name for name in allowed if name.split()[0] in ("torchebm", "plain")), key=median.__getitem__)
-        each = [b / a for a, b in zip(times[mine], times[other], strict=True)]
+        mine = min((name for name in allowed if program(name) in OURS), key=median.__getitem__)
+        rival = min((name for name in allowed if program(name) not in OURS), key=median.__getitem__)
         more = {
-            "value": round(median[other] / median[mine], 3),
-            "sd": round(statistics.stdev(each), 4),
-            "per_seed": [round(ratio, 4) for ratio in each],
+            "rival": rival,
             "compile_seconds": round(first[mine] - median[mine], 1),
-            "peak_mib": {name: round(peak(runs[name]), 2) for name in (mine, other)},
+            "peak_mib": {name: round(peak(runs[name]), 2) for name in (mine, rival)},
             **shared,
         }
-        fields = {"data": "", "system": "ours", "metric": "speedup", "variant": variant, "case": what, "kind": kind}
-        protocol, seconds = f"{other} / {mine}, {len(each)} rounds in turn", sum(times[mine]) + sum(times[other])
-        found.add(more["value"], protocol, seconds, more, **fields)
+        add("speedup", kind, rival, mine, more)
+    if "eager float32" in runs:
+        add("eager_time", "eager", "eager float32", "plain float32", {})
     found.write()
 
 
 def main() -> None:
-    torch._inductor.config.force_disable_caches = True  # so that compile time is that of a first run
     full = "--full" in sys.argv
-    wanted = next((word for word in sys.argv[1:] if word != "--full"), "")
+    wanted = " ".join(word for word in sys.argv[1:] if word != "--full")
     found = Measured("bench", command="make bench-full" if full else "make bench")
     rates = {bits: products(bits) for bits in ("float32", "bfloat16")}
     for bits, rate in rates.items():
@@ -191,14 +208,20 @@ def main() -> None:
             work = case.work() if case.neural else None
             compare(found, case.variant, case.what, case.runs(), work, rates)
     for variant, what, runs in (
-        ("update-digits", "an update, digits network, 5 steps", lambda: updates(64, (256, 256), 256, 5)),
-        ("update-mnist", "an update, MNIST network, 5 steps", lambda: updates(784, (1024, 512), 200, 5)),
+        ("update-digits", f"{PERSISTENT}, digits network", lambda: updates(64, (256, 256), 256, 5, True)),
+        ("update-mnist", f"{PERSISTENT}, MNIST network", lambda: updates(784, (1024, 512), 200, 5, True)),
+        ("fresh-digits", f"{FRESH}, digits network", lambda: updates(64, (256, 256), 256, 5, False)),
+        ("fresh-mnist", f"{FRESH}, MNIST network", lambda: updates(784, (1024, 512), 200, 5, False)),
         ("update-latent", "a latent update in stage 3, MNIST", latent_updates),
         ("buffer-10000", "a visit to a replay buffer of 10,000 pictures", lambda: buffers(10_000)),
         ("buffer-1000000", "a visit to a replay buffer of 1,000,000 pictures", lambda: buffers(1_000_000)),
+        ("anneal-500", "annealing through three ratios, 500 chains", lambda: anneals(500)),
+        ("anneal-2000", "annealing through three ratios, 2,000 chains", lambda: anneals(2000)),
     ):
         if wanted in what:
             compare(found, variant, what, runs(), None, rates)
+    if wanted in "a new process":
+        startups(found)
     found.write()
 
 
