@@ -8,8 +8,8 @@ import torch
 from energybased import Gaussian, ReplayBuffer
 from energybased.networks import Stage
 from energybased.recipes import RECIPES, Dense, EnergyRecipe, cifar10_small, digits
+from energybased.sampling.denoise import denoise
 from energybased.settings import differences, from_json, to_json
-from energybased.tasks.denoise import denoise
 
 
 def test_denoising_is_exact_for_a_gaussian(rng):
