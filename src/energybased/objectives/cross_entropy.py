@@ -10,11 +10,11 @@ from torch import Generator, Tensor
 from torch.nn import functional as F
 
 from energybased.errors import UserError, require
-from energybased.objectives.objective import Batch, Parts, Result, State, Vital, scalar
+from energybased.objectives.objective import Batch, Parts, Result, State, Stateless, Vital, scalar
 
 
 @dataclass(frozen=True)
-class CrossEntropy:
+class CrossEntropy(Stateless):
     """-mean log softmax(judge(x))_y, on pictures that are augmented at random.
 
     Args:
@@ -40,9 +40,6 @@ class CrossEntropy:
         require(self.shift >= 0, f"shift must not be negative, got {self.shift}")
         require(self.cutout >= 0, f"cutout must not be negative, got {self.cutout}")
         require(0 <= self.smoothing < 1, f"smoothing must be in [0, 1), got {self.smoothing}")
-
-    def init(self, parts: Parts, batch: Batch, rng: Generator) -> State:
-        return {}
 
     def step(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> Result:
         if not isinstance(batch.y, Tensor):

@@ -9,11 +9,11 @@ from torch import Generator, Tensor
 
 from energybased.errors import require
 from energybased.networks import Encoder
-from energybased.objectives.objective import Batch, Parts, Result, State, Vital, scalar
+from energybased.objectives.objective import Batch, Parts, Result, State, Stateless, Vital, scalar
 
 
 @dataclass(frozen=True)
-class Elbo:
+class Elbo(Stateless):
     """The negative evidence lower bound, |x - g(z)|^2 / (2 sigma^2) + KL(q(z | x), N(0, I)) (Kingma & Welling 2014).
 
     z is drawn from q(z | x), the Gaussian of the encoder. The constant of the likelihood is left out.
@@ -34,9 +34,6 @@ class Elbo:
 
     def __post_init__(self) -> None:
         require(self.sigma > 0, f"sigma must be positive, got {self.sigma}")
-
-    def init(self, parts: Parts, batch: Batch, rng: Generator) -> State:
-        return {}
 
     def step(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> Result:
         encoder = cast(Encoder, parts["encoder"])

@@ -12,11 +12,11 @@ from torch import Generator
 from energybased.conditions import mapped
 from energybased.energies import as_energy
 from energybased.errors import require
-from energybased.objectives.objective import Batch, Parts, Result, State, Vital, scalar
+from energybased.objectives.objective import Batch, Parts, Result, State, Stateless, Vital, scalar
 
 
 @dataclass(frozen=True)
-class EnergyDiscrepancy:
+class EnergyDiscrepancy(Stateless):
     """mean_i log(w/M + 1/M sum_j exp(E(x_i) - E(x_i + s e_i + s e_ij))), with e from N(0, I) (Schröder et al. 2023).
 
     The loss compares data with noisy copies of themselves. It is close to score matching for small s, and to maximum
@@ -42,9 +42,6 @@ class EnergyDiscrepancy:
         require(self.noise > 0, f"noise must be positive, got {self.noise}")
         require(self.particles >= 1, f"particles must be at least 1, got {self.particles}")
         require(self.stabiliser > 0, f"stabiliser must be positive, got {self.stabiliser}")
-
-    def init(self, parts: Parts, batch: Batch, rng: Generator) -> State:
-        return {}
 
     def step(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> Result:
         energy, x = as_energy(parts["energy"]), batch.x

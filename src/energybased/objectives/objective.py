@@ -93,6 +93,13 @@ class Objective(Protocol):
         ...
 
 
+class Stateless:
+    """Base class of objectives that keep nothing between updates."""
+
+    def init(self, parts: Parts, batch: Batch, rng: Generator) -> State:
+        return {}
+
+
 @runtime_checkable
 class Refreshing(Protocol):
     """An objective whose state can itself make training fail, such as a replay buffer of diverged chains."""

@@ -8,11 +8,11 @@ from typing import ClassVar
 from torch import Generator
 
 from energybased.errors import require
-from energybased.objectives.objective import Batch, Parts, Result, State, Vital, scalar
+from energybased.objectives.objective import Batch, Parts, Result, State, Stateless, Vital, scalar
 
 
 @dataclass(frozen=True)
-class RegularizedAutoencoder:
+class RegularizedAutoencoder(Stateless):
     """RAE-L2 of Ghosh et al. 2020: |x - g(z)|^2 / (2 sigma^2) + |z|^2 / 2 + decay |g|^2, with z the encoder's mean.
 
     |g|^2 is the sum of the squares of the generator's weights and biases. The penalty keeps the generator smooth, as
@@ -37,9 +37,6 @@ class RegularizedAutoencoder:
     def __post_init__(self) -> None:
         require(self.sigma > 0, f"sigma must be positive, got {self.sigma}")
         require(self.decay >= 0, f"decay must not be negative, got {self.decay}")
-
-    def init(self, parts: Parts, batch: Batch, rng: Generator) -> State:
-        return {}
 
     def step(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> Result:
         z, _ = parts["encoder"](batch.x)

@@ -1,9 +1,10 @@
 """The training loop: phases, optimisers, the guard, checkpoints and run folders."""
 
-from energybased.training.loop import Loop, Settings
+from energybased.training.loop import Loop
 from energybased.training.optimizer import Adam, AnyOptimizer, Optimizer, TorchOptimizer
 from energybased.training.phase import Phase
 from energybased.training.run import Run
+from energybased.training.settings import Settings
 from energybased.training.state import TrainState
 
 __all__ = [

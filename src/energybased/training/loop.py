@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,46 +20,14 @@ from energybased.training.batches import as_batches
 from energybased.training.checkpoint import read_checkpoint, write_checkpoint
 from energybased.training.ema import ema_buffers, ema_init, ema_update
 from energybased.training.interrupt import interruptible
-from energybased.training.optimizer import Adam, AnyOptimizer, laid_out, set_rate
-from energybased.training.phase import Phase
+from energybased.training.optimizer import differentiate, set_rate
+from energybased.training.phase import Phase, progress
 from energybased.training.progress import Display
 from energybased.training.run import Run
+from energybased.training.settings import Settings
 from energybased.training.state import TrainState, seed_all
 
 WINDOW = 20  # steps over which metrics are averaged, logged and shown to the guard
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Settings of the loop beside parts, phases and data.
-
-    Args:
-        seed: of everything random.
-        batch_size: examples an update.
-        data_noise: standard deviation of the Gaussian noise added to every batch, in the model's units.
-        optimizer: settings of the optimisers; each part has its own.
-        ema: decay of the average of weights that evaluation uses.
-        checkpoint_every: steps between two checkpoints; the last step always makes one.
-        guard: "off" is the plain method: nothing is watched, nothing is rolled back.
-        device: where parts and batches are: "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1" or "mps".
-    """
-
-    seed: int = 0
-    batch_size: int = 64
-    data_noise: float = 0.0
-    optimizer: AnyOptimizer = Adam()
-    ema: float = 0.999
-    checkpoint_every: int = 1000
-    guard: Literal["on", "off"] = "on"
-    device: str = "auto"
-
-    def __post_init__(self) -> None:
-        require(0 <= self.seed < 2**62, f"seed must be in 0 ... 2^62, got {self.seed}")
-        require(self.batch_size >= 1, f"batch_size must be at least 1, got {self.batch_size}")
-        require(self.data_noise >= 0, f"data_noise must not be negative, got {self.data_noise}")
-        require(0 <= self.ema < 1, f"ema must be in [0, 1), got {self.ema}")
-        require(self.checkpoint_every >= 1, f"checkpoint_every must be at least 1, got {self.checkpoint_every}")
-        require(self.guard in ("on", "off"), f"guard is 'on' or 'off', got {self.guard!r}")
 
 
 class Loop:
@@ -141,20 +108,17 @@ class Loop:
     @property
     def progress(self) -> float:
         """The part of all phases' budgets that is spent, in [0, 1]."""
-        counters = self.state.counters
-        if self.finished:
-            return 1.0
-        spent = min(self.phase.spent(counters.phase_step, counters.phase_seconds), 1.0)
-        steps = [float(phase.steps) for phase in self.phases if phase.steps is not None]
-        minutes = [phase.minutes for phase in self.phases if phase.minutes is not None]
-        alike = next((sizes for sizes in (steps, minutes) if len(sizes) == len(self.phases)), None)
-        shares = alike or [1.0] * len(self.phases)  # budgets of different kinds cannot be compared
-        return (sum(shares[: counters.phase]) + spent * shares[counters.phase]) / sum(shares)
+        return 1.0 if self.finished else progress(self.phases, self.state.counters.phase, self._spent)
 
     @property
     def phase(self) -> Phase:
         """The current phase."""
         return self.phases[self.state.counters.phase]
+
+    @property
+    def _spent(self) -> float:
+        """The part of the current phase's budget that is spent; 1 or more when it is over."""
+        return self.phase.spent(self.state.counters.phase_step, self.state.counters.phase_seconds)
 
     def _batch(self) -> Batch:
         stored = self.state.batches[self.source[self.state.counters.phase]].next()
@@ -182,9 +146,7 @@ class Loop:
         for name in self.phase.restart_from_ema:
             state.restart_from_ema(name, self.settings.optimizer)
         state.objective = self.phase.objective.init(state.parts, self._peek(), state.rng)
-        for (
-            name
-        ) in self.phase.restart_from_ema:  # an average from here on: what began the phase may have changed weights
+        for name in self.phase.restart_from_ema:  # what began the phase may have changed weights
             state.averages[name] = ema_init(state.parts[name])
         vitals = [list(vital) for vital in self.phase.objective.vitals]
         kind = type(self.phase.objective).__name__
@@ -205,11 +167,10 @@ class Loop:
         batch = self._batch()
         result = self.phase.objective.step(state.parts, state.objective, batch, state.rng)
         state.objective = result.state
-        spent = self.phase.spent(counters.phase_step, counters.phase_seconds)
-        self.rate = counters.rate_scale * self.settings.optimizer.rate(spent, counters.phase_step)
+        self.rate = counters.rate_scale * self.settings.optimizer.rate(self._spent, counters.phase_step)
         for name, optimizer in state.optimizers.items():
             set_rate(optimizer, self.rate * self.phase.rates.get(name, 1.0))
-        self._differentiate(result.losses)
+        differentiate(result.losses, state.optimizers)
         for name in result.losses:
             optimizer = state.optimizers[name]
             self.settings.optimizer.clip(optimizer)
@@ -226,18 +187,6 @@ class Loop:
         counters.phase_step += 1
         counters.window += 1
 
-    def _differentiate(self, losses: Mapping[str, Tensor]) -> None:
-        """Gives each part the gradient of its own loss alone; parts that share a loss are differentiated together."""
-        groups: dict[int, list[str]] = {}
-        for name, loss in losses.items():
-            groups.setdefault(id(loss), []).append(name)
-        for names in groups.values():
-            optimizers = [self.state.optimizers[name] for name in names]
-            parameters = [p for o in optimizers for group in o.param_groups for p in group["params"]]
-            grads = torch.autograd.grad(losses[names[0]], parameters, retain_graph=len(groups) > 1, allow_unused=True)
-            for parameter, grad in zip(parameters, grads, strict=True):
-                parameter.grad = None if grad is None else laid_out(grad, parameter)
-
     def _tick(self) -> None:
         """Counts all time since the last tick, including checkpoints and waiting for a device."""
         now, used = time.monotonic(), time.process_time()
@@ -249,7 +198,7 @@ class Loop:
     def _window(self) -> dict[str, float] | None:
         """The averages over a window that has just ended; the only place where metrics are read."""
         state, counters = self.state, self.state.counters
-        if counters.window < WINDOW and self.phase.spent(counters.phase_step, counters.phase_seconds) < 1:
+        if counters.window < WINDOW and self._spent < 1:
             return None
         metrics = {name: float(value) / counters.window for name, value in state.sums.items()}
         state.sums, counters.window = {}, 0
@@ -263,19 +212,17 @@ class Loop:
         state, counters = self.state, self.state.counters
         vitals = self.phase.objective.vitals
         first = vitals[0].name if vitals else next(iter(metrics))
-        vital = f"{first} {metrics[first]:+.3f}"
-        if self.settings.guard == "off":
-            display.update(counters.step, self.progress, vital, "off")
-            return True
-        reason = guard.sickness(metrics, self.phase.objective.vitals, counters.phase_step)
-        if reason is not None:
-            self._go_back(reason, display)
-            return False
-        counters.rate_scale = min(counters.rate_scale * guard.REGROWTH, counters.rate_ceiling)
-        if self.ring.due(counters.step):
-            self.ring.keep(counters.step, state.snapshot())
-        feeling = "ok" if counters.rollbacks == 0 else f"{counters.rollbacks} rollbacks"
-        display.update(counters.step, self.progress, vital, feeling)
+        feeling = "off"
+        if self.settings.guard == "on":
+            reason = guard.sickness(metrics, vitals, counters.phase_step)
+            if reason is not None:
+                self._go_back(reason, display)
+                return False
+            counters.rate_scale = min(counters.rate_scale * guard.REGROWTH, counters.rate_ceiling)
+            if self.ring.due(counters.step):
+                self.ring.keep(counters.step, state.snapshot())
+            feeling = "ok" if counters.rollbacks == 0 else f"{counters.rollbacks} rollbacks"
+        display.update(counters.step, self.progress, f"{first} {metrics[first]:+.3f}", feeling)
         return True
 
     def _go_back(self, reason: str, display: Display) -> None:
@@ -308,7 +255,7 @@ class Loop:
 
     def _leave_phase(self, metrics: dict[str, float] | None) -> None:
         counters, phase = self.state.counters, self.phase
-        over = phase.spent(counters.phase_step, counters.phase_seconds) >= 1
+        over = self._spent >= 1
         over |= metrics is not None and phase.done is not None and phase.done(metrics)
         if over and counters.stopped is None:
             self._event("phase-end", index=counters.phase, steps=counters.phase_step)

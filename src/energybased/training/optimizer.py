@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Union
 
@@ -147,3 +148,15 @@ def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
     """Sets the learning rate of every group."""
     for group in optimizer.param_groups:
         group["lr"] = rate
+
+
+def differentiate(losses: Mapping[str, Tensor], optimizers: Mapping[str, torch.optim.Optimizer]) -> None:
+    """Gives each part the gradient of its own loss alone; parts that share a loss are differentiated together."""
+    sharing: dict[int, list[str]] = {}
+    for name, loss in losses.items():
+        sharing.setdefault(id(loss), []).append(name)
+    for names in sharing.values():
+        parameters = [p for name in names for group in optimizers[name].param_groups for p in group["params"]]
+        grads = torch.autograd.grad(losses[names[0]], parameters, retain_graph=len(sharing) > 1, allow_unused=True)
+        for parameter, grad in zip(parameters, grads, strict=True):
+            parameter.grad = None if grad is None else laid_out(grad, parameter)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,3 +45,15 @@ class Phase:
         by_steps = 0.0 if self.steps is None else steps / self.steps
         by_time = 0.0 if self.minutes is None else seconds / (60 * self.minutes)
         return max(by_steps, by_time)
+
+
+def progress(phases: Sequence[Phase], current: int, spent: float) -> float:
+    """The part of all budgets that is spent, in [0, 1], when `spent` of the current phase's is.
+
+    Budgets of different kinds cannot be compared; all phases then count as equal.
+    """
+    steps = [float(phase.steps) for phase in phases if phase.steps is not None]
+    minutes = [phase.minutes for phase in phases if phase.minutes is not None]
+    alike = next((sizes for sizes in (steps, minutes) if len(sizes) == len(phases)), None)
+    shares = alike or [1.0] * len(phases)
+    return (sum(shares[:current]) + min(spent, 1.0) * shares[current]) / sum(shares)

@@ -10,11 +10,11 @@ from torch import Generator
 
 from energybased.networks import Encoder, LatentDecoder
 from energybased.objectives.elbo import divergence
-from energybased.objectives.objective import Batch, Parts, Result, State, Vital, scalar
+from energybased.objectives.objective import Batch, Parts, Result, State, Stateless, Vital, scalar
 
 
 @dataclass(frozen=True)
-class LatentElbo:
+class LatentElbo(Stateless):
     """|z+ - h(u)|^2 / (2 s^2) + dim log s + KL(q(u | z+), N(0, I)), u from q(u | z+) (Dai & Wipf 2019).
 
     z+ are samples of the encoder of the first stage, which is not trained. h and s are the mean and the standard
@@ -22,9 +22,6 @@ class LatentElbo:
     """
 
     vitals: ClassVar[tuple[Vital, ...]] = (Vital("divergence", 0.0, 1e4, 50, "lower the learning rate"),)
-
-    def init(self, parts: Parts, batch: Batch, rng: Generator) -> State:
-        return {}
 
     def step(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> Result:
         encoder, above, upper = (parts[name] for name in ("encoder", "latent_encoder", "latent_decoder"))

@@ -10,11 +10,11 @@ from torch import Generator
 from energybased.latent.objectives.posterior_reconstruction import VITALS, reproducing
 from energybased.latent.posterior import Posterior
 from energybased.latent.prior import EnergyPrior
-from energybased.objectives.objective import Batch, Parts, Result, State, Vital, scalar
+from energybased.objectives.objective import Batch, Parts, Result, State, Stateless, Vital, scalar
 
 
 @dataclass(frozen=True)
-class LatentMaximumLikelihood:
+class LatentMaximumLikelihood(Stateless):
     """mean E(z+) - mean E(z-) for the prior, and |x - g(z+)|^2 for the generator (Pang et al. 2020).
 
     z+ are samples of the posterior under the prior. z- are samples of the prior by its short chains.
@@ -29,9 +29,6 @@ class LatentMaximumLikelihood:
     )
 
     posterior: Posterior = Posterior()
-
-    def init(self, parts: Parts, batch: Batch, rng: Generator) -> State:
-        return {}
 
     def step(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> Result:
         prior = cast(EnergyPrior, parts["prior"])

@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 from energybased.energies.gaussian import LOG_2PI
 from energybased.latent.posterior import Posterior
 from energybased.latent.staged_prior import StagedPrior
-from energybased.objectives.objective import Batch, Parts, Result, State, Vital, scalar
+from energybased.objectives.objective import Batch, Parts, Result, State, Stateless, Vital, scalar
 
 VITALS = (
     Vital("mse", 0.0, 4.0, 50, "lower the learning rate"),
@@ -19,7 +19,7 @@ VITALS = (
 
 
 @dataclass(frozen=True)
-class PosteriorReconstruction:
+class PosteriorReconstruction(Stateless):
     """|x - g(z+)|^2 for the generator, with z+ sampled from the posterior under the prior, which is not trained.
 
     An encoder q, if there is one, is trained with -log q(z+ | x), so that chains start close to where they end.
@@ -31,9 +31,6 @@ class PosteriorReconstruction:
     vitals: ClassVar[tuple[Vital, ...]] = VITALS
 
     posterior: Posterior = Posterior()
-
-    def init(self, parts: Parts, batch: Batch, rng: Generator) -> State:
-        return {}
 
     def step(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> Result:
         prior = cast(StagedPrior, parts["prior"])
