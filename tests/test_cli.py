@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -270,7 +271,7 @@ def test_a_latent_run_is_used_as_any_other(latent, capsys):
     model = load(latent)
     for active, pictures in (0, 4), (1, 5):
         model.prior.active.fill_(active)
-        page = report(Run.open(latent), subject_of(Run.open(latent), model=model), [])
+        page = report(Run.open(latent), replace(subject_of(Run.open(latent)), model=model), [])
         assert "ebm train digits-latent --" in page and page.count("data:image/png") == pictures
 
 

@@ -11,7 +11,7 @@ from energybased.cli.table import show
 from energybased.evaluation import METRICS
 from energybased.runs.evaluate import evaluate as measure
 from energybased.runs.evaluate import subject_of
-from energybased.runs.load import load, run_of
+from energybased.runs.load import run_of
 
 
 def evaluate(
@@ -32,7 +32,7 @@ def evaluate(
         device: device that computes, such as cpu or cuda.
     """
     run = run_of(path)
-    subject = subject_of(run, judge=judge, data=data, model=load(path, device=device))
+    subject = subject_of(run, judge=judge, data=data, device=device)
     show(measure(run, [name for name in metrics.split(",") if name], subject=subject))
     return 0
 

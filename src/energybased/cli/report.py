@@ -9,7 +9,7 @@ import tyro
 
 from energybased.report import report as page
 from energybased.runs.evaluate import evaluate, subject_of
-from energybased.runs.load import load, run_of
+from energybased.runs.load import run_of
 
 
 def report(
@@ -29,7 +29,7 @@ def report(
         device: device that computes, such as cpu or cuda.
     """
     opened = run_of(path)
-    subject = subject_of(opened, judge=judge, data=data, model=load(path, device=device))
+    subject = subject_of(opened, judge=judge, data=data, device=device)
     rows = evaluate(opened, subject=subject, only_missing=True)
     opened.write_text("report.html", page(opened, subject, rows))
     print(opened.path / "report.html")

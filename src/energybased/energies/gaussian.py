@@ -46,6 +46,15 @@ class StandardNormal(Analytic):
         return self.draw(torch.randn, n, self.dim, generator=generator)
 
 
+def cholesky(covariance: Tensor, name: str) -> Tensor:
+    """The Cholesky factors of covariances `(..., dim, dim)`. Raises `UserError` if they are not what `name` must be."""
+    require(torch.allclose(covariance, covariance.mT), f"{name} must be symmetric")
+    try:
+        return torch.linalg.cholesky(covariance)
+    except RuntimeError:
+        raise UserError(f"{name} must be positive definite") from None
+
+
 class Gaussian(Analytic):
     """E(x) = (x - mean)^T covariance^-1 (x - mean) / 2; log Z = log det(2 pi covariance) / 2.
 
@@ -73,11 +82,7 @@ class Gaussian(Analytic):
             f"a mean of {self.dim} entries needs a covariance of shape ({self.dim}, {self.dim}), "
             f"got {tuple(covariance.shape)}",
         )
-        require(torch.allclose(covariance, covariance.T), "the covariance of a Gaussian must be symmetric")
-        try:
-            scale = torch.linalg.cholesky(covariance)
-        except RuntimeError:
-            raise UserError("the covariance of a Gaussian must be positive definite") from None
+        scale = cholesky(covariance, "the covariance of a Gaussian")
         self.register_buffer("mean", mean)
         self.register_buffer("scale", scale)
         self.register_buffer("precision", torch.cholesky_inverse(scale))
@@ -182,11 +187,7 @@ class GaussianMixture(Components):
             fits,
             f"covariances must have shape ({len(self.means)}, {self.dim}, {self.dim}), got {tuple(covariances.shape)}",
         )
-        require(torch.allclose(covariances, covariances.mT), "the covariances of a mixture must be symmetric")
-        try:
-            scales = torch.linalg.cholesky(covariances)
-        except RuntimeError:
-            raise UserError("the covariances of a mixture must be positive definite") from None
+        scales = cholesky(covariances, "the covariances of a mixture")
         eye = torch.eye(self.dim, dtype=scales.dtype, device=scales.device).expand_as(scales)
         self.register_buffer("scales", scales)
         self.register_buffer("whitening", torch.linalg.solve_triangular(scales, eye, upper=False))

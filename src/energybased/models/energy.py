@@ -16,7 +16,7 @@ from energybased.data import DataSpec
 from energybased.energy import Energy
 from energybased.errors import UserError, require
 from energybased.models import model as shared
-from energybased.models.model import Origin, checked, chunks, moved, place_of, seeded
+from energybased.models.model import Origin, checked, chunks, finite, moved, place_of, seeded
 from energybased.models.sampler import Sampler
 from energybased.sampling import Samples, Streams, fresh_starts, sample
 from energybased.sampling.denoise import denoise
@@ -183,12 +183,7 @@ class EnergyModel:
         """
         x, energy = self.spec.domain.encode(checked(x, self.spec)).to(self.place), self.marginal
         self._fits(len(x))
-        scores = torch.cat([energy.select(rows)(x[rows]) for rows in chunks(len(x))])
-        lost = int((~scores.isfinite()).sum())
-        require(
-            lost == 0, f"{lost} of {len(x)} scores are not finite: the model has diverged, or x is far from the data"
-        )
-        return scores
+        return finite(torch.cat([energy.select(rows)(x[rows]) for rows in chunks(len(x))]))
 
     def film(self, *, generator: Generator | None = None) -> Tensor:
         """States of eight chains from start to end, `(8, frames, *event)`, at logarithmically spaced steps.

@@ -10,8 +10,8 @@ import torch
 from torch import Generator, Tensor
 
 from energybased.data import DataSpec
-from energybased.errors import UserError, require
-from energybased.models.model import Origin, checked, moved, place_of
+from energybased.errors import UserError
+from energybased.models.model import Origin, checked, export, moved, place_of
 from energybased.networks.judge import JudgeNetwork
 
 
@@ -70,6 +70,4 @@ class Judge:
 
     def export(self, file: Path | str) -> None:
         """Writes weights, in half precision, and settings into one file that `load` reads."""
-        require(self.origin is not None, "only a judge from training or from `load` can be exported")
-        assert self.origin is not None
-        self.origin.export(file, half=True)
+        export(self.origin, file, half=True)

@@ -18,7 +18,7 @@ from energybased.errors import UserError, require
 from energybased.latent import Posterior
 from energybased.latent.prior import KERNEL, Prior
 from energybased.models import model as shared
-from energybased.models.model import Origin, checked, chunks, moved, place_of, seeded
+from energybased.models.model import Origin, checked, chunks, finite, moved, place_of, seeded
 from energybased.networks import Encoder, TwoStageEncoder
 from energybased.sampling import HMC, AnyKernel, Langevin, Streams, sample
 from energybased.sampling.annealed import anneal
@@ -191,12 +191,8 @@ class LatentModel:
         Raises:
             UserError: if x is not of the model's shape and domain, or a score is not finite.
         """
-        scores = torch.stack([self.score_at(x, z) for z in self.posterior_samples(x, generator=generator)]).mean(0)
-        lost = int((~scores.isfinite()).sum())
-        require(
-            lost == 0, f"{lost} of {len(x)} scores are not finite: the model has diverged, or x is far from the data"
-        )
-        return scores
+        samples = self.posterior_samples(x, generator=generator)
+        return finite(torch.stack([self.score_at(x, z) for z in samples]).mean(0))
 
     def posterior_samples(self, x: Tensor, *, generator: Generator | None = None) -> Tensor:
         """Five posterior samples `(5, n, dim)` of each x `(n, *event)`."""

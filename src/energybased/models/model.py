@@ -14,7 +14,7 @@ from torch import Generator, Tensor, nn
 
 from energybased.data import DataSpec
 from energybased.devices import find_device
-from energybased.errors import require
+from energybased.errors import UserError, require
 from energybased.models.file import write_model
 
 M = TypeVar("M", bound=nn.Module)
@@ -84,20 +84,16 @@ class Origin:
     spec: DataSpec
     parts: Mapping[str, nn.Module]
 
-    def export(self, file: Path | str, half: bool = False) -> None:
-        """Writes the model into one file; weights in half precision if `half` is True."""
-        write_model(Path(file), self.settings, self.spec, self.parts, half)
 
-
-def export(origin: Origin | None, file: Path | str) -> None:
-    """Writes the origin of a model into one file.
+def export(origin: Origin | None, file: Path | str, half: bool = False) -> None:
+    """Writes the origin of a model into one file; weights in half precision if `half` is True.
 
     Raises:
         UserError: if the model has no origin, because it was not made by a recipe, or a condition was given.
     """
-    require(origin is not None, "only a model of a recipe can be exported, before a condition is given")
-    assert origin is not None
-    origin.export(file)
+    if origin is None:
+        raise UserError("only a model of a recipe can be exported, before a condition is given")
+    write_model(Path(file), origin.settings, origin.spec, origin.parts, half)
 
 
 def moved(module: M, device: str | torch.device | None, dtype: torch.dtype | None) -> M:
@@ -137,6 +133,14 @@ def checked(x: Any, spec: DataSpec, missing: Tensor | None = None) -> Tensor:
     require(len(x) >= 1, "x must hold at least one example")
     spec.domain.check(x if missing is None else x.masked_fill(missing, 0.0), "x")
     return x
+
+
+def finite(scores: Tensor) -> Tensor:
+    """The scores `(n,)`, after a check that all are finite."""
+    lost = int((~scores.isfinite()).sum())
+    much = f"{lost} of {len(scores)} scores are not finite: the model has diverged, or x is far from the data"
+    require(lost == 0, much)
+    return scores
 
 
 def chunks(n: int) -> list[Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from energybased.conditions import joined, tensors
-from energybased.data import DataSet, DataSpec, Split, as_dataset
+from energybased.conditions import describe, joined, tensors
+from energybased.data import AnyDomain, DataSet, DataSpec, Reals, Split, as_dataset
 from energybased.errors import UserError, require
 from energybased.models.file import read_spec
 from energybased.recipes import Recipe
 from energybased.settings import from_json, to_json
-from energybased.training import Run
+from energybased.training import Phase, Run
+from energybased.training.batches import as_batches
 
 FILE, LARGEST = "data.safetensors", 1 << 28  # most bytes of data passed in Python that a run stores
 SPLITS = ("train", "validation", "test")
@@ -39,11 +41,9 @@ def run_data(run: Run, recipe: Recipe, given: Any = None) -> DataSet:
     if given is not None:
         domain = read_spec(run.recipe["spec"], str(run.path)).domain  # as the run began; arrays alone may not tell it
         found = as_dataset(given, domain=domain, label=recipe.label)
-        require(
-            found is not None,
-            "data must be what the run began with: a DataSet, an array, a pair (x, y), a data frame or a path",
-        )
-        assert found is not None
+        accepted = "a DataSet, an array, a pair (x, y), a data frame or a path"
+        if found is None:
+            raise UserError(f"data must be what the run began with: {accepted}")
         data = recipe.prepare(replace(found, domain=domain))
     elif file.is_file():
         data = recipe.prepare(read_data(file))
@@ -96,7 +96,49 @@ def read_data(file: Path) -> DataSet:
     return DataSet(spec.name, train, validation, test, spec.domain, spec.conditions, notes)
 
 
-def without_rows(spec: DataSpec, x: Tensor) -> DataSet:
-    """A data set without rows, for data that come batch by batch and have no held-out splits."""
-    empty = Split(torch.empty((0, *spec.event), dtype=x.dtype))
-    return DataSet(spec.name, empty, empty, empty, spec.domain, spec.conditions)
+def given_data(data: Any, label: str | None, domain: AnyDomain | None) -> DataSet:
+    """The data for a recipe, which were passed in Python, as a data set."""
+    found = as_dataset(data, domain=domain, label=label)
+    accepted = "a recipe takes a DataSet, an array or tensor, a pair (x, y), a data frame or a path"
+    if found is None:
+        raise UserError(f"{accepted}; got {type(data).__name__}")
+    return found
+
+
+def own_data(data: Any, label: str | None, domain: AnyDomain | None, recipe: Recipe) -> tuple[DataSet, Any]:
+    """The data set for a network of the user, in the user's units, and the source of its batches."""
+    require(data is not None, "train needs data")
+    found = as_dataset(data, domain=domain, label=label)
+    if found is not None:
+        if isinstance(found.domain, Reals) and domain is None and not isinstance(data, DataSet):
+            found = replace(found, domain=replace(found.domain, mean=(), scale=()))
+        return found, found
+    batch = as_batches(data, recipe.batch_size, recipe.seed, domain).next()
+    empty = Split(torch.empty((0, *batch.x.shape[1:]), dtype=batch.x.dtype))  # no split is held out
+    return DataSet(type(data).__name__, empty, empty, empty, batch.domain, describe(batch.y)), data
+
+
+def resumed_data(run: Run, recipe: Recipe, data: Any, phases: Sequence[Phase]) -> tuple[DataSet, Any]:
+    """The data set with which a run goes on, and the source of its batches."""
+    if run.recipe["data"] != "batches":
+        dataset = run_data(run, recipe, data)
+        return dataset, dataset
+    source = data if data is not None or not phases else phases[0].data
+    require(source is not None, f"the data of {run.path} came batch by batch: pass them again, as data=...")
+    return own_data(source, None, None, recipe)
+
+
+def in_units_of_run(phase: Phase, domain: AnyDomain) -> Phase:
+    """The phase with its arrays in the units of the run, instead of standardised by their own moments."""
+    found = None if isinstance(phase.data, DataSet) else as_dataset(phase.data, domain=domain)
+    if found is None:
+        return phase
+    kinds = type(found.domain).__name__, type(domain).__name__
+    require(kinds[0] == kinds[1], f"the data of a phase are {kinds[0]}, but those of the run are {kinds[1]}")
+    return replace(phase, data=replace(found, domain=domain))
+
+
+def phase_hashes(phases: Sequence[Phase]) -> list[str]:
+    """Hashes of the data sets of phases that do not use the data of the run."""
+    datasets = [as_dataset(phase.data) for phase in phases]
+    return [data.sha256() for data in datasets if data is not None]

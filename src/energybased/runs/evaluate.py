@@ -12,12 +12,11 @@ from torch import Tensor, nn
 
 from energybased.errors import UserError, nearest, require
 from energybased.evaluation import METRICS, Row, Subject
-from energybased.models import Judge, Model
+from energybased.models import Judge
 from energybased.recipes import Recipe
 from energybased.runs.data import run_data
 from energybased.runs.judge import find_judge
-from energybased.runs.load import buffer_state, load, run_of
-from energybased.runs.train import recipe_of
+from energybased.runs.load import buffer_state, load, recipe_of, run_of
 from energybased.training.run import Run
 
 RESULTS = "results.json"
@@ -30,7 +29,7 @@ def subject_of(
     judge: Judge | Path | None = None,
     data: Any = None,
     energy: nn.Module | None = None,
-    model: Model | None = None,
+    device: str = "cpu",
 ) -> Subject:
     """The model, data and judge of a run, for metrics.
 
@@ -39,10 +38,10 @@ def subject_of(
         judge: a judge, or its path; the library's judge of the data set if not given.
         data: the data, if the run does not store them.
         energy: the network, if the run was trained on a network of the user.
-        model: the model; that of the newest checkpoint if not given.
+        device: device of the model.
     """
     recipe = recipe_of(run, energy)
-    model = load(run.path, energy=energy) if model is None else model
+    model = load(run.path, energy=energy, device=device)
     dataset = run_data(run, recipe, data)
     found = judge if isinstance(judge, Judge) else find_judge(dataset, judge)
     fits = found is None or tuple(found.spec.event) == dataset.event

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -15,7 +16,6 @@ from energybased.errors import UserError, require
 from energybased.models import Model
 from energybased.models.file import read_model, read_spec
 from energybased.recipes import Recipe, read_recipe
-from energybased.runs.train import recipe_of
 from energybased.runs.upgrade import upgraded
 from energybased.training.checkpoint import load_group, read_state
 from energybased.training.run import Run
@@ -104,3 +104,16 @@ def run_of(path: Path | str) -> Run:
     if path.is_file():
         raise UserError(f"{path} is an exported model, not a run")
     return Run.open(path)
+
+
+def recipe_of(run: Run, energy: nn.Module | None = None) -> Recipe:
+    """The recipe of a run.
+
+    Args:
+        energy: the network, if the run was trained on a network of the user.
+    """
+    recipe = read_recipe(run.recipe["settings"])
+    if energy is None:
+        return recipe
+    require(recipe.recipe == "custom", f"{run.path} is a run of a recipe, which has its own network")
+    return replace(recipe, energy=energy)  # type: ignore[call-arg]

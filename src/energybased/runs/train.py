@@ -9,22 +9,21 @@ from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import nn
 
-from energybased.conditions import describe
-from energybased.data import AnyDomain, DataSet, DataSpec, Reals, as_dataset
+from energybased.data import AnyDomain, DataSet
 from energybased.data.pictures import grid, save_png
 from energybased.errors import UserError, require
 from energybased.models import Sampler
 from energybased.objectives import Objective
 from energybased.recipes import CustomRecipe, Recipe, read_recipe
-from energybased.runs.data import run_data, store_data, without_rows
+from energybased.runs.data import given_data, in_units_of_run, own_data, phase_hashes, resumed_data, store_data
+from energybased.runs.load import recipe_of
 from energybased.settings import to_json
 from energybased.training import Loop, Phase, Run, Settings, TrainState, checkpoint
-from energybased.training.batches import as_batches
 from energybased.training.state import preserved_rng
 
 VERSIONS = ("energybased", "torch", "numpy")
@@ -83,13 +82,13 @@ def train(
             recipe = recipe if steps is None else replace(recipe, steps=steps)
             misplaced = "label and domain need data=...; for data that a recipe names, set the label of the recipe"
             require(data is not None or (label, domain) == (None, None), misplaced)
-            named, dataset = data is None, _given(data, recipe.label or label, domain)
-            dataset = recipe.load_data() if dataset is None else recipe.prepare(dataset)
+            named = data is None
+            dataset = recipe.load_data() if named else recipe.prepare(given_data(data, recipe.label or label, domain))
             source: Any = dataset
         else:
             recipe = _custom(energy, objective, phases, sampler, steps, settings)
             named, source = False, data if data is not None or not phases else phases[0].data
-            dataset, source = _own_data(source, label, domain, recipe)
+            dataset, source = own_data(source, label, domain, recipe)
             require(out is not None, "a network of your own needs out=..., the folder of the run")
         readable_settings(recipe)
         folder = Path(out) if out is not None else Path("runs") / recipe.recipe
@@ -143,7 +142,7 @@ def resume(
         else:
             alone = (objective, sampler, steps, settings) == (None,) * 4 and not phases
             require(alone, f"{path} is a run of a recipe, which stores its settings: pass the path alone")
-        dataset, source = _resumed_data(run, recipe, data, phases)
+        dataset, source = resumed_data(run, recipe, data, phases)
         recipe = recipe.resolve(dataset) if recipe.conditional is None else recipe
         loop = _loop(recipe, dataset, source)
         same = phase_hashes(loop.phases) == run.recipe["phase_data_sha256"]
@@ -154,19 +153,6 @@ def resume(
             return _fit(loop, dataset, run)
         finally:
             run.release()
-
-
-def recipe_of(run: Run, energy: nn.Module | None = None) -> Recipe:
-    """The recipe of a run.
-
-    Args:
-        energy: the network, if the run was trained on a network of the user.
-    """
-    recipe = read_recipe(run.recipe["settings"])
-    if energy is None:
-        return recipe
-    require(recipe.recipe == "custom", f"{run.path} is a run of a recipe, which has its own network")
-    return replace(recipe, energy=energy)  # type: ignore[call-arg]
 
 
 def _custom(
@@ -182,58 +168,9 @@ def _custom(
     )
 
 
-def _given(data: Any, label: str | None, domain: AnyDomain | None) -> DataSet | None:
-    """The data as a data set; None if no data were passed."""
-    if data is None:
-        return None
-    found = as_dataset(data, domain=domain, label=label)
-    accepted = "a recipe takes a DataSet, an array or tensor, a pair (x, y), a data frame or a path"
-    require(found is not None, f"{accepted}; got {type(data).__name__}")
-    return found
-
-
-def _own_data(data: Any, label: str | None, domain: AnyDomain | None, recipe: Recipe) -> tuple[DataSet, Any]:
-    """The data set for a network of the user, in the user's units, and the source of its batches."""
-    require(data is not None, "train needs data")
-    found = as_dataset(data, domain=domain, label=label)
-    if found is not None:
-        if isinstance(found.domain, Reals) and domain is None and not isinstance(data, DataSet):
-            found = replace(found, domain=replace(found.domain, mean=(), scale=()))
-        return found, found
-    batch = as_batches(data, recipe.batch_size, recipe.seed, domain).next()
-    spec = DataSpec(tuple(batch.x.shape[1:]), batch.domain, describe(batch.y), type(data).__name__)
-    return without_rows(spec, batch.x), data
-
-
-def _resumed_data(run: Run, recipe: Recipe, data: Any, phases: Sequence[Phase]) -> tuple[DataSet, Any]:
-    if run.recipe["data"] != "batches":
-        dataset = run_data(run, recipe, data)
-        return dataset, dataset
-    source = data if data is not None or not phases else phases[0].data
-    require(source is not None, f"the data of {run.path} came batch by batch: pass them again, as data=...")
-    return _own_data(source, None, None, recipe)
-
-
-def _in_units_of_run(phase: Phase, domain: AnyDomain) -> Phase:
-    """The phase with its arrays in the units of the run, instead of standardised by their own moments."""
-    found = None if isinstance(phase.data, DataSet) else as_dataset(phase.data, domain=domain)
-    if found is None:
-        return phase
-    kinds = type(found.domain).__name__, type(domain).__name__
-    require(kinds[0] == kinds[1], f"the data of a phase are {kinds[0]}, but those of the run are {kinds[1]}")
-    return replace(phase, data=replace(found, domain=domain))
-
-
 def _loop(recipe: Recipe, dataset: DataSet, source: Any) -> Loop:
-    phases = recipe.phases(dataset)
-    return Loop(
-        recipe.parts(dataset),
-        [_in_units_of_run(phase, dataset.domain) for phase in phases],
-        source,
-        recipe,
-        dataset.domain,
-        bool(recipe.conditional),
-    )
+    phases = [in_units_of_run(phase, dataset.domain) for phase in recipe.phases(dataset)]
+    return Loop(recipe.parts(dataset), phases, source, recipe, dataset.domain, bool(recipe.conditional))
 
 
 def _fit(loop: Loop, data: DataSet, run: Run) -> Run:
@@ -261,12 +198,6 @@ def _picture(state: TrainState, data: DataSet, run: Run) -> None:
     save_png(grid(shown), run.path / "samples" / f"{state.counters.step:08d}.png")
 
 
-def phase_hashes(phases: Sequence[Phase]) -> list[str]:
-    """Hashes of the data sets of phases that do not use the data of the run."""
-    datasets = [as_dataset(phase.data) for phase in phases]
-    return [data.sha256() for data in datasets if data is not None]
-
-
 def readable_settings(recipe: Recipe) -> Any:
     """The settings of a recipe as JSON. Raises `UserError` if reading them would give other settings."""
     settings = recipe.settings()
@@ -275,18 +206,14 @@ def readable_settings(recipe: Recipe) -> Any:
     return settings
 
 
-Source = Literal["named", "given", "batches"]
-
-
 def _facts(recipe: Recipe, data: DataSet, loop: Loop, named: bool) -> dict[str, Any]:
     """The contents of recipe.json."""
     settings = readable_settings(recipe)
-    source: Source = "named" if named else "given" if len(data.train) else "batches"
     return {
         "recipe": recipe.recipe,
         "settings": settings,
         "spec": to_json(data.spec),
-        "data": source,
+        "data": "named" if named else "given" if len(data.train) else "batches",
         "data_sha256": data.sha256(),
         "phase_data_sha256": phase_hashes(loop.phases),
         "phases": len(loop.phases),
