@@ -12,8 +12,9 @@ import torch
 import tyro
 
 from energybased.cli.given import check_given, read_given
+from energybased.data.columns import write_csv
 from energybased.data.examples import examples
-from energybased.errors import UserError, require
+from energybased.errors import require
 from energybased.runs.load import load
 
 
@@ -54,13 +55,9 @@ def score(
     lines = [("name", "score"), *((name, f"{value:.6g}") for name, value in zip(names, scores.tolist(), strict=True))]
     if out is None:
         csv.writer(sys.stdout, lineterminator="\n").writerows(lines)
-        return 0
-    try:
-        with out.open("w", newline="") as file:
-            csv.writer(file, lineterminator="\n").writerows(lines)
-    except OSError as error:
-        raise UserError(f"cannot write {out}: {error.strerror}") from error
-    print(out)
+    else:
+        write_csv(out, lines)
+        print(out)
     return 0
 
 

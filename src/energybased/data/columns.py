@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,8 @@ def read_columns(path: Path) -> Columns:
         return {name: _values(table[name].to_pylist()) for name in table.column_names}
     try:
         text = path.read_text(encoding="utf-8-sig")
-        lines = [line for line in csv.reader(text.splitlines(), delimiter=_delimiter(text)) if line]
+        delimiter = max(DELIMITERS, key=text.split("\n", 1)[0].count)
+        lines = [line for line in csv.reader(text.splitlines(), delimiter=delimiter) if line]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path} cannot be read as CSV: {error}") from error
     require(len(lines) > 0, f"{path} holds no lines")
@@ -91,16 +92,16 @@ def write_columns(path: Path, names: Sequence[str], x: Tensor, label: Sequence[s
     rows: list[list[Any]] = [[repr(value) for value in row] for row in x.double().tolist()]
     if label is not None:
         rows = [[*row, name] for row, name in zip(rows, label, strict=True)]
+    write_csv(path, [header, *rows])
+
+
+def write_csv(path: Path, lines: Iterable[Sequence[Any]]) -> None:
+    """Writes lines of cells as CSV."""
     try:
         with path.open("w", newline="") as file:
-            csv.writer(file, lineterminator="\n").writerows([header, *rows])
+            csv.writer(file, lineterminator="\n").writerows(lines)
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror}") from error
-
-
-def _delimiter(text: str) -> str:
-    first = text.split("\n", 1)[0]
-    return max(DELIMITERS, key=first.count)
 
 
 def _is_number(cell: str) -> bool:

@@ -53,7 +53,11 @@ def read_folder(folder: Path, size: int | None, skip_broken: bool) -> Found:
             with Image.open(file) as image:  # loads the picture to check it, and keeps only its properties
                 image.load()
                 heads[file] = Image.new(image.mode, (1, 1))
-                heads[file].info = {"size": image.size, "clear": _transparent(image), "frames": _frames(image)}
+                heads[file].info = {
+                    "size": image.size,
+                    "clear": _transparent(image),
+                    "frames": getattr(image, "n_frames", 1),
+                }
         except BROKEN as error:
             if not skip_broken:
                 raise UserError(f"{file} is not a readable picture; --skip-broken leaves such pictures out") from error
@@ -96,10 +100,6 @@ def _notes(
 
 def _transparent(image: Image.Image) -> bool:
     return image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info
-
-
-def _frames(image: Image.Image) -> int:
-    return int(getattr(image, "n_frames", 1))
 
 
 def _flat(image: Image.Image, mode: str) -> Image.Image:

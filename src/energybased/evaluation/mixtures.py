@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import Generator, Tensor
 
 from energybased.energies import Analytic, GaussianMixture, PrincipalGaussian, PrincipalMixture
@@ -83,12 +82,9 @@ def fit_class_mixture(x: Tensor, y: Tensor, components: int, generator: Generato
     z = flat if base is None else base.coordinates(flat)
     classes, counts = y.unique(return_counts=True)
     parts = [GaussianMixture.fit(z[y == c], components, generator, RIDGE) for c in classes]
-    shares = counts.double() / len(y)
-    weights = torch.cat([share * part.log_weights.exp() for share, part in zip(shares, parts, strict=True)])
-    covariances = torch.cat([part.scales @ part.scales.mT for part in parts])
-    joined = GaussianMixture(torch.cat([part.means for part in parts]), covariances, weights)
+    joined = GaussianMixture.join(parts, counts)
     density = joined if base is None else PrincipalMixture(base, joined)
-    return FittedMixture(density, len(weights), tuple(x.shape[1:]), by_class=True)
+    return FittedMixture(density, len(joined.means), tuple(x.shape[1:]), by_class=True)
 
 
 def candidates(x: Tensor, y: Tensor | None, generator: Generator) -> list[FittedMixture]:

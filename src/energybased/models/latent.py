@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, NoReturn, cast, get_args
@@ -159,11 +158,11 @@ class LatentModel:
         known = None if free is None else ~free.to(x.device).expand(x.shape)
         prior: Any = self.prior
         energy, streams = self.posterior.energy(prior, self.generator, x, known), Streams.of(rng, start)
-
-        def part(rows: Tensor) -> Tensor:
-            return sample(energy.select(rows), start[rows], self.kernel, steps, streams.select(rows)).x
-
-        return _in_parts(part, len(x))
+        ends = [
+            sample(energy.select(rows), start[rows], self.kernel, steps, streams.select(rows)).x
+            for rows in chunks(len(x))
+        ]
+        return torch.cat(ends)
 
     def reconstruct(self, x: Tensor, *, steps: int | None = None, generator: Generator | None = None) -> Tensor:
         """g(z) `(n, *event)`, with z from the posterior of each example."""
@@ -213,7 +212,7 @@ class LatentModel:
         prior: Any = self.prior if joint else getattr(self.prior, "ratio", None)
         reconstruction = Reconstruction(self.generator, x, posterior.sigma)
         energy: Energy = reconstruction if prior is None else posterior.energy(prior, self.generator, x)
-        return _in_parts(lambda rows: energy.select(rows)(z[rows]), len(x))
+        return torch.cat([energy.select(rows)(z[rows]) for rows in chunks(len(x))])
 
     def log_prob(
         self, x: Tensor, *, particles: int = 10, levels: int = LEVELS, generator: Generator | None = None
@@ -269,7 +268,3 @@ class LatentModel:
             require(fits, f"free, {tuple(free.shape)}, does not broadcast to x, {tuple(x.shape)}")
         x = checked(x, self.spec, free)
         return self.spec.domain.encode(x if free is None else x.masked_fill(free, 0.0)).to(self.place)
-
-
-def _in_parts(function: Callable[[Tensor], Tensor], n: int) -> Tensor:
-    return torch.cat([function(rows) for rows in chunks(n)])

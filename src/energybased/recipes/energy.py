@@ -59,8 +59,7 @@ class EnergyRecipe(Recipe):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(
-            self.base in ("gaussian", "mixture", "none"),
-            f"base is 'gaussian', 'mixture' or 'none', got {self.base!r}",
+            self.base in ("gaussian", "mixture", "none"), f"base is 'gaussian', 'mixture' or 'none', got {self.base!r}"
         )
         require(self.components >= 1, f"components must be at least 1, got {self.components}")
         require(self.precision in ("float32", "bfloat16"), f"no such precision: {self.precision!r}")
@@ -106,9 +105,7 @@ class EnergyRecipe(Recipe):
         require(bounded, "buffer.images stores pixels in [0, 1]: it needs pixels, and a kernel with bounds (0, 1)")
         uses_classes = recipe.buffer.by_class or recipe.buffer.relabel
         classes = classes_of(data.conditions) if recipe.conditional else 0
-        if (
-            uses_classes and recipe.conditional and not classes
-        ):  # a buffer always stores conditions that are not classes
+        if uses_classes and recipe.conditional and not classes:  # a buffer always stores other conditions
             recipe = replace(recipe, buffer=replace(recipe.buffer, by_class=False, relabel=False))
         if self.base == "mixture":
             components = min(self.components, len(data.train) // (PER_COMPONENT * math.prod(data.event)))

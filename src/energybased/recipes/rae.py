@@ -47,10 +47,8 @@ class RaeRecipe(AutoencoderRecipe):
         return GaussianMixture(torch.zeros(self.components, self.dim, device="cpu"), eye)
 
     def plan(self) -> list[Phase]:
-        learning, mixed = (
-            RegularizedAutoencoder(self.posterior.sigma),
-            self.afterwards(ExPostMixture(self.posterior), MOMENTS),
-        )
+        learning = RegularizedAutoencoder(self.posterior.sigma)
+        mixed = self.afterwards(ExPostMixture(self.posterior), MOMENTS)
         if mixed.steps is not None:  # a fit needs at least as many z+ as Gaussians
             mixed = replace(mixed, steps=max(mixed.steps, math.ceil(self.components / self.batch_size)))
         return [self.share(learning, 1 - MOMENTS), mixed]

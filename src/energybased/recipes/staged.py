@@ -56,10 +56,7 @@ class StagedRecipe(LatentRecipe):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(0 < self.first_fraction < 1, f"first_fraction must be in (0, 1), got {self.first_fraction}")
-        require(
-            self.pretrain_generator or not self.moment_matched,
-            "moment_matched needs pretrain_generator",
-        )
+        require(self.pretrain_generator or not self.moment_matched, "moment_matched needs pretrain_generator")
         require(
             0 <= self.frozen_stages <= self.stages,
             f"frozen_stages must be in 0 ... {self.stages} stages, got {self.frozen_stages}",
@@ -85,11 +82,9 @@ class StagedRecipe(LatentRecipe):
 
     @property
     def base(self) -> Analytic:
-        return (
-            Gaussian(torch.zeros(self.dim, device="cpu"), torch.eye(self.dim, device="cpu"))
-            if self.moment_matched
-            else StandardNormal(self.dim)
-        )
+        if not self.moment_matched:
+            return StandardNormal(self.dim)
+        return Gaussian(torch.zeros(self.dim, device="cpu"), torch.eye(self.dim, device="cpu"))
 
     def systems(self) -> Mapping[str, Recipe]:
         from energybased.recipes.systems import SYSTEMS, system  # imported here, because that module imports this one
@@ -98,20 +93,16 @@ class StagedRecipe(LatentRecipe):
 
     def plan(self) -> list[Phase]:
         count, rest = self.pretrain_generator + self.stages, 1 - MOMENTS * self.moment_matched
-        shares = (
-            [rest * self.first_fraction, *[rest * (1 - self.first_fraction) / (count - 1)] * (count - 1)]
-            if count > 1
-            else [rest]
-        )
+        shares = [rest]
+        if count > 1:
+            shares = [rest * self.first_fraction, *[rest * (1 - self.first_fraction) / (count - 1)] * (count - 1)]
         phases = [self.share(PosteriorReconstruction(self.posterior), shares[0])] if self.pretrain_generator else []
         if self.moment_matched:
             phases.append(self.afterwards(MomentMatching(self.posterior), MOMENTS))
         for k, share in enumerate(shares[self.pretrain_generator :]):
             ratio = StageRatio(k, self.kernel, self.prior_steps, self.persistent_chains, self.restart, saturated=0.0)
-            rests, every = (
-                self.stages - k <= self.frozen_stages,
-                self.ratio_updates_per_draw if k or self.pretrain_generator else 1,
-            )
+            rests = self.stages - k <= self.frozen_stages
+            every = self.ratio_updates_per_draw if k or self.pretrain_generator else 1
             pool, rows = (RESTING_POOL, RESTING_ROWS) if rests else (POOL, ROWS)
             learning = LatentStage(ratio, self.posterior, not rests, pool, min(rows, self.persistent_chains), every)
             # The generator trains for the whole budget of the phase, so a finished stage does not end the phase.

@@ -31,17 +31,12 @@ def histograms(groups: Mapping[str, Tensor], label: str) -> str:
     return _svg(figure)
 
 
-def curves(
-    lines: Mapping[str, tuple[Sequence[float], Sequence[float]]], label: str, events: Sequence[float] = ()
-) -> str:
-    """Lines over training steps, given by name as steps and values, with a mark at every event of the guard."""
+def curve(x: Sequence[float], y: Sequence[float], label: str, events: Sequence[float] = ()) -> str:
+    """Values y over training steps x, with a mark at every event of the guard."""
     figure, axes = _figure("step", label)
-    for (name, (x, y)), colour in zip(lines.items(), COLOURS, strict=False):
-        axes.plot(x, y, color=colour, linewidth=1.2, label=name)
+    axes.plot(x, y, color=COLOURS[0], linewidth=1.2)
     for step in events:
         axes.axvline(step, color="#cf222e", linestyle="--", linewidth=1)
-    if len(lines) > 1:
-        axes.legend(frameon=False, fontsize=9)
     return _svg(figure)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from string import Template
 
 from torch import Tensor
@@ -31,25 +31,10 @@ $sections
 """)
 
 
-@dataclass
-class Page:
-    """A page of sections, in the order in which they are added.
-
-    Args:
-        title: title of the page.
-        sections: HTML of the sections.
-    """
-
-    title: str
-    sections: list[str] = field(default_factory=list)
-
-    def add(self, title: str, *bodies: str) -> None:
-        """Adds a section with a title, of pieces of HTML."""
-        self.sections.append(f"<section><h2>{html.escape(title)}</h2>{''.join(bodies)}</section>")
-
-    def render(self) -> str:
-        """The page as HTML."""
-        return PAGE.substitute(title=html.escape(self.title), sections="\n".join(self.sections))
+def page(title: str, sections: Mapping[str, Sequence[str]]) -> str:
+    """A page as HTML. Each section has a title, and pieces of HTML; one without pieces is left out."""
+    parts = [f"<section><h2>{html.escape(name)}</h2>{''.join(s)}</section>" for name, s in sections.items() if s]
+    return PAGE.substitute(title=html.escape(title), sections="\n".join(parts))
 
 
 def picture(x: Tensor, caption: str) -> str:

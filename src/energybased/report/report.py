@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from energybased.evaluation import Row, Subject
-from energybased.report.page import Page
+from energybased.report.page import page
 from energybased.report.section import Contents
 from energybased.report.sections import SECTIONS
 from energybased.training.run import Run
@@ -20,10 +20,7 @@ def report(run: Run, subject: Subject, rows: Sequence[Row], command: str = "") -
         rows: the measured values.
         command: the command that repeats the run; if not given, the training command is derived from the settings.
     """
-    contents, page = Contents(run, subject, rows, command), Page(f"{subject.system}: a model of {subject.data.name}")
-    for section in SECTIONS:
-        if not subject.missing(section.needs):
-            bodies = list(section.bodies(contents))
-            if bodies:
-                page.add(section.title, *bodies)
-    return page.render()
+    contents = Contents(run, subject, rows, command)
+    met = [section for section in SECTIONS if not subject.missing(section.needs)]
+    bodies = {section.title: list(section.bodies(contents)) for section in met}
+    return page(f"{subject.system}: a model of {subject.data.name}", bodies)

@@ -19,7 +19,7 @@ from energybased.recipes import Recipe, read_recipe
 from energybased.runs.upgrade import upgraded
 from energybased.training.checkpoint import load_group, read_state
 from energybased.training.run import Run
-from energybased.training.state import preserved_rng
+from energybased.training.state import preserved_rng, split_parts
 
 
 def load(
@@ -62,7 +62,7 @@ def load(
         check_shapes(recipe, spec, weights, where)
         parts = recipe.build(spec)
         for name, part in parts.items():
-            part.cpu().load_state_dict(of_part(weights, name))
+            part.cpu().load_state_dict(split_parts(weights).get(name, {}))
             part.eval().requires_grad_(False)
     model = recipe.model(parts, spec)
     return model if find_device(device).type == "cpu" else model.to(device)
@@ -87,15 +87,9 @@ def check_shapes(recipe: Recipe, spec: DataSpec, weights: Mapping[str, Tensor], 
     require(wanted == {name: v.shape for name, v in weights.items()}, differ)
 
 
-def of_part(weights: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
-    """The weights of one part, by their names in the part."""
-    prefix = f"{part}/"
-    return {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
-
-
 def buffer_state(run: Run, step: int | None = None) -> dict[str, Tensor]:
     """The state of the objective in a checkpoint, which contains the replay buffer."""
-    return of_part(load_group(run.checkpoint(step), "state"), "objective")
+    return split_parts(load_group(run.checkpoint(step), "state")).get("objective", {})
 
 
 def run_of(path: Path | str) -> Run:

@@ -101,17 +101,17 @@ class TrainState:
     def restore(self, snapshot: Snapshot) -> None:
         """Restores a snapshot, which can be restored again."""
         groups = {g: {k: v.clone() for k, v in snapshot[g].items()} for g in GROUPS}
-        for name, weights in _split(groups["model"]).items():
+        for name, weights in split_parts(groups["model"]).items():
             self.parts[name].load_state_dict(weights)
-        for name, weights in _split(groups["ema"]).items():
+        for name, weights in split_parts(groups["ema"]).items():
             for key, value in weights.items():
                 self.averages[name][key].copy_(value)
-        moments = _split(groups["optimizer"])
+        moments = split_parts(groups["optimizer"])
         for name, optimizer in self.optimizers.items():
             _load_optimizer(optimizer, moments.get(name, {}))
-        state = _split(groups["state"])
+        state = split_parts(groups["state"])
         self.objective, self.sums = state.get("objective", {}), state.get("sums", {})
-        sources = _split(groups["rng"])
+        sources = split_parts(groups["rng"])
         for i, batches in enumerate(self.batches):
             batches.load(sources.get(f"batches{i}", {}))
         self.rng.set_state(sources["random"].pop("training"))
@@ -151,7 +151,8 @@ def _join(groups: Mapping[str, Mapping[str, Tensor]]) -> Group:
     return {f"{first}/{name}": value for first, group in groups.items() for name, value in group.items()}
 
 
-def _split(group: Group) -> dict[str, Group]:
+def split_parts(group: Mapping[str, Tensor]) -> dict[str, Group]:
+    """Tensors that are named "part/name", by part and name."""
     split: dict[str, Group] = {}
     for key, value in group.items():
         first, name = key.split("/", 1)

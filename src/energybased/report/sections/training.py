@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
-from energybased.report.charts import curves
+from energybased.report.charts import curve
 from energybased.report.page import note
 from energybased.report.section import Contents
 
@@ -35,7 +35,7 @@ class Training:
             points = [(line["step"], line[name]) for line in metrics if name in line]
             if points:
                 x, y = zip(*points, strict=True)
-                yield curves({name: (x, y)}, label, [line["at"] for line in trips])
+                yield curve(x, y, label, [line["at"] for line in trips])
         back = sum(line["event"] == "rollback" for line in trips)
         yield note(f"The guard rolled training back {back} times." if trips else "The guard never intervened.")
         yield from (note(f"step {line['at']}: {line['reason']}") for line in trips)
