@@ -83,9 +83,8 @@ def lebm(recipe: LatentRecipe, x: torch.Tensor, rng: torch.Generator) -> Counter
 def main() -> None:
     began, rng = time.perf_counter(), torch.Generator().manual_seed(0)
     recipe = find_recipe("mnist-latent-small")
-    recipe = replace(
-        recipe, posterior=replace(recipe.posterior, steps=1, engine="eager")
-    )  # these gradients are not counted
+    chains = replace(recipe.posterior, steps=1, engine="eager")  # their gradients are not counted
+    recipe = replace(recipe, posterior=chains)
     x = torch.rand(recipe.batch_size, *SPEC.event, generator=rng)
     counts = {"stages": staged(recipe, load(RUN).prior, x, rng), "lebm": lebm(system("lebm", recipe), x, rng)}
     found = Measured("gradients")

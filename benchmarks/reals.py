@@ -44,10 +44,8 @@ def tables(folder: Positional[Path], /, seeds: Seeds = (0, 1, 2)) -> None:
 def ring(seeds: Seeds = (0, 1, 2)) -> None:
     found = Measured("defaults", seeds)
     for seed in seeds:
-        out, points = (
-            Path("runs") / f"ring-{seed}",
-            eb.Ring(2.0, 0.25).sample(5000, torch.Generator().manual_seed(seed)),
-        )
+        out = Path("runs") / f"ring-{seed}"
+        points = eb.Ring(2.0, 0.25).sample(5000, torch.Generator().manual_seed(seed))
         torch.manual_seed(seed)
         energy, objective = eb.MLP(2), eb.ContrastiveDivergence(eb.Langevin.overdamped(0.1))
         own = {"energy": energy, "objective": objective, "steps": 2000}

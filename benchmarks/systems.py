@@ -119,11 +119,8 @@ def latent(
         model, fields = subject.model, {"data": subject.data.name, "system": name}
         if "stages" not in model.offers:
             x = model.generate(model.base.sample(subject.count, subject.rng()))
-            value, protocol = (
-                distance(subject, x),
-                f"fd@{len(x)}(judge, test split): g(z), z from the base of the prior",
-            )
-            found.add(value, protocol, seconds, **fields, metric="fd_stage_0")
+            protocol = f"fd@{len(x)}(judge, test split): g(z), z from the base of the prior"
+            found.add(distance(subject, x), protocol, seconds, **fields, metric="fd_stage_0")
         found.add(seconds / 60, "CPU time of the training, one thread", seconds, **fields, metric="minutes")
         if seed == seeds[0]:
             save_png(grid(subject.samples[:64]), RESULTS / f"{recipe}-{name}.png")

@@ -135,11 +135,8 @@ def pictures() -> str:
     for r in Rows.read("updates"):
         what, bound, measured = "first batch from disk", (3.0, "≤ 3 s"), f"{number(r)} s"
         if r["metric"] == "update_seconds":
-            what, bound, measured = (
-                "an update of the paper's recipe",
-                None,
-                f"{measured}; all of them {r['days']:.0f} days",
-            )
+            what, bound = "an update of the paper's recipe", None
+            measured += f"; all of them {r['days']:.0f} days"
         elif r.get("variant") == "with import":
             what, bound = "the same, with the import of the library", None
         lines.append((r["system"], *goal(what, measured, r["value"], bound)))
@@ -302,10 +299,8 @@ def summary() -> str:
         best, floor = f"{number(fd['best mixture'])}, mixture of Gaussians", f"floor {number(fd['floor'])}"
         lines.append((data, f"`{system}`", "FD", number(fd[system]), best, floor))
     latent, ring = Rows.read("mnist-latent-small"), Rows.read("ratios").all(data="ring").by_system("kl")
-    fd, floor = (
-        latent.by_system("fd"),
-        f"floor {number(latent.one(system='stages', metric='fd_posterior'))}, posteriors",
-    )
+    fd = latent.by_system("fd")
+    floor = f"floor {number(latent.one(system='stages', metric='fd_posterior'))}, posteriors"
     lines.append(("MNIST", "`mnist-latent-small`", "FD", number(fd["stages"]), f"{number(fd['lebm'])}, LEBM", floor))
     count = above("official", official_marks())
     cells = "digits ahead of LEBM and VAE", f"{count} of 5", "", f"target 4 of 5{', **missed**' * (count < 4)}"

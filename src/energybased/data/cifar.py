@@ -15,9 +15,7 @@ def cifar10(root: str | None) -> DataSet:
     folder, archive = "cifar-10-batches-py", "cifar-10-python.tar.gz"
     place = Source(archive, URL + archive, "c58f30108f718f92721af3b95e74349a", (folder,)).locate(root)
     train = read_batches(place, folder, [f"data_batch_{i}" for i in range(1, 6)], "labels")
-    return published(
-        "cifar10", train, read_batches(place, folder, ["test_batch"], "labels"), _validation_size(len(train))
-    )
+    return published("cifar10", train, read_batches(place, folder, ["test_batch"], "labels"), VALIDATION)
 
 
 def cifar100(root: str | None) -> DataSet:
@@ -25,10 +23,4 @@ def cifar100(root: str | None) -> DataSet:
     folder, archive = "cifar-100-python", "cifar-100-python.tar.gz"
     place = Source(archive, URL + archive, "eb9058c3a382ffc7106e4002c42a8d85", (folder,)).locate(root)
     train = read_batches(place, folder, ["train"], "fine_labels")
-    return published(
-        "cifar100", train, read_batches(place, folder, ["test"], "fine_labels"), _validation_size(len(train))
-    )
-
-
-def _validation_size(n: int) -> int:
-    return min(VALIDATION, n // 10)
+    return published("cifar100", train, read_batches(place, folder, ["test"], "fine_labels"), VALIDATION)

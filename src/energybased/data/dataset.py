@@ -129,15 +129,17 @@ class DataSet:
 
 
 def published(name: str, train: Split, test: Split, validation: int) -> DataSet:
-    """Pictures with a published test split. The last `validation` training examples become the validation split."""
-    require(len(train) > validation, f"{name} has {len(train)} training examples, too few to split")
+    """Pictures with a published test split.
+
+    The last `validation` training examples, and at most a tenth of them, become the validation split.
+    """
+    require(len(train) > 0, f"{name} has no training examples")
     for split in (train, test):
         require(split.y is None or int(split.y.min()) >= 0, f"{name} has labels below its first class")  # type: ignore[union-attr]
-    cut, y = len(train) - validation, None
-    if train.y is not None:
-        y = describe(concatenated(train.y, test.y))
+    cut = len(train) - min(validation, len(train) // 10)
+    conditions = () if train.y is None else describe(concatenated(train.y, test.y))
     parts = train.part(slice(cut)), train.part(slice(cut, None)), test
-    return DataSet(name, *parts, conditions=y or ())
+    return DataSet(name, *parts, conditions=conditions)
 
 
 def shuffled_split(

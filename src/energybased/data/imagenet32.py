@@ -21,7 +21,7 @@ def imagenet32(root: str | None) -> DataSet:
     place = Source(FOLDER).locate(root)
     train = _from_zero(read_batches(place, FOLDER, [f"train_data_batch_{i}" for i in range(1, 11)], "labels"))
     test = _from_zero(read_batches(place, FOLDER, ["val_data"], "labels"))
-    return published("imagenet32", train, test, min(10_000, len(train) // 10))
+    return published("imagenet32", train, test, validation=10_000)
 
 
 def _from_zero(split: Split) -> Split:

@@ -62,4 +62,4 @@ def _read(name: str, folder: str, url: str, sums: Mapping[str, str], root: str |
         require(images.ndim == 3 and labels.ndim == 1, f"{name}: {x} or {y} holds an array of the wrong shape")
         require(len(images) == len(labels), f"{name} has {len(images)} images in {x}, but {len(labels)} labels in {y}")
         splits.append(Split(images[:, None], labels.to(torch.int64)))
-    return published(name, splits[0], splits[1], min(VALIDATION, len(splits[0]) // 10))
+    return published(name, splits[0], splits[1], VALIDATION)

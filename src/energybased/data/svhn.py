@@ -21,7 +21,7 @@ def svhn(root: str | None) -> DataSet:
     for part, md5 in SUMS.items():
         file = f"{part}_32x32.mat"
         splits.append(read_mat(Source(f"SVHN/{file}", URL + file, md5, (file,)).locate(root)))
-    return published("svhn", splits[0], splits[1], min(5000, len(splits[0]) // 10))
+    return published("svhn", splits[0], splits[1], validation=5000)
 
 
 def read_mat(path: Path) -> Split:

@@ -91,12 +91,8 @@ class ReplayBuffer:
             "pointer": torch.zeros(lanes, dtype=torch.int64, device="cpu"),
             "filled": torch.tensor(capacity if self.policy == "slots" else 0, device="cpu"),
         }
-        if not (self.by_class or self.relabel):
-            rows = (
-                torch.randint(max(len(t) for t in tensors(y)), (capacity,), generator=generator, device="cpu")
-                if tensors(y)
-                else None
-            )
+        if y is not None and not (self.by_class or self.relabel):
+            rows = torch.randint(max(len(t) for t in tensors(y)), (capacity,), generator=generator, device="cpu")
             state |= {f"y{i}": part.cpu()[rows] for i, part in enumerate(tensors(y))}
         return state
 

@@ -53,9 +53,7 @@ class Telescope:
         prior = cast(StagedPrior, parts["prior"])
         z = self.posterior.sample(parts, prior.base, batch.x, prior.dim, rng)
         noise, bridges = prior.base.sample(len(z), rng).to(z), len(prior.active)
-        a = torch.linspace(1, 0, bridges + 1, dtype=z.dtype, device=z.device)[
-            :, None, None
-        ]  # from the noise to the data
+        a = torch.linspace(1, 0, bridges + 1, dtype=z.dtype, device=z.device)[:, None, None]  # from noise to data
         waymarks = (1 - a.square()).sqrt() * z + a * noise
         logits = prior.logits(waymarks.flatten(0, 1)).unflatten(0, (bridges + 1, -1))  # (waymarks, batch, bridges)
         k = torch.arange(bridges, device=z.device)
