@@ -13,9 +13,9 @@ from torch import Generator, Tensor
 from energybased.energy import Array, Energy, EnergyLike, as_energy, as_tensor
 from energybased.errors import require
 from energybased.sampling.diagnostics import ChainInfo, Diagnostics
-from energybased.sampling.engine import AnyEngine, Chains, Compiled, chains
+from energybased.sampling.engine import AnyEngine, Chains, Compiled, Start, chains
 from energybased.sampling.frozen import frozen
-from energybased.sampling.kernel import Kernel, State
+from energybased.sampling.kernel import Kernel
 from energybased.sampling.shards import together
 from energybased.sampling.streams import Streams
 
@@ -63,22 +63,20 @@ def advance(
         record: record states for the convergence diagnostics.
     """
     with torch.no_grad():
-        energy, streams = frozen(energy, keep_mode), Streams.of(generator, start)
-        state: State = kernel.init(energy, start.detach())
-        if momentum is None and getattr(kernel, "inertial", False):
-            momentum = streams.normal(state.x)
-        state = state if momentum is None else state._replace(momentum=momentum)
-        running = chains(engine, energy, kernel, state, streams, steps)
+        streams = Streams.of(generator, start)
+        first = Start(frozen(energy, keep_mode), kernel, start.detach(), streams, momentum)
+        shards = chains(engine, first, steps)
         with _progress(steps, progress) as tell:
-            parts = together(lambda shard: _run(shard, steps, keep_every, record, len(start), tell), running)
-    streams.follow(running[0].streams)
+            made = together(lambda begin: _run(begin(), steps, keep_every, record, len(start), tell), shards)
+    parts, (followed, *_) = zip(*made, strict=True)
+    streams.follow(followed)
     return parts[0] if len(parts) == 1 else _joined(parts, len(start))
 
 
 def _run(
     shard: Chains, steps: int, keep_every: int | None, record: bool, count: int, tell: Callable[[int], None]
-) -> Samples:
-    """Runs one shard of `count` chains."""
+) -> tuple[Samples, Streams]:
+    """Runs one shard of `count` chains. Returns its samples and its streams."""
     x = shard.state.x
     trace = None if keep_every is None else x.new_empty((steps // keep_every, *x.shape))
     diagnostics, done = Diagnostics(x, steps, record, count), 0
@@ -94,7 +92,7 @@ def _run(
             diagnostics.record(shard.state.x, shard.values, shard.last)
     state = shard.state
     info = diagnostics.info(shard.accepted, "compiled" if isinstance(shard, Compiled) else "eager")
-    return Samples(state.x, trace, info, state.momentum)
+    return Samples(state.x, trace, info, state.momentum), shard.streams
 
 
 def sample(

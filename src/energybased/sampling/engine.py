@@ -9,15 +9,16 @@ from __future__ import annotations
 import time
 import warnings
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from contextlib import suppress
+from functools import partial
 from threading import RLock
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
-from energybased.energy import Energy
+from energybased.energy import Energy, Rows
 from energybased.sampling.diagnostics import Last
 from energybased.sampling.kernel import Info, Kernel, State
 from energybased.sampling.program import (
@@ -72,12 +73,48 @@ class Chains(Protocol):
         ...
 
 
+class Start(NamedTuple):
+    """Chains before their first transition.
+
+    Args:
+        energy: the energy, which does not change while the chains run.
+        kernel: one transition.
+        x: the first states, `(batch, *event)`.
+        streams: the random streams of the chains.
+        momentum: `(batch, *event)`; drawn by `begin` if it is not given and the kernel has one.
+    """
+
+    energy: Energy
+    kernel: Kernel
+    x: Tensor
+    streams: Streams
+    momentum: Tensor | None = None
+
+    def begin(self) -> State:
+        """The first state."""
+        state, momentum = self.kernel.init(self.energy, self.x), self.momentum
+        if momentum is None and getattr(self.kernel, "inertial", False):
+            momentum = self.streams.normal(state.x)
+        return state if momentum is None else state._replace(momentum=momentum)
+
+    def select(self, rows: Rows) -> Start:
+        """These chains, with copies of their streams."""
+        momentum = None if self.momentum is None else self.momentum[rows]
+        return Start(self.energy.select(rows), self.kernel, self.x[rows], self.streams.select(rows), momentum)
+
+    def shards(self) -> list[Start]:
+        """The chains in shards of one size; see `cut`."""
+        rows = cut(len(self.x), self.x.device)
+        return [self] if len(rows) == 1 else [self.select(part) for part in rows]
+
+
 class Eager:
     """Chains whose kernel is called step by step."""
 
-    def __init__(self, energy: Energy, kernel: Kernel, state: State, streams: Streams) -> None:
-        self.energy, self.kernel, self.streams = energy, kernel, streams
-        self.state, self.before = state, state.x
+    def __init__(self, start: Start) -> None:
+        self.energy, self.kernel, _, self.streams, _ = start
+        self.state = start.begin()
+        self.before = self.state.x
         self.accepted: Tensor | None = None
         self.info: Info
 
@@ -101,10 +138,12 @@ class Eager:
 class Compiled:
     """Chains of a program."""
 
-    def __init__(self, program: Program, energy: Energy, kernel: Kernel, state: State, streams: Streams) -> None:
-        self.program, self.streams = program, streams
-        self.fixed = [*program.once(*tensors_of(energy).values(), step_of(kernel, state.x)), streams.keys]
-        self.moving = [*leaves(state).values(), *program.blank, *positions_of(streams, list(program.draws))]
+    def __init__(self, program: Program, start: Start) -> None:
+        self.program, self.streams = program, start.streams
+        state = start.begin()
+        self.fixed = [*program.once(*tensors_of(start.energy).values(), step_of(start.kernel, state.x))]
+        self.fixed.append(self.streams.keys)
+        self.moving = [*leaves(state).values(), *program.blank, *positions_of(self.streams, list(program.draws))]
 
     def advance(self, steps: int) -> None:
         self.moving = self.program.steps(self.fixed, self.moving, steps)
@@ -129,37 +168,35 @@ class Compiled:
         return None if never else self.moving[len(self.program.fields)]
 
 
-def chains(
-    engine: AnyEngine, energy: Energy, kernel: Kernel, state: State, streams: Streams, steps: int
-) -> list[Chains]:
-    """Chains of `steps` transitions that start at a state, in shards of one size; see `cut`. Eager chains are one.
+def chains(engine: AnyEngine, start: Start, steps: int) -> list[Callable[[], Chains]]:
+    """Functions that begin the chains of each shard, for `steps` transitions; see `cut`. Eager chains are one shard.
 
-    They are valid as long as the energy does not change. "auto" is decided before the first step.
+    "auto" is decided before the first step.
     """
-    if steps == 0 or engine == "eager" or (engine == "auto" and not _pays(energy, kernel, state, streams, steps)):
-        return [Eager(energy, kernel, state, streams)]
+    if steps == 0 or engine == "eager" or (engine == "auto" and not _pays(start, steps)):
+        return [partial(Eager, start)]
     # The kernel's own class must declare `compilable`, because a subclass may override any method.
-    if not type(kernel).__dict__.get("compilable", False):
-        _say(kernel, "it does not say that it is compilable")
-        return [Eager(energy, kernel, state, streams)]
-    program = _program(energy, kernel, state, streams)
+    if not type(start.kernel).__dict__.get("compilable", False):
+        _say(start.kernel, "it does not say that it is compilable")
+        return [partial(Eager, start)]
+    program = _program(start)
     if program is None:
-        return [Eager(energy, kernel, state, streams)]
-    return [Compiled(program, *shard) for shard in _shards(energy, kernel, state, streams)]
+        return [partial(Eager, start)]
+    return [partial(Compiled, program, shard) for shard in start.shards()]
 
 
-def _pays(energy: Energy, kernel: Kernel, state: State, streams: Streams, steps: int) -> bool:
+def _pays(start: Start, steps: int) -> bool:
     """Whether compiling takes less than a fifth of the time of eager chains, from the time of the second eager step.
 
     Then chains that turn out no faster take 1.2 times as long at the most. A program that exists costs nothing.
     """
-    if not type(kernel).__dict__.get("compilable", False):
+    if not type(start.kernel).__dict__.get("compilable", False):
         return False
     with suppress(Unfit, TypeError):  # the energy cannot be compared with others, or is not hashable
-        key = _key(energy, kernel, state)
+        key = _key(start)
         if key in _programs:
             return _programs[key] is not None
-    trial = Eager(energy, kernel, state, streams.select(slice(None)))
+    trial = Eager(start.select(slice(None)))
     trial.advance(1)
     began = time.perf_counter()
     trial.advance(1)
@@ -167,33 +204,23 @@ def _pays(energy: Energy, kernel: Kernel, state: State, streams: Streams, steps:
     return SHARE * steps * (time.perf_counter() - began) > COMPILING
 
 
-def _shards(
-    energy: Energy, kernel: Kernel, state: State, streams: Streams
-) -> list[tuple[Energy, Kernel, State, Streams]]:
-    cuts = cut(len(state.x), state.x.device)
-    if len(cuts) == 1:
-        return [(energy, kernel, state, streams)]
-    parts = [State(**{name: leaf[rows] for name, leaf in leaves(state).items()}) for rows in cuts]
-    return [(energy.select(rows), kernel, part, streams.select(rows)) for rows, part in zip(cuts, parts, strict=True)]
-
-
-def _program(energy: Energy, kernel: Kernel, state: State, streams: Streams) -> Program | None:
+def _program(start: Start) -> Program | None:
     """The program for these chains, which is traced on first use; None, with a warning, if it cannot be compiled."""
     key: Hashable = None
     with _lock:
         try:
-            found = _key(energy, kernel, state)
+            found = _key(start)
             hash(found)
             key = found
             if key not in _programs:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore", DeprecationWarning)  # torch itself raises them on import
-                    program = _trace(energy, kernel, state, streams)
-                if _key(energy, kernel, state) != key:
+                    program = _trace(start)
+                if _key(start) != key:
                     raise Unfit("the energy changes itself")
                 _programs[key] = program
         except Exception as error:  # compilers raise exceptions of many types
-            _say(kernel, str(error).strip().split("\n")[0] or type(error).__name__)
+            _say(start.kernel, str(error).strip().split("\n")[0] or type(error).__name__)
             if key is None:
                 return None
             _programs[key] = None
@@ -211,23 +238,24 @@ def _say(kernel: Kernel, reason: str) -> None:
         warnings.warn(said, stacklevel=2)
 
 
-def _trace(energy: Energy, kernel: Kernel, state: State, streams: Streams) -> Program:
+def _trace(start: Start) -> Program:
     """A program for one shard, compared with two steps of the kernel on all chains.
 
     The comparison finds operations that the trace has missed, and energies in which the rows depend on each other.
     """
-    shards = _shards(energy, kernel, state, streams.select(slice(None)))
-    program = trace(*shards[0], max(1, torch.get_num_threads() // len(shards)))
-    mine = [Compiled(program, *shard) for shard in shards]
-    theirs = Eager(energy, kernel, state, streams.select(slice(None)))
+    everything = slice(None)  # copies, so that the streams stay where they are
+    shards = start.shards()
+    first, threads = shards[0].select(everything), max(1, torch.get_num_threads() // len(shards))
+    program = trace(first.energy, first.kernel, first.begin(), first.streams, threads)
+    mine = [Compiled(program, shard.select(everything)) for shard in shards]
+    theirs = Eager(start.select(everything))
+    before, n = theirs.state.x, len(start.x)
     together: list[Chains] = [*mine, theirs]
     for each in together:
         each.advance(2)
-
-    n = len(state.x)
-    moved = torch.cat([part.state.x for part in mine])[:n] - state.x
+    moved = torch.cat([part.state.x for part in mine])[:n] - before
     gradients = torch.cat([part.last().gradient for part in mine])[:n, None]
-    if not (_agree(moved, theirs.state.x - state.x) and _agree(gradients, theirs.last().gradient[:, None])):
+    if not (_agree(moved, theirs.state.x - before) and _agree(gradients, theirs.last().gradient[:, None])):
         raise Unfit("the compiled steps are not the same as the eager ones, or the chains depend on each other")
     return program
 
@@ -245,13 +273,14 @@ def _layout(tensors: dict[str, Tensor]) -> Hashable:
     return tuple((name, t.shape, t.stride(), t.dtype, t.device) for name, t in tensors.items())
 
 
-def _key(energy: Energy, kernel: Kernel, state: State) -> Hashable:
+def _key(start: Start) -> Hashable:
     """Everything that a program takes as constant. Two calls with the same key can share a program."""
+    energy, x = start.energy, start.x
     named = [*energy.named_parameters(remove_duplicate=False), *energy.named_buffers(remove_duplicate=False)]
     first: dict[int, int] = {}
     shared = tuple(first.setdefault(id(tensor), i) for i, (_, tensor) in enumerate(named))
-    layout = _layout(tensors_of(energy)), _layout(leaves(state))
-    device = state.x.device.type
+    layout = _layout({**tensors_of(energy), "": x})
+    device = x.device.type
     cast = torch.is_autocast_enabled(device), torch.get_autocast_dtype(device)
     threads = torch.get_num_threads()
-    return with_step(kernel, 1.0), structure(energy), shared, layout, cast, torch.get_default_dtype(), threads
+    return with_step(start.kernel, 1.0), structure(energy), shared, layout, cast, torch.get_default_dtype(), threads

@@ -9,7 +9,8 @@ from threading import Barrier, Lock
 from typing import TypeVar
 
 import torch
-from torch import Tensor
+
+from energybased.energy import Rows
 
 FEWEST = 8  # chains of a shard: with fewer, products of matrices are slower per chain
 
@@ -20,16 +21,17 @@ _pools: dict[tuple[int, int, int], ThreadPoolExecutor] = {}  # by process, numbe
 _lock = Lock()
 
 
-def cut(n: int, device: torch.device) -> list[Tensor]:
-    """Rows `(size,)` of each shard of n chains; the last shard is filled up with copies of the last row.
+def cut(n: int, device: torch.device) -> list[Rows]:
+    """The rows of each shard of n chains. All shards have one size; the last is filled up with copies of the last row.
 
     There are as many shards as torch has threads, and fewer where a shard would have fewer than 8 chains. On a GPU
     there is one.
     """
     count = max(1, min(torch.get_num_threads(), n // FEWEST)) if device.type == "cpu" else 1
     size = -(-n // count)
-    rows = torch.arange(count * size, device=device).clamp(max=n - 1)
-    return list(rows.split(size))
+    rows: list[Rows] = [slice(first, first + size) for first in range(0, n - size + 1, size)]
+    filled = torch.arange(len(rows) * size, count * size, device=device).clamp(max=n - 1)
+    return rows + ([filled] if len(filled) else [])
 
 
 def together(function: Callable[[Item], Made], items: Iterable[Item]) -> list[Made]:
