@@ -24,7 +24,7 @@ from energybased.data import load_data
 from energybased.networks import MLP
 from energybased.recipes import digits
 from energybased.sampling import Streams
-from energybased.sampling.diagnostics import Diagnostics
+from energybased.sampling.diagnostics import Last
 from energybased.sampling.kernel import Info
 
 DIM, WIDTH, BATCH, STEPS, ROUNDS = 100, 200, 128, 60, 3
@@ -58,13 +58,13 @@ def parts(found: Measured) -> None:
     """Microseconds of the parts of one eager step."""
     energy, x = Network(MLP(DIM, (WIDTH,) * 2)).requires_grad_(False), torch.randn(BATCH, DIM)
     streams, kernel = Streams.of(torch.Generator().manual_seed(0), x), Langevin.overdamped(STEP)
-    diagnostics, info = Diagnostics(x, STEPS), Info(torch.ones(BATCH), torch.ones(BATCH))
+    info = Info(x, torch.ones(BATCH))
     state, times = kernel.init(energy, x), 200
     protocol = f"microseconds in one eager float32 step; MLP {DIM}-{WIDTH}-{WIDTH}, {BATCH} chains"
     for name, part in {
         "energy and gradient": lambda: energy.value_and_grad(x),
         "random numbers": lambda: streams.normal(x),
-        "diagnostics": lambda: diagnostics.tally.add(x, x, info),
+        "diagnostics": lambda: Last.of(x, x, info),
         "a whole step of the kernel": lambda: kernel.step(energy, state, streams),
     }.items():
         with torch.no_grad():
@@ -77,9 +77,9 @@ def chain() -> None:
     data, found, generator = load_data("digits"), Measured("chain"), torch.Generator().manual_seed(0)
     peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # noqa: E731
     normal, start, kernel, began = StandardNormal(8), torch.zeros(16, 8), Langevin.overdamped(0.1), time.perf_counter()
-    sample(normal, start, kernel, 1000, generator)
+    sample(normal, start, kernel, 1000, generator, engine="eager")
     before = peak()
-    sample(normal, start, kernel, 100_000, generator)
+    sample(normal, start, kernel, 100_000, generator, engine="eager")
     protocol = "growth of the peak resident memory from a chain of 1,000 steps to one of 100,000, MiB"
     fields = {"data": "", "system": "langevin", "metric": "memory_growth_mib"}
     found.add(peak() - before, protocol, time.perf_counter() - began, **fields)
@@ -93,7 +93,7 @@ def chain() -> None:
     runs = [("digits", name, energy, x, kernel) for name, kernel in cases.items()]
     runs.append(("", "langevin", StandardNormal(2), torch.zeros(10_000, 2), Langevin.overdamped(0.5)))
     for name, system, energy, x, kernel in runs:
-        times = seconds(lambda: sample(energy, x, kernel, 100, generator), 7)  # noqa: B023
+        times = seconds(lambda: sample(energy, x, kernel, 100, generator, engine="eager"), 7)  # noqa: B023
         protocol = f"ms per step, median of {len(times)} runs of 100 steps; {len(x)} chains, {kernel}"
         for spent in times:
             found.add(10 * spent, protocol, spent, data=name, system=system, metric="step_ms")

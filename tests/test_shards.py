@@ -73,14 +73,12 @@ def test_an_energy_that_cannot_be_cut_is_said_and_not_cut():
     assert torch.equal(compiled.x, sample(Coupled(), start, Langevin.overdamped(0.5), 5, generator(2)).x)
 
 
-def test_the_threads_of_torch_are_left_alone():
-    seen = together(lambda item: (item, torch.get_num_threads(), torch.is_grad_enabled()), [1, 2])
-    assert seen == [(1, 1, False), (2, 1, False)] and torch.get_num_threads() == 2
-    later = []
-    thread = threading.Thread(target=lambda: later.append(torch.get_num_threads()))
-    thread.start()
-    thread.join()
-    assert later == [2]
+def test_items_are_worked_on_together():
+    """Each waits for the other, which one thread alone could not."""
+    both = threading.Barrier(2, timeout=60)
+    seen = together(lambda item: (item, both.wait() >= 0, torch.is_grad_enabled()), [1, 2])
+    assert seen == [(1, True, False), (2, True, False)]
+    assert torch.get_num_threads() == 2 and torch.is_grad_enabled()
     with pytest.raises(ZeroDivisionError):
         together(lambda item: 1 / item, [1, 0])
 

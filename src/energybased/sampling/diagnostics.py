@@ -20,7 +20,7 @@ ENOUGH = 20  # fewest steps for which convergence is assessed
 RECORDED = 200  # most states that are recorded per chain, evenly spaced
 MEASURED = 20  # most recorded steps at which the lengths of gradients and steps are measured
 ENTRIES = 64  # for events with more entries, only the energy is recorded
-NUMBERS = 2**24  # about the most numbers recorded in total; with many chains, fewer states per chain are recorded
+NUMBERS = 2**18  # about the most numbers recorded in total; with many chains, fewer states per chain are recorded
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +28,7 @@ class ChainInfo:
     """Diagnostics of a run of chains.
 
     R-hat and effective sample sizes are computed in float64 on first access, from up to 200 evenly spaced states of
-    each chain (fewer, if these are more than 2^24 numbers). They are NaN after fewer than 20 steps, and for an entry
+    each chain (fewer, if these are more than 2^18 numbers). They are NaN after fewer than 20 steps, and for an entry
     that never changes. For events of more than 64 entries only the energy is recorded, and those of entries are NaN.
 
     Args:

@@ -245,7 +245,7 @@ def _trace(start: Start) -> Program:
     """
     everything = slice(None)  # copies, so that the streams stay where they are
     shards = start.shards()
-    first, threads = shards[0].select(everything), max(1, torch.get_num_threads() // len(shards))
+    first, threads = shards[0].select(everything), torch.get_num_threads() if len(shards) == 1 else 1
     program = trace(first.energy, first.kernel, first.begin(), first.streams, threads)
     mine = [Compiled(program, shard.select(everything)) for shard in shards]
     theirs = Eager(start.select(everything))

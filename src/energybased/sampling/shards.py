@@ -1,24 +1,31 @@
-"""Shards of chains: parts of a batch that run at the same time, each on threads of its own."""
+"""Shards of chains: parts of a batch that run at the same time, each on a thread of its own.
+
+The threads are those of torch's own operations (OpenMP). After an operation they wait for the next one by spinning for
+milliseconds; any other threads would compete with them for the cores.
+"""
 
 from __future__ import annotations
 
-import os
+import ctypes
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier, Lock
-from typing import TypeVar
+from functools import cache
+from typing import Any, TypeVar
 
 import torch
 
 from energybased.energy import Rows
 
 FEWEST = 8  # chains of a shard: with fewer, products of matrices are slower per chain
+CALLBACK = ctypes.CFUNCTYPE(None, ctypes.c_int)
+SOURCE = """
+extern "C" void together(int count, void (*call)(int)) {
+    #pragma omp parallel for num_threads(count) schedule(static, 1)
+    for (int i = 0; i < count; i++) call(i);
+}
+"""
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
-
-_pools: dict[tuple[int, int, int], ThreadPoolExecutor] = {}  # by process, number of workers and threads of each
-_lock = Lock()
 
 
 def cut(n: int, device: torch.device) -> list[Rows]:
@@ -35,36 +42,34 @@ def cut(n: int, device: torch.device) -> list[Rows]:
 
 
 def together(function: Callable[[Item], Made], items: Iterable[Item]) -> list[Made]:
-    """Calls a function for each item at the same time, on the threads of torch divided among the items.
+    """Calls a function for each item at the same time. In the function, gradients are off and torch uses one thread.
 
-    torch's settings of the calling thread do not change. Gradients are off in the function.
+    Raises:
+        Exception: the first one that a call has raised, after all calls have ended.
     """
     items = list(items)
     if len(items) == 1:
         return [function(items[0])]
+    made: list[Any] = [None] * len(items)
+    errors: list[BaseException] = []
 
-    def call(item: Item) -> Made:
-        with torch.no_grad():
-            return function(item)
+    def call(i: int) -> None:
+        try:
+            with torch.no_grad():
+                made[i] = function(items[i])
+        except BaseException as error:  # it must not pass through the code of another language
+            errors.append(error)
 
-    return list(_pool(len(items)).map(call, items))
-
-
-def _pool(workers: int) -> ThreadPoolExecutor:
-    threads = torch.get_num_threads()
-    key = os.getpid(), workers, threads
-    with _lock:
-        if key not in _pools:
-            started = Barrier(workers + 1)
-            pool = ThreadPoolExecutor(workers, "chains", _limit, (max(1, threads // workers),))
-            for _ in range(workers):
-                pool.submit(started.wait)
-            started.wait()
-            torch.set_num_threads(threads)  # a worker's setting would be the default of threads that start later
-            _pools[key] = pool
-        return _pools[key]
+    parallel()(len(items), CALLBACK(call))
+    if errors:
+        raise errors[0]
+    return made
 
 
-def _limit(threads: int) -> None:
-    torch.get_num_threads()  # the first call in a thread takes the default, which would undo the limit later
-    torch.set_num_threads(threads)
+@cache
+def parallel() -> Callable[..., None]:
+    """The function `together(count, call)`, compiled on first use. It calls call(0) ... call(count - 1) in parallel."""
+    from torch._inductor.codecache import CppCodeCache  # imported here, because it takes seconds
+
+    function: Callable[..., None] = CppCodeCache.load(SOURCE).together
+    return function
