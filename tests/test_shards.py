@@ -18,6 +18,7 @@ from energybased.sampling.shards import cut, together
 @pytest.fixture(autouse=True)
 def traced(monkeypatch):
     """Without the seconds that compiling takes, and on two threads wherever the tests run."""
+    monkeypatch.setattr("energybased.sampling.shards.FEWEST", 8)
     monkeypatch.setattr("energybased.sampling.program._loop", lambda step, fixed, moving, threads: loop(step))
     engine._programs.clear()
     engine._said.clear()

@@ -15,7 +15,7 @@ import torch
 
 from energybased.energy import Rows
 
-FEWEST = 8  # chains of a shard: with fewer, products of matrices are slower per chain
+FEWEST = 64  # chains of a shard: each shard reads all weights, and with few chains that takes most of a product's time
 CALLBACK = ctypes.CFUNCTYPE(None, ctypes.c_int)
 SOURCE = """
 extern "C" void together(int count, void (*call)(int)) {
@@ -31,7 +31,7 @@ Made = TypeVar("Made")
 def cut(n: int, device: torch.device) -> list[Rows]:
     """The rows of each shard of n chains. All shards have one size; the last is filled up with copies of the last row.
 
-    There are as many shards as torch has threads, and fewer where a shard would have fewer than 8 chains. On a GPU
+    There are as many shards as torch has threads, and fewer where a shard would have fewer than 64 chains. On a GPU
     there is one.
     """
     count = max(1, min(torch.get_num_threads(), n // FEWEST)) if device.type == "cpu" else 1
