@@ -182,7 +182,7 @@ def chains(engine: AnyEngine, start: Start, steps: int) -> list[Callable[[], Cha
     program = _program(start)
     if program is None:
         return [partial(Eager, start)]
-    return [partial(Compiled, program, shard) for shard in start.shards()]
+    return [partial(Compiled, program, shard) for shard in ([start] if program.whole else start.shards())]
 
 
 def _pays(start: Start, steps: int) -> bool:
@@ -215,12 +215,12 @@ def _program(start: Start) -> Program | None:
             if key not in _programs:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore", DeprecationWarning)  # torch itself raises them on import
-                    program = _trace(start)
+                    program = _cut_or_whole(start)
                 if _key(start) != key:
                     raise Unfit("the energy changes itself")
                 _programs[key] = program
         except Exception as error:  # compilers raise exceptions of many types
-            _say(start.kernel, str(error).strip().split("\n")[0] or type(error).__name__)
+            _say(start.kernel, _reason(error))
             if key is None:
                 return None
             _programs[key] = None
@@ -230,21 +230,38 @@ def _program(start: Start) -> Program | None:
         return _programs[key]
 
 
-def _say(kernel: Kernel, reason: str) -> None:
-    """Warns that chains run eagerly, once for each reason."""
-    said = f"chains of {type(kernel).__name__} run eager: {reason}"
+def _cut_or_whole(start: Start) -> Program:
+    """A program for the shards of these chains, or for all of them if the shards cannot be computed alone."""
+    shards = start.shards()
+    if len(shards) > 1:
+        try:
+            return _trace(start, shards)
+        except Exception as error:  # compilers raise exceptions of many types
+            reason = _reason(error)
+    program = _trace(start, [start])._replace(whole=True)
+    if len(shards) > 1:
+        _say(start.kernel, reason, "are not cut")
+    return program
+
+
+def _reason(error: Exception) -> str:
+    return str(error).strip().split("\n")[0] or type(error).__name__
+
+
+def _say(kernel: Kernel, reason: str, what: str = "run eager") -> None:
+    """Warns how chains run, once for each reason."""
+    said = f"chains of {type(kernel).__name__} {what}: {reason}"
     if said not in _said:
         _said.add(said)
         warnings.warn(said, stacklevel=2)
 
 
-def _trace(start: Start) -> Program:
-    """A program for one shard, compared with two steps of the kernel on all chains.
+def _trace(start: Start, shards: list[Start]) -> Program:
+    """A program for each of these shards of all chains, compared with two steps of the kernel on all chains.
 
     The comparison finds operations that the trace has missed, and energies in which the rows depend on each other.
     """
     everything = slice(None)  # copies, so that the streams stay where they are
-    shards = start.shards()
     first, threads = shards[0].select(everything), torch.get_num_threads() if len(shards) == 1 else 1
     program = trace(first.energy, first.kernel, first.begin(), first.streams, threads)
     mine = [Compiled(program, shard.select(everything)) for shard in shards]

@@ -36,6 +36,7 @@ class Program(NamedTuple):
         fields: names of the fields of the state that are not None.
         blank: zeros of the shapes of the sums and of the quantities of the last step.
         draws: number of draws from the streams in one step, by kind.
+        whole: whether the chains run together, because their shards could not be computed alone.
     """
 
     once: fx.GraphModule
@@ -43,6 +44,7 @@ class Program(NamedTuple):
     fields: tuple[str, ...]
     blank: tuple[Tensor, ...]
     draws: dict[str, int]
+    whole: bool = False
 
 
 class Counted(Streams):
