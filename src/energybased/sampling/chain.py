@@ -13,9 +13,10 @@ from torch import Generator, Tensor
 from energybased.energy import Array, Energy, EnergyLike, as_energy, as_tensor
 from energybased.errors import require
 from energybased.sampling.diagnostics import ChainInfo, Diagnostics
-from energybased.sampling.engine import AnyEngine, Chains, Compiled, Start, chains
+from energybased.sampling.engine import AnyEngine, chains
 from energybased.sampling.frozen import frozen
 from energybased.sampling.kernel import Kernel
+from energybased.sampling.running import Chains, Compiled, Start
 from energybased.sampling.shards import together
 from energybased.sampling.streams import Streams
 

@@ -1,0 +1,137 @@
+"""Running chains: before their first transition, step by step, or by a program."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from energybased.energy import Energy, Rows
+from energybased.sampling.diagnostics import Last
+from energybased.sampling.kernel import Info, Kernel, State
+from energybased.sampling.program import Program, leaves, positions_of, step_of, tensors_of
+from energybased.sampling.shards import cut
+from energybased.sampling.streams import Streams
+
+
+class Chains(Protocol):
+    """Chains on their way, and their streams."""
+
+    streams: Streams
+
+    def advance(self, steps: int) -> None:
+        """Runs at least one transition."""
+        ...
+
+    @property
+    def state(self) -> State: ...
+
+    @property
+    def values(self) -> Tensor:
+        """Energies of the last state, `(batch,)`; NaN if the kernel does not know them."""
+        ...
+
+    def last(self) -> Last:
+        """Quantities of the last transition."""
+        ...
+
+    @property
+    def accepted(self) -> Tensor | None:
+        """Sums of the acceptance probabilities, `(batch,)`; None if the kernel accepts every proposal."""
+        ...
+
+
+class Start(NamedTuple):
+    """Chains before their first transition.
+
+    Args:
+        energy: the energy, which does not change while the chains run.
+        kernel: one transition.
+        x: the first states, `(batch, *event)`.
+        streams: the random streams of the chains.
+        momentum: `(batch, *event)`; drawn by `begin` if it is not given and the kernel has one.
+    """
+
+    energy: Energy
+    kernel: Kernel
+    x: Tensor
+    streams: Streams
+    momentum: Tensor | None = None
+
+    def begin(self) -> State:
+        """The first state."""
+        state, momentum = self.kernel.init(self.energy, self.x), self.momentum
+        if momentum is None and getattr(self.kernel, "inertial", False):
+            momentum = self.streams.normal(state.x)
+        return state if momentum is None else state._replace(momentum=momentum)
+
+    def select(self, rows: Rows) -> Start:
+        """These chains, with copies of their streams."""
+        momentum = None if self.momentum is None else self.momentum[rows]
+        return Start(self.energy.select(rows), self.kernel, self.x[rows], self.streams.select(rows), momentum)
+
+    def shards(self) -> list[Start]:
+        """The chains in shards of one size; see `cut`."""
+        rows = cut(len(self.x), self.x.device)
+        return [self] if len(rows) == 1 else [self.select(part) for part in rows]
+
+
+class Eager:
+    """Chains whose kernel is called step by step."""
+
+    def __init__(self, start: Start) -> None:
+        self.energy, self.kernel, _, self.streams, _ = start
+        self.state = start.begin()
+        self.before = self.state.x
+        self.accepted: Tensor | None = None
+        self.info: Info
+
+    def advance(self, steps: int) -> None:
+        for _ in range(steps):
+            self.before = self.state.x
+            self.state, self.info = self.kernel.step(self.energy, self.state, self.streams)
+            if self.info.acceptance is not None:
+                before = 0.0 if self.accepted is None else self.accepted
+                self.accepted = before + self.info.acceptance.double()
+
+    @property
+    def values(self) -> Tensor:
+        x, energy = self.state.x, self.info.energy
+        return x.new_full((len(x),), torch.nan) if energy is None else energy
+
+    def last(self) -> Last:
+        return Last.of(self.before, self.state.x, self.info)
+
+
+class Compiled:
+    """Chains of a program."""
+
+    def __init__(self, program: Program, start: Start) -> None:
+        self.program, self.streams = program, start.streams
+        state = start.begin()
+        self.fixed = [*program.once(*tensors_of(start.energy).values(), step_of(start.kernel, state.x))]
+        self.fixed.append(self.streams.keys)
+        self.moving = [*leaves(state).values(), *program.blank, *positions_of(self.streams, list(program.draws))]
+
+    def advance(self, steps: int) -> None:
+        self.moving = self.program.steps(self.fixed, self.moving, steps)
+        for kind, count in self.program.draws.items():
+            self.streams.positions[kind] += steps * count
+
+    @property
+    def state(self) -> State:
+        return State(**dict(zip(self.program.fields, self.moving, strict=False)))
+
+    @property
+    def values(self) -> Tensor:
+        return self.last().energy
+
+    def last(self) -> Last:
+        end = len(self.program.fields) + len(self.program.blank)
+        return Last(*self.moving[end - len(Last._fields) : end])
+
+    @property
+    def accepted(self) -> Tensor | None:
+        never = len(self.program.blank) == len(Last._fields)
+        return None if never else self.moving[len(self.program.fields)]
