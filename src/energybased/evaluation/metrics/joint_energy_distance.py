@@ -41,9 +41,9 @@ class JointEnergyDistance:
             scales[0] = data.domain  # pixels share one unit, and some hardly vary
         joint = [joined(rows, scales) for rows in (held, [drawn.cpu(), *held[1:]], learned)]
         for system, rows in (("", joint[1]), ("training rows", joint[2])):
-            told = f"of {len(rows)} rows (x, y) to {len(test)} of the test split, real numbers standardised"
+            protocol = f"of {len(rows)} rows (x, y) to {len(test)} of the test split, real numbers standardised"
             value = energy_distance(rows, joint[0])
-            yield subject.row("joint_energy_distance", value, told, n=len(rows), system=system)
+            yield subject.row("joint_energy_distance", value, protocol, n=len(rows), system=system)
 
 
 def parts(x: Tensor, y: Condition | None, kinds: Conditions) -> list[Tensor]:
