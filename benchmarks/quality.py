@@ -81,7 +81,7 @@ def ours(recipe: EnergyRecipe, data: DataSet, watch: Watch) -> None:
         energy = copy.deepcopy(state.parts["energy"]).eval().requires_grad_(False)
         energy.load_state_dict(state.averages["energy"])
         model = recipe.model({"energy": energy}, data.spec)
-        yield model.denoise(state.objective["x"][:SAMPLES])
+        yield model.denoise(state.shards[0].objective["x"][:SAMPLES])
         yield model.sample(SAMPLES)
 
     run = Run.create("runs/quality", {}, overwrite=True)

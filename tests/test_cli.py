@@ -64,7 +64,9 @@ def test_a_run_is_a_folder(run, capsys):
     assert {"recipe.json", "metrics.jsonl", "events.jsonl", "samples", "checkpoints"} <= {p.name for p in run.iterdir()}
     assert sorted(p.name for p in (run / "checkpoints").iterdir()) == ["00000000", "00000002", "00000004"]
     names = {p.name for p in (run / "checkpoints" / "00000004").iterdir()}
-    assert {"model", "ema", "optimizer", "state", "rng"} <= {name.removesuffix(".safetensors") for name in names}
+    assert {"model", "ema", "optimizer", "sums", "rng", "shard-00000"} <= {
+        name.removesuffix(".safetensors") for name in names
+    }
     facts = json.loads((run / "recipe.json").read_text())
     assert (
         facts["settings"]["steps"] == 4

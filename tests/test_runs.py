@@ -11,7 +11,7 @@ from energybased.recipes import Dense, digits
 from energybased.runs.evaluate import read_rows, subject_of
 from energybased.runs.train import resume
 from energybased.training import Run, Settings
-from energybased.training.checkpoint import load_group
+from energybased.training.checkpoint import objectives
 
 SMALL = {"steps": 10, "batch_size": 16, "network": Dense((8,)), "buffer": ReplayBuffer(capacity=165, by_class=True)}
 
@@ -61,7 +61,7 @@ def test_a_model_is_bound_once(run):
 
 
 def test_chains_of_the_buffer_come_with_the_classes_in_turn(run):
-    x = load_group(run.newest_checkpoint(), "state")["objective/x"]
+    x = objectives(run.newest_checkpoint())[0]["x"]
     assert len(x) == 170  # as many for each class, 165 at the least
     subject = subject_of(run)
     drawn, model = buffer_samples(subject, 23), subject.model

@@ -30,7 +30,7 @@ from energybased.training.state import _load_optimizer, _optimizer_tensors
 
 SMALL = {"batch_size": 16, "network": Dense((8,)), "buffer": ReplayBuffer(capacity=160, by_class=True)}
 DATA = Path(__file__).parent / "data"  # models that versions 0.1 and 0.2 exported
-FILES = ("model", "ema", "optimizer", "state", "rng", "ring")
+FILES = ("model", "ema", "optimizer", "sums", "rng", "ring", "shard-00000")
 
 
 def small(**changes):
@@ -393,7 +393,7 @@ def test_control_c_writes_a_checkpoint_and_says_how_to_go_on(loop):
     made, run = loop([Phase(OBJECTIVE, 500, done=interrupt)])
     with pytest.raises(Interrupted, match="--resume"):
         made.fit()
-    assert run.newest_checkpoint().name == "00000020"
+    assert run.newest_checkpoint().name == "00000021"  # the step that began after the signal
 
 
 def test_sigma_clip_is_the_papers():

@@ -10,7 +10,12 @@ class UserError(ValueError):
     """Something the caller gave cannot be used; the message is one sentence that names it.
 
     The command line prints the message and exits with 2, without a traceback.
+
+    Args:
+        told: whether another process has printed the message.
     """
+
+    told = False
 
 
 class Interrupted(Exception):

@@ -81,6 +81,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code: int = importlib.import_module(f"energybased.cli.{verb}").run(rest)
         return code
     except UserError as error:
+        if error.told:
+            return 2
         print(f"ebm: {error}", file=sys.stderr)
         return 2
     except Interrupted as interrupted:

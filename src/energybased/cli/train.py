@@ -14,6 +14,7 @@ from energybased.errors import require
 from energybased.recipes import RECIPES, Recipe, find_recipe, read_recipe
 from energybased.runs.train import resume, train
 from energybased.training import Run
+from energybased.training.processes import is_first
 
 R = TypeVar("R", bound=Recipe)
 
@@ -24,10 +25,14 @@ class NewRun(Generic[R]):
 
     Args:
         name: name of the run.
+        devices: number of processes on each machine, each with a GPU or a share of the processor.
+        nodes: number of machines.
         recipe: settings of the recipe.
     """
 
     name: str
+    devices: int
+    nodes: int
     recipe: Annotated[R, tyro.conf.arg(name="")]
 
 
@@ -37,9 +42,13 @@ class OldRun:
 
     Args:
         resume: folder of the run.
+        devices: number of processes on each machine, which may differ from before.
+        nodes: number of machines.
     """
 
     resume: Path
+    devices: int = 1
+    nodes: int = 1
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -49,30 +58,32 @@ def run(arguments: Sequence[str]) -> int:
         return 0
     if any(argument.split("=")[0] == "--resume" for argument in arguments):
         old, others = tyro.cli(OldRun, args=arguments, prog="ebm train", return_unknown_args=True)
-        require(not others, "a resumed run keeps its settings: ebm train --resume RUN takes no other options")
+        require(not others, "a resumed run keeps its settings: ebm train --resume RUN takes --devices and --nodes only")
         path = old.resume
         if Run.open(path).outcome != "unfinished":
             print(f"{path}: finished already")
             return 0
-        return tell(resume(path))
+        return tell(resume(path, devices=old.devices, nodes=old.nodes))
     recipe = find_recipe(arguments[0])
     kind: Any = NewRun[type(recipe)]  # type: ignore[misc]
     new = parse(
         kind,
         arguments[1:],
         prog=f"ebm train {arguments[0]}",
-        default=NewRun(arguments[0], recipe),
+        default=NewRun(arguments[0], 1, 1, recipe),
         config=(tyro.conf.AvoidSubcommands, tyro.conf.SuppressFixed),
     )
     require(
         new.name not in ("", ".", "..") and Path(new.name).name == new.name,
         f"{new.name!r} is not a valid name of a run",
     )
-    return tell(train(new.recipe, out=Path("runs") / new.name))
+    return tell(train(new.recipe, out=Path("runs") / new.name, devices=new.devices, nodes=new.nodes))
 
 
 def tell(run: Run) -> int:
     """Prints how training ended. Returns 1 if the guard stopped it, and 0 otherwise."""
+    if not is_first():
+        return 0
     if run.outcome != "finished":
         print(f"{run.path}: {run.outcome}; for advice, run ebm doctor {run.path}")
         return 1

@@ -20,7 +20,7 @@ from energybased.networks import BatchedMLP
 from energybased.sampling import MALA
 from energybased.training import Adam, Loop, Phase, Run, Settings, TrainState
 from energybased.training.batches import SplitBatches
-from energybased.training.state import preserved_rng
+from energybased.training.rng import preserved_rng
 
 MAX_STAGES = 5
 MAX_UPDATES = 800  # per stage

@@ -10,7 +10,7 @@ from energybased.objectives.contrastive_divergence import ContrastiveDivergence
 from energybased.objectives.cross_entropy import CrossEntropy
 from energybased.objectives.elbo import Elbo
 from energybased.objectives.energy_discrepancy import EnergyDiscrepancy
-from energybased.objectives.objective import Batch, Objective, Refreshing, Result, Vital
+from energybased.objectives.objective import Batch, Coupled, Objective, Refreshing, Result, Vital
 from energybased.objectives.regularized_autoencoder import RegularizedAutoencoder
 from energybased.sampling import Langevin, ReplayBuffer
 
@@ -40,6 +40,7 @@ __all__ = [
     "RegularizedAutoencoder",
     "Batch",
     "ContrastiveDivergence",
+    "Coupled",
     "CrossEntropy",
     "Elbo",
     "EnergyDiscrepancy",

@@ -65,7 +65,8 @@ class ContrastiveDivergence:
 
     def init(self, parts: Parts, batch: Batch, rng: Generator) -> State:
         energy = as_energy(parts["energy"])
-        state = self.buffer.init(lambda n: batch.starts(energy, n, rng), rng, batch.y, self.classes)
+        buffer = self.buffer.share(batch.shards)
+        state = buffer.init(lambda n: batch.starts(energy, n, rng), rng, batch.y, self.classes)
         n, capacity = len(batch.x), len(state["x"])
         require(n <= capacity, f"a batch of {n} is larger than the replay buffer's capacity {capacity}")
         momentum = torch.zeros(state["x"].shape, dtype=batch.x.dtype, device="cpu")

@@ -24,12 +24,14 @@ class Batch(NamedTuple):
         y: conditions of the rows: class numbers `(batch,)`, real vectors `(batch, *shape)`, or a tuple of these.
         held_out: boolean `(batch,)`, True for held-out rows. They are for measurements, and give no gradient.
         domain: kind of the values of x: pixels or real numbers.
+        shards: number of shards that the whole batch of an update is cut into; this batch is one of them.
     """
 
     x: Tensor
     y: Condition | None = None
     held_out: Tensor | None = None
     domain: AnyDomain = Reals()
+    shards: int = 1
 
     def starts(self, energy: Energy, n: int, rng: Generator) -> Tensor:
         """n fresh starts of chains, `(n, *event)`, in the dtype of x and on the device of the generator."""
@@ -43,11 +45,13 @@ class Result(NamedTuple):
         losses: a 0-d loss for each part that is trained; several parts may share a loss.
         state: the state of the objective after the step.
         metrics: 0-d tensors to be logged.
+        shared: 0-d tensors whose means over all shards the objective needs; see `Coupled`.
     """
 
     losses: dict[str, Tensor]
     state: State
     metrics: dict[str, Tensor]
+    shared: dict[str, Tensor] = {}  # noqa: RUF012, a default that is never changed
 
 
 class Vital(NamedTuple):
@@ -106,6 +110,23 @@ class Refreshing(Protocol):
 
     def refresh(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> State:
         """The state to go on with after a rollback, with a part of it replaced by fresh values."""
+        ...
+
+
+@runtime_checkable
+class Coupled(Protocol):
+    """An objective whose state depends on all shards of the batch, such as the decision that a stage is over."""
+
+    def settle(self, parts: Parts, state: State, shared: dict[str, Tensor]) -> Result:
+        """The state and further metrics, without losses, after the steps of all shards.
+
+        Called once per shard and update, each time with the same numbers.
+
+        Args:
+            parts: the networks, before the update.
+            state: the state of the shard.
+            shared: the means of `Result.shared` over all shards, 0-d.
+        """
         ...
 
 

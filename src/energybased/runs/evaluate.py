@@ -16,7 +16,8 @@ from energybased.models import Judge
 from energybased.recipes import Recipe
 from energybased.runs.data import run_data
 from energybased.runs.judge import find_judge
-from energybased.runs.load import buffer_state, load, recipe_of, run_of
+from energybased.runs.load import load, recipe_of, run_of
+from energybased.training import checkpoint
 from energybased.training.run import Run
 
 RESULTS = "results.json"
@@ -120,9 +121,11 @@ def read_rows(run: Run) -> list[Row]:
 
 def _buffer(run: Run, recipe: Recipe, data: Any) -> tuple[Any, dict[str, Tensor]] | None:
     """Settings and state of the replay buffer of the last phase; None if there is none."""
-    state = buffer_state(run)
+    states = checkpoint.objectives(run.checkpoint())
     try:
-        buffer = getattr(recipe.phases(data)[-1].objective, "buffer", None) if "pointer" in state else None
+        buffer = getattr(recipe.phases(data)[-1].objective, "buffer", None) if "pointer" in states[0] else None
     except UserError:  # phases that were passed in Python, which a run does not store
         buffer = None
-    return None if buffer is None or tuple(state["x"].shape[1:]) != data.event else (buffer, state)
+    if buffer is None or tuple(states[0]["x"].shape[1:]) != data.event:
+        return None
+    return buffer, buffer.merge(states)

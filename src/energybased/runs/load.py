@@ -18,8 +18,9 @@ from energybased.models.file import read_model, read_spec
 from energybased.recipes import Recipe, read_recipe
 from energybased.runs.upgrade import upgraded
 from energybased.training.checkpoint import load_group, read_state
+from energybased.training.rng import preserved_rng
 from energybased.training.run import Run
-from energybased.training.state import preserved_rng, split_parts
+from energybased.training.state import split_parts
 
 
 def load(
@@ -85,11 +86,6 @@ def check_shapes(recipe: Recipe, spec: DataSpec, weights: Mapping[str, Tensor], 
         raise UserError(f"{differ}: {str(error).splitlines()[0]}") from error
     wanted = {f"{part}/{name}": v.shape for part, m in parts.items() for name, v in m.state_dict().items()}
     require(wanted == {name: v.shape for name, v in weights.items()}, differ)
-
-
-def buffer_state(run: Run, step: int | None = None) -> dict[str, Tensor]:
-    """The state of the objective in a checkpoint, which contains the replay buffer."""
-    return split_parts(load_group(run.checkpoint(step), "state")).get("objective", {})
 
 
 def run_of(path: Path | str) -> Run:

@@ -24,9 +24,11 @@ from energybased.runs.data import given_data, in_units_of_run, own_data, phase_h
 from energybased.runs.load import recipe_of
 from energybased.settings import to_json
 from energybased.training import Loop, Phase, Run, Settings, TrainState, checkpoint
-from energybased.training.state import preserved_rng
+from energybased.training.processes import Processes, launch
+from energybased.training.rng import preserved_rng
 
 VERSIONS = ("energybased", "torch", "numpy")
+AGREED = ("settings", "data_sha256", "phase_data_sha256", "versions")  # what all processes must have in common
 SHOWN = 64  # chains in the picture beside a checkpoint
 
 log = logging.getLogger("energybased")
@@ -46,6 +48,8 @@ def train(
     sampler: Sampler | None = None,
     steps: int | None = None,
     settings: Settings | None = None,
+    devices: int = 1,
+    nodes: int = 1,
 ) -> Run:
     """Trains a model and returns the run. `Run.outcome` says how training ended.
 
@@ -69,6 +73,9 @@ def train(
         sampler: settings by which the model of your network is sampled.
         steps: number of updates.
         settings: seed, batch size, optimiser and other settings of the training of your network.
+        devices: number of processes on each machine. Each has a GPU of its own, or its share of the processor's cores.
+            The other processes run the same script.
+        nodes: number of machines, on each of which the same script is started; see docs/speed.md.
 
     Raises:
         UserError: if a setting, the data or the folder cannot be used, or the run could not be loaded again.
@@ -94,14 +101,22 @@ def train(
         folder = Path(out) if out is not None else Path("runs") / recipe.recipe
         for note in dataset.notes:
             log.info("%s: %s", recipe.data or dataset.name, note)
-        recipe = recipe.resolve(dataset)
-        loop = _loop(recipe, dataset, source)
+        processes = launch(devices, nodes, recipe.device)
+        recipe = replace(recipe.resolve(dataset), shards=recipe.shards or processes.count)
+        loop = _loop(recipe, dataset, source, processes)
         for note in recipe.notes:
             log.info("%s: %s", recipe.recipe, note)
         facts = _facts(recipe, dataset, loop, named)
-        run = Run.create(folder, facts, overwrite)
-        if not named and len(dataset.train):
-            store_data(run, dataset)
+        processes.agree({**{name: facts[name] for name in AGREED}, "folder": str(folder)})
+        run = Run(folder)
+
+        def create() -> None:
+            nonlocal run
+            run = Run.create(folder, facts, overwrite)
+            if not named and len(dataset.train):
+                store_data(run, dataset)
+
+        processes.once(create)
         return _fit(loop, dataset, run)
 
 
@@ -116,6 +131,8 @@ def resume(
     steps: int | None = None,
     settings: Settings | None = None,
     recipe: Recipe | None = None,
+    devices: int = 1,
+    nodes: int = 1,
 ) -> Run:
     """Continues a run. The result is bit-identical to that of an uninterrupted run. A finished run stays unchanged.
 
@@ -132,6 +149,8 @@ def resume(
         steps: its number of updates.
         settings: its settings.
         recipe: the recipe, if its class cannot be found by its name.
+        devices: number of processes on each machine, which may differ from that with which the run began.
+        nodes: number of machines.
     """
     run = Run.open(path)
     with preserved_rng():
@@ -144,10 +163,12 @@ def resume(
             require(alone, f"{path} is a run of a recipe, which stores its settings: pass the path alone")
         dataset, source = resumed_data(run, recipe, data, phases)
         recipe = recipe.resolve(dataset) if recipe.conditional is None else recipe
-        loop = _loop(recipe, dataset, source)
+        processes = launch(devices, nodes, recipe.device)
+        loop = _loop(recipe, dataset, source, processes)
         same = phase_hashes(loop.phases) == run.recipe["phase_data_sha256"]
         require(same, f"the data of the phases of {path} are not those the run began with")
-        run.lock()
+        processes.agree({"folder": str(path), "identity": run.recipe["identity"]})
+        processes.once(run.lock)
         try:
             loop.resume(run)
             return _fit(loop, dataset, run)
@@ -168,16 +189,17 @@ def _custom(
     )
 
 
-def _loop(recipe: Recipe, dataset: DataSet, source: Any) -> Loop:
+def _loop(recipe: Recipe, dataset: DataSet, source: Any, processes: Processes) -> Loop:
     phases = [in_units_of_run(phase, dataset.domain) for phase in recipe.phases(dataset)]
-    return Loop(recipe.parts(dataset), phases, source, recipe, dataset.domain, bool(recipe.conditional))
+    conditional = bool(recipe.conditional)
+    return Loop(recipe.parts(dataset), phases, source, recipe, dataset.domain, conditional, processes)
 
 
 def _fit(loop: Loop, data: DataSet, run: Run) -> Run:
     try:
         loop.fit(run, lambda state: _picture(state, data, run))
     except UserError:
-        if checkpoint.newest(run.path / "checkpoints") is None:  # it cannot be resumed
+        if loop.processes.first and checkpoint.newest(run.path / "checkpoints") is None:  # it cannot be resumed
             shutil.rmtree(run.path, ignore_errors=True)
         raise
     finally:
@@ -187,7 +209,7 @@ def _fit(loop: Loop, data: DataSet, run: Run) -> Run:
 
 def _picture(state: TrainState, data: DataSet, run: Run) -> None:
     """Saves a picture of some chains of the replay buffer."""
-    chains = state.objective.get("x")
+    chains = state.shards[0].objective.get("x")
     if chains is None or tuple(chains.shape[1:]) != data.event or data.domain.view(data.event) != "pictures":
         return
     shown = chains[:SHOWN].float() / 256 if chains.dtype == torch.uint8 else chains[:SHOWN]

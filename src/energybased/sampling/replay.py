@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import torch
@@ -67,6 +67,10 @@ class ReplayBuffer:
         require(0 <= self.restart <= 1, f"a buffer's restart must be a probability, got {self.restart}")
         require(not self.by_class or self.policy == "slots", "a buffer by class needs the policy 'slots'")
         require(not (self.by_class and self.relabel), "a buffer keeps chains by class or relabels them, not both")
+
+    def share(self, shards: int) -> ReplayBuffer:
+        """The settings of the part of one of several shards."""
+        return replace(self, capacity=-(-self.capacity // shards))
 
     def init(self, fresh: Fresh, generator: Generator, y: Condition | None = None, classes: int = 0) -> BufferState:
         """The contents of a new buffer: full of fresh starts ("slots"), or empty ("fifo").
@@ -158,6 +162,13 @@ class ReplayBuffer:
         y = joined([state[name] for name in self.conditions(state)])
         y = torch.arange(filled, device="cpu") % lanes if self.by_class and lanes > 1 else y
         return self._unpack(state["x"][:filled], generator), rows_of(y, slice(filled))
+
+    def merge(self, states: Sequence[BufferState]) -> BufferState:
+        """The contents of the buffers of several shards as those of one, to be read by `contents`."""
+        filled = [int(state["filled"]) for state in states]
+        names = ["x", "visits", *self.conditions(states[0])]
+        merged = {n: torch.cat([s[n][:k] for s, k in zip(states, filled, strict=True)]) for n in names}
+        return {**merged, "pointer": states[0]["pointer"], "filled": torch.tensor(sum(filled), device="cpu")}
 
     @staticmethod
     def conditions(state: BufferState) -> list[str]:

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from energybased.conditions import rows_of
+from energybased.conditions import mapped, rows_of
 from energybased.data import AnyDomain, DataSet, Pixels, Reals, Split, as_dataset
 from energybased.errors import UserError, require
 from energybased.objectives import Batch
@@ -148,6 +148,33 @@ def as_batch(item: Any, domain: AnyDomain | None) -> Batch:
     x, y = parts[0], parts[1] if len(parts) == 2 else None
     y = tuple(y) if isinstance(y, list) else y
     return Batch(x, y, None, domain or (Pixels() if x.dtype == torch.uint8 else Reals()))
+
+
+def prepared(stored: Batch, rng: Generator, noise: float, device: torch.device, name: str) -> Batch:
+    """A batch in the model's units, on a device.
+
+    Args:
+        stored: the batch as the data store it.
+        rng: source of the noise.
+        noise: standard deviation of Gaussian noise, in the model's units.
+        device: where the batch is moved.
+        name: of the batch, for errors.
+
+    Raises:
+        UserError: if an entry is not finite, or x is of another type than bytes or floating-point numbers.
+    """
+    known = stored.x.dtype == torch.uint8 or stored.x.is_floating_point()
+    require(known, f"data must be bytes or of a floating-point type, got {stored.x.dtype}")
+    x = stored.domain.batch(stored.x, rng)
+    require(bool(x.isfinite().all()), f"{name} has entries that are not finite")
+    if noise:
+        x = x + noise * torch.randn(x.shape, generator=rng, dtype=x.dtype, device="cpu").to(x.device)
+
+    def move(part: Tensor) -> Tensor:
+        return part.to(device)
+
+    held_out = None if stored.held_out is None else move(stored.held_out)
+    return stored._replace(x=move(x), y=mapped(stored.y, move), held_out=held_out)
 
 
 def as_batches(

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,37 +16,55 @@ from torch import Tensor
 
 from energybased.errors import UserError, require
 from energybased.training.guard import Held, Ring
-from energybased.training.state import GROUPS, Snapshot
+from energybased.training.processes import ALONE, Processes
+from energybased.training.shard import Group
+from energybased.training.state import GROUPS, Snapshot, join, split_parts
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 
-def write_checkpoint(folder: Path, snapshot: Snapshot, ring: Ring, recipe: str) -> None:
+def write_checkpoint(
+    folder: Path, snapshot: Snapshot, ring: Ring, recipe: str, shards: int = 1, processes: Processes = ALONE
+) -> None:
     """Writes a temporary folder beside `folder`, then renames it; after a crash the old checkpoints are intact.
+
+    Every process writes the files of its own shards, the first one all others. The processes must share a file system.
 
     Args:
         folder: `checkpoints/<step>`.
         snapshot: of the training.
         ring: the guard's snapshots.
         recipe: identity of the recipe, checked on reading.
+        shards: number of shards of all processes.
+        processes: the processes of the training.
     """
-    scratch = folder.with_name(f".{folder.name}.{os.getpid()}")
+    scratch = folder.with_name(f".{folder.name}.new")
     aside = folder.with_name(f".{folder.name}.old")
-    shutil.rmtree(scratch, ignore_errors=True)
-    try:
+    past = [held.snapshot for held in ring.held]
+
+    def prepare() -> None:
+        shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir(parents=True)
         for group in GROUPS:
             _save(scratch / f"{group}.safetensors", snapshot[group])
         rings = {
             f"{i}/{group}/{name}": value
-            for i, held in enumerate(ring.held)
+            for i, held in enumerate(past)
             for group in GROUPS
-            for name, value in held.snapshot[group].items()
+            for name, value in held[group].items()
         }
         _save(scratch / "ring.safetensors", rings)
+
+    def write_shards() -> None:
+        for number, now in snapshot["shards"].items():
+            kept = {"now": now, **{f"ring{i}": held["shards"][number] for i, held in enumerate(past)}}
+            _save(scratch / shard_file(number), join(kept))
+
+    def finish() -> None:
         state = {
             "format_version": FORMAT_VERSION,
             "recipe": recipe,
+            "shards": shards,
             "counters": snapshot["counters"],
             "ring": [{"step": held.step, "counters": held.snapshot["counters"]} for held in ring.held],
             "sha256": {file.name: sha256(file) for file in sorted(scratch.glob("*.safetensors"))},
@@ -55,11 +74,22 @@ def write_checkpoint(folder: Path, snapshot: Snapshot, ring: Ring, recipe: str) 
         if folder.exists():  # set aside, not deleted, until the new one stands
             os.replace(folder, aside)
         os.replace(scratch, folder)
+
+    try:
+        processes.once(lambda: _writing(folder, prepare))
+        processes.all(lambda: _writing(folder, write_shards))
+        processes.once(lambda: _writing(folder, finish))
+    finally:
+        if processes.first:
+            shutil.rmtree(scratch, ignore_errors=True)
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+def _writing(folder: Path, function: Callable[[], None]) -> None:
+    try:
+        function()
     except OSError as error:
         raise UserError(f"cannot write the checkpoint {folder}: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-        shutil.rmtree(aside, ignore_errors=True)
 
 
 def read_state(folder: Path, recipe: str | None = None) -> dict[str, Any]:
@@ -86,20 +116,34 @@ def read_state(folder: Path, recipe: str | None = None) -> dict[str, Any]:
     return state
 
 
-def read_checkpoint(folder: Path, recipe: str) -> tuple[Snapshot, Ring]:
-    """The snapshot and the guard's ring that `write_checkpoint` wrote."""
+def read_checkpoint(folder: Path, recipe: str, numbers: Iterable[int]) -> tuple[Snapshot, Ring]:
+    """The snapshot and the guard's ring that `write_checkpoint` wrote, with the shards of these numbers."""
     state = read_state(folder, recipe)
-    snapshot: Snapshot = {group: load_group(folder, group) for group in GROUPS}
-    rings = load_group(folder, "ring")
-    held = []
+    snapshot: Snapshot = {**{group: load_group(folder, group) for group in GROUPS}, "shards": {}}
+    rings = split_parts(load_group(folder, "ring"))
+    held: list[Held] = []
     for i, entry in enumerate(state["ring"]):
-        groups: Snapshot = {group: {} for group in GROUPS}
-        for key, value in rings.items():
-            index, group, name = key.split("/", 2)
-            if int(index) == i:
-                groups[group][name] = value
-        held.append(Held(entry["step"], {**groups, "counters": entry["counters"]}))
+        groups = split_parts(rings.get(str(i), {}))
+        past = {**{group: groups.get(group, {}) for group in GROUPS}, "shards": {}, "counters": entry["counters"]}
+        held.append(Held(entry["step"], past))
+    for number in numbers:
+        require(number < state["shards"], f"the checkpoint {folder} has {state['shards']} shards, not {number + 1}")
+        kept = split_parts(load_group(folder, shard_file(number).removesuffix(".safetensors")))
+        snapshot["shards"][number] = kept["now"]
+        for i, past_one in enumerate(held):
+            past_one.snapshot["shards"][number] = kept[f"ring{i}"]
     return {**snapshot, "counters": state["counters"]}, Ring(held)
+
+
+def objectives(folder: Path) -> list[Group]:
+    """The state of the objective of each shard in a checkpoint, with its part of the replay buffer."""
+    count = read_state(folder)["shards"]
+    names = [shard_file(number).removesuffix(".safetensors") for number in range(count)]
+    return [split_parts(split_parts(load_group(folder, name))["now"]).get("objective", {}) for name in names]
+
+
+def shard_file(number: int) -> str:
+    return f"shard-{number:05d}.safetensors"
 
 
 def _digest(state: dict[str, Any]) -> str:

@@ -8,24 +8,27 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from energybased.conditions import mapped
 from energybased.data import AnyDomain
 from energybased.devices import find_device
-from energybased.errors import Interrupted, UserError, require
-from energybased.objectives import Batch, Refreshing
+from energybased.errors import Interrupted, require
+from energybased.objectives import Batch, Coupled, Refreshing
 from energybased.training import guard
-from energybased.training.batches import as_batches
+from energybased.training.batches import as_batches, prepared
 from energybased.training.checkpoint import read_checkpoint, write_checkpoint
 from energybased.training.ema import ema_buffers, ema_init, ema_update
 from energybased.training.interrupt import interruptible
-from energybased.training.optimizer import differentiate, set_rate
+from energybased.training.optimizer import set_rate, use_gradients
 from energybased.training.phase import Phase, progress
+from energybased.training.processes import ALONE, Processes
 from energybased.training.progress import Display
+from energybased.training.rng import seed_all
 from energybased.training.run import Run
 from energybased.training.settings import Settings
-from energybased.training.state import TrainState, seed_all
+from energybased.training.shard import Shard, common, cut, each
+from energybased.training.state import TrainState
+from energybased.training.update import Update, mean
 
 WINDOW = 20  # steps over which metrics are averaged, logged and shown to the guard
 
@@ -37,6 +40,7 @@ class Loop:
         data: anything that training takes, see `as_batches`; None if every phase has its own.
         domain: what the values of the data are; inferred if not given.
         conditional: whether batches have the y of a data set.
+        processes: the processes that compute this training together.
     """
 
     def __init__(
@@ -47,10 +51,12 @@ class Loop:
         settings: Settings,
         domain: AnyDomain | None = None,
         conditional: bool = True,
+        processes: Processes = ALONE,
     ) -> None:
         require(len(phases) > 0, "a training needs at least one phase")
-        self.phases, self.settings = phases, settings
-        self.device = find_device(settings.device)
+        self.phases, self.settings, self.processes = phases, settings, processes
+        self.device = processes.device or find_device(settings.device)
+        self.shards = settings.shards or processes.count
         seed_all(settings.seed)
         moved = {name: part.to(self.device).train() for name, part in parts.items()}
         sources = [data, *(phase.data for phase in phases)]
@@ -58,16 +64,18 @@ class Loop:
         own = [as_batches(d, settings.batch_size, settings.seed, domain, conditional) for d in sources if d is not None]
         numbers = iter(range(int(data is not None), len(own)))
         self.source = [0 if phase.data is None else next(numbers) for phase in phases]
-        self.state = TrainState.begin(moved, settings.optimizer, own, settings.seed)
+        mine = processes.share(self.shards)
+        self.state = TrainState.begin(moved, settings.optimizer, own, settings.seed, mine, self.shards)
         self.ring = guard.Ring()
 
     def resume(self, run: Run, checkpoint: Path | None = None) -> None:
         """Restores a checkpoint, the newest of the run if not given; training continues as if it had not stopped."""
         checkpoint = run.newest_checkpoint() if checkpoint is None else checkpoint
-        snapshot, self.ring = read_checkpoint(checkpoint, run.recipe["identity"])
+        snapshot, self.ring = read_checkpoint(checkpoint, run.recipe["identity"], self.state.shards)
         self.state.restore(snapshot)
-        run.forget_after(self.state.counters.seconds)
-        run.clean()
+        if self.processes.first:
+            run.forget_after(self.state.counters.seconds)
+            run.clean()
 
     @property
     def finished(self) -> bool:
@@ -82,23 +90,25 @@ class Loop:
             UserError: if the data hold a NaN or nothing can be written.
         """
         self.run, self.identity = run, run.recipe["identity"]
-        with interruptible() as interrupt, Display(self.progress, self.state.counters.step) as display:
+        first = self.processes.first
+        with interruptible() as interrupt, Display(self.progress, self.state.counters.step, first) as display:
             self.clock, self.used = time.monotonic(), time.process_time()
             while not self.finished:
                 self._enter_phase()
                 if self.state.counters.step == 0:
                     self._checkpoint()  # so that there is something to resume, however soon a run is killed
                 self._step()
-                self._tick()
+                stopping = self._tick(interrupt.is_set())
                 metrics = self._window()
                 if metrics is not None and not self._watch(metrics, display):
                     metrics = None
                 self._leave_phase(metrics)
                 due = self.state.counters.step % self.settings.checkpoint_every == 0
-                if due or self.finished or interrupt.is_set():
+                if due or self.finished or stopping:
                     self._checkpoint()
-                    at_checkpoint(self.state)
-                if interrupt.is_set() and not self.finished:
+                    if first:
+                        at_checkpoint(self.state)
+                if stopping and not self.finished:
                     step = self.state.counters.step
                     raise Interrupted(
                         f"stopped at step {step} with a checkpoint; ebm train --resume {run.path} goes on"
@@ -120,23 +130,14 @@ class Loop:
         """The part of the current phase's budget that is spent; 1 or more when it is over."""
         return self.phase.spent(self.state.counters.phase_step, self.state.counters.phase_seconds)
 
-    def _batch(self) -> Batch:
-        stored = self.state.batches[self.source[self.state.counters.phase]].next()
-        step = self.state.counters.step + 1
-        known = stored.x.dtype == torch.uint8 or stored.x.is_floating_point()
-        require(known, f"data must be bytes or of a floating-point type, got {stored.x.dtype}")
-        x = stored.domain.batch(stored.x, self.state.rng)
-        if not bool(x.isfinite().all()):
-            raise UserError(f"the batch for step {step} has entries that are not finite")
-        if self.settings.data_noise:
-            noise = torch.randn(x.shape, generator=self.state.rng, dtype=x.dtype, device="cpu")
-            x = x + self.settings.data_noise * noise.to(x.device)
+    def _stored(self) -> Batch:
+        """The phase's next batch, as the data store it, of all shards."""
+        return self.state.batches[self.source[self.state.counters.phase]].next()
 
-        def move(part: Tensor) -> Tensor:
-            return part.to(self.device)
-
-        held_out = None if stored.held_out is None else move(stored.held_out)
-        return Batch(move(x), mapped(stored.y, move), held_out, stored.domain)
+    def _batch(self, stored: Batch, shard: Shard, number: int) -> Batch:
+        """The rows of a shard, in the model's units."""
+        part, step = cut(stored, number, self.shards), self.state.counters.step + 1
+        return prepared(part, shard.rng, self.settings.data_noise, self.device, f"the batch for step {step}")
 
     def _enter_phase(self) -> None:
         counters, state = self.state.counters, self.state
@@ -145,7 +146,13 @@ class Loop:
         counters.entered = True
         for name in self.phase.restart_from_ema:
             state.restart_from_ema(name, self.settings.optimizer)
-        state.objective = self.phase.objective.init(state.parts, self._peek(), state.rng)
+        everything = self._peek()
+
+        def begin(shard: Shard, number: int) -> None:
+            batch = self._batch(everything, shard, number)
+            shard.objective = self.phase.objective.init(state.parts, batch, shard.rng)
+
+        each(begin, state.shards, common(state.parts, weights=True), self.processes)
         for name in self.phase.restart_from_ema:  # what began the phase may have changed weights
             state.averages[name] = ema_init(state.parts[name])
         vitals = [list(vital) for vital in self.phase.objective.vitals]
@@ -158,42 +165,60 @@ class Loop:
         """The phase's next batch; the position does not change."""
         batches = self.state.batches[self.source[self.state.counters.phase]]
         position = batches.state()
-        batch = self._batch()
+        stored = self._stored()
         batches.load(position)
-        return batch
+        return stored
 
     def _step(self) -> None:
         state, counters = self.state, self.state.counters
-        batch = self._batch()
-        result = self.phase.objective.step(state.parts, state.objective, batch, state.rng)
-        state.objective = result.state
+        everything, objective = self._stored(), self.phase.objective
+
+        def learn(shard: Shard, number: int) -> Update:
+            result = objective.step(state.parts, shard.objective, self._batch(everything, shard, number), shard.rng)
+            shard.objective = result.state
+            return Update.of(result, state.optimizers)
+
+        update = mean(each(learn, state.shards, common(state.parts), self.processes), self.shards, self.processes)
+        use_gradients(update.gradients)
+        metrics = update.metrics
+        if isinstance(objective, Coupled):
+            for shard in state.shards.values():
+                settled = objective.settle(state.parts, shard.objective, update.shared)
+                shard.objective, metrics = settled.state, {**metrics, **settled.metrics}
         self.rate = counters.rate_scale * self.settings.optimizer.rate(self._spent, counters.phase_step)
         for name, optimizer in state.optimizers.items():
             set_rate(optimizer, self.rate * self.phase.rates.get(name, 1.0))
-        differentiate(result.losses, state.optimizers)
-        for name in result.losses:
+        for name in update.parts:
             optimizer = state.optimizers[name]
             self.settings.optimizer.clip(optimizer)
             optimizer.step()
             averaged = counters.phase_step if name in self.phase.restart_from_ema else counters.step
             ema_update(state.averages[name], state.parts[name], self.settings.ema, averaged)
-        for name in state.parts.keys() - result.losses.keys():
+        for name in state.parts.keys() - update.parts:
             ema_buffers(state.averages[name], state.parts[name])
         weights = [p for part in state.parts.values() for p in part.parameters()]
         norm = torch.nn.utils.get_total_norm(weights).detach()
-        for name, value in {**result.metrics, "weight_norm": norm}.items():
+        for name, value in {**metrics, "weight_norm": norm}.items():
             state.sums[name] = state.sums[name] + value if name in state.sums else value
         counters.step += 1
         counters.phase_step += 1
         counters.window += 1
 
-    def _tick(self) -> None:
-        """Counts all time since the last tick, including checkpoints and waiting for a device."""
+    def _tick(self, interrupted: bool) -> bool:
+        """Counts all time since the last tick, including checkpoints and waiting for a device.
+
+        All processes count the time of the first one. Returns whether any process was interrupted.
+        """
         now, used = time.monotonic(), time.process_time()
-        self.state.counters.seconds += now - self.clock
-        self.state.counters.phase_seconds += now - self.clock
-        self.state.counters.processor_seconds += used - self.used
+        elapsed = now - self.clock if self.processes.first else 0.0
+        told = torch.tensor([elapsed, used - self.used, interrupted], dtype=torch.float64, device=self.processes.device)
+        self.processes.sum([told])
         self.clock, self.used = now, used
+        elapsed, spent, stopping = told.tolist()
+        self.state.counters.seconds += elapsed
+        self.state.counters.phase_seconds += elapsed
+        self.state.counters.processor_seconds += spent
+        return stopping > 0
 
     def _window(self) -> dict[str, float] | None:
         """The averages over a window that has just ended; the only place where metrics are read."""
@@ -204,7 +229,8 @@ class Loop:
         state.sums, counters.window = {}, 0
         times = {"seconds": counters.seconds, "processor_seconds": counters.processor_seconds}
         line = {"step": counters.step, "phase": counters.phase, **times, "lr": self.rate}
-        self.run.append("metrics.jsonl", {**line, **metrics})
+        if self.processes.first:
+            self.run.append("metrics.jsonl", {**line, **metrics})
         return metrics
 
     def _watch(self, metrics: dict[str, float], display: Display) -> bool:
@@ -246,12 +272,22 @@ class Loop:
             counters.rate_ceiling = counters.rate_scale if last else 0.5 * tripped
             state.reseed(self.settings.seed + 7919 * counters.rollbacks)
             if isinstance(self.phase.objective, Refreshing):
-                state.objective = self.phase.objective.refresh(state.parts, state.objective, self._peek(), state.rng)
+                self._refresh(self.phase.objective)
             self._event("rollback", reason=reason, at=sick.step, to=held.step, rate_scale=counters.rate_scale)
             scale = f"learning rate x {counters.rate_scale:g}"
             display.say(f"guard: {reason} at step {sick.step}; back to step {held.step}, {scale}")
         self._checkpoint()
-        self.run.drop_checkpoints_after(counters.step)
+        if self.processes.first:
+            self.run.drop_checkpoints_after(counters.step)
+
+    def _refresh(self, objective: Refreshing) -> None:
+        everything = self._peek()
+
+        def refresh(shard: Shard, number: int) -> None:
+            batch = self._batch(everything, shard, number)
+            shard.objective = objective.refresh(self.state.parts, shard.objective, batch, shard.rng)
+
+        each(refresh, self.state.shards, common(self.state.parts), self.processes)
 
     def _leave_phase(self, metrics: dict[str, float] | None) -> None:
         counters, phase = self.state.counters, self.phase
@@ -265,8 +301,10 @@ class Loop:
 
     def _checkpoint(self) -> None:
         folder = self.run.path / "checkpoints" / f"{self.state.counters.step:08d}"
-        write_checkpoint(folder, self.state.snapshot(), self.ring, self.identity)
+        write_checkpoint(folder, self.state.snapshot(), self.ring, self.identity, self.shards, self.processes)
 
     def _event(self, kind: str, **facts: Any) -> None:
         counters = self.state.counters
-        self.run.append("events.jsonl", {"event": kind, "step": counters.step, "seconds": counters.seconds, **facts})
+        line = {"event": kind, "step": counters.step, "seconds": counters.seconds, **facts}
+        if self.processes.first:
+            self.run.append("events.jsonl", line)

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from energybased.errors import UserError, require
 
+Gradients = dict[Tensor, Union[Tensor, None]]  # by parameter
+
 
 @dataclass(frozen=True)
 class Optimizer:
@@ -150,13 +152,20 @@ def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
         group["lr"] = rate
 
 
-def differentiate(losses: Mapping[str, Tensor], optimizers: Mapping[str, torch.optim.Optimizer]) -> None:
-    """Gives each part the gradient of its own loss alone; parts that share a loss are differentiated together."""
+def gradients(losses: Mapping[str, Tensor], optimizers: Mapping[str, torch.optim.Optimizer]) -> Gradients:
+    """The gradient of each part's own loss alone, by parameter; parts that share a loss are differentiated together."""
+    found: Gradients = {}
     sharing: dict[int, list[str]] = {}
     for name, loss in losses.items():
         sharing.setdefault(id(loss), []).append(name)
     for names in sharing.values():
         parameters = [p for name in names for group in optimizers[name].param_groups for p in group["params"]]
         grads = torch.autograd.grad(losses[names[0]], parameters, retain_graph=len(sharing) > 1, allow_unused=True)
-        for parameter, grad in zip(parameters, grads, strict=True):
-            parameter.grad = None if grad is None else laid_out(grad, parameter)
+        found.update(zip(parameters, grads, strict=True))
+    return found
+
+
+def use_gradients(found: Gradients) -> None:
+    """Gives each parameter its gradient."""
+    for parameter, grad in found.items():
+        parameter.grad = None if grad is None else laid_out(grad, parameter)

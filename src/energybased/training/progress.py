@@ -18,11 +18,11 @@ log = logging.getLogger("energybased")
 class Display:
     """Shows steps, speed, the time left, the first vital and the state of the guard."""
 
-    def __init__(self, progress: float, step: int) -> None:
+    def __init__(self, progress: float, step: int, visible: bool = True) -> None:
         self.first, self.step = progress, step
         self.began = self.spoke = time.monotonic()
         self.bar: Progress | None = None
-        if sys.stderr.isatty():
+        if visible and sys.stderr.isatty():
             columns = (BarColumn(), TaskProgressColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
             self.bar = Progress(*columns, console=Console(stderr=True))
             self.task = self.bar.add_task("", total=1.0)

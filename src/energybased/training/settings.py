@@ -16,6 +16,9 @@ class Settings:
     Args:
         seed: of everything random.
         batch_size: examples an update.
+        shards: number of parts that each batch is cut into, each with its own part of the replay buffer and its own
+            random numbers. The result depends on it, and not on the processes that compute the shards. If not given,
+            one for each process.
         data_noise: standard deviation of the Gaussian noise added to every batch, in the model's units.
         optimizer: settings of the optimisers; each part has its own.
         ema: decay of the average of weights that evaluation uses.
@@ -26,6 +29,7 @@ class Settings:
 
     seed: int = 0
     batch_size: int = 64
+    shards: int | None = None
     data_noise: float = 0.0
     optimizer: AnyOptimizer = Adam()
     ema: float = 0.999
@@ -36,6 +40,9 @@ class Settings:
     def __post_init__(self) -> None:
         require(0 <= self.seed < 2**62, f"seed must be in 0 ... 2^62, got {self.seed}")
         require(self.batch_size >= 1, f"batch_size must be at least 1, got {self.batch_size}")
+        require(self.shards is None or self.shards >= 1, f"shards must be at least 1, got {self.shards}")
+        even = self.shards is None or self.batch_size % self.shards == 0
+        require(even, f"a batch of {self.batch_size} rows cannot be cut into {self.shards} shards of one size")
         require(self.data_noise >= 0, f"data_noise must not be negative, got {self.data_noise}")
         require(0 <= self.ema < 1, f"ema must be in [0, 1), got {self.ema}")
         require(self.checkpoint_every >= 1, f"checkpoint_every must be at least 1, got {self.checkpoint_every}")

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -16,11 +13,12 @@ from energybased.errors import require
 from energybased.training.batches import Batches
 from energybased.training.ema import Weights, ema_init
 from energybased.training.optimizer import Optimizer, laid_out
+from energybased.training.rng import global_rng, seed_all, set_global_rng
+from energybased.training.shard import Group, Shard
 
-Group = dict[str, Tensor]
-Snapshot = dict[str, Any]  # five groups of tensors, and "counters" of plain numbers
+Snapshot = dict[str, Any]  # groups of tensors, "shards": a group for each number, and "counters" of plain numbers
 
-GROUPS = ("model", "ema", "optimizer", "state", "rng")
+GROUPS = ("model", "ema", "optimizer", "sums", "rng")
 
 
 @dataclass
@@ -50,8 +48,7 @@ class TrainState:
         optimizers: of each part that learns.
         averages: exponential moving averages of the weights of each part that learns.
         batches: of the training's data, then of phases with data of their own, each with its position.
-        rng: the generator of every draw that an objective makes.
-        objective: the state of the current objective, such as its replay buffer.
+        shards: the shards of this process, by number, each with the state of the objective and its random numbers.
         sums: running sums of the metrics of the current window.
         counters: steps, seconds, the current phase, and what the guard did.
     """
@@ -60,16 +57,20 @@ class TrainState:
     optimizers: dict[str, torch.optim.Optimizer]
     averages: dict[str, Weights]
     batches: list[Batches]
-    rng: torch.Generator
-    objective: Group = field(default_factory=dict)
+    shards: dict[int, Shard]
     sums: Group = field(default_factory=dict)
     counters: Counters = field(default_factory=Counters)
 
     @staticmethod
     def begin(
-        parts: Mapping[str, nn.Module], optimizer: Optimizer, batches: Sequence[Batches], seed: int
+        parts: Mapping[str, nn.Module],
+        optimizer: Optimizer,
+        batches: Sequence[Batches],
+        seed: int,
+        numbers: Iterable[int] = (0,),
+        count: int = 1,
     ) -> TrainState:
-        """The state before the first step."""
+        """The state before the first step, with the shards of these numbers, of `count` in all."""
         learning = {name: part for name, part in parts.items() if any(p.requires_grad for p in part.parameters())}
         named = " and ".join(type(part).__name__ for part in parts.values())
         require(len(learning) > 0, f"{named} has no parameters to train")
@@ -78,29 +79,30 @@ class TrainState:
             optimizers={name: optimizer.build(part) for name, part in learning.items()},
             averages={name: ema_init(part) for name, part in parts.items()},
             batches=list(batches),
-            rng=torch.Generator().manual_seed(seed),
+            shards={number: Shard.begin(seed, number, count) for number in numbers},
         )
 
     def snapshot(self) -> Snapshot:
         """A copy of the state, as groups of named tensors and plain counters."""
         groups: dict[str, Group] = {
-            "model": _join({name: part.state_dict() for name, part in self.parts.items()}),
-            "ema": _join(self.averages),
-            "optimizer": _join({name: _optimizer_tensors(o) for name, o in self.optimizers.items()}),
-            "state": _join({"objective": self.objective, "sums": self.sums}),
-            "rng": _join(
+            "model": join({name: part.state_dict() for name, part in self.parts.items()}),
+            "ema": join(self.averages),
+            "optimizer": join({name: _optimizer_tensors(o) for name, o in self.optimizers.items()}),
+            "sums": self.sums,
+            "rng": join(
                 {
                     **{f"batches{i}": source.state() for i, source in enumerate(self.batches)},
-                    "random": {**_global_rng(), "training": self.rng.get_state()},
+                    "random": global_rng(),
                 }
             ),
         }
-        copies = {g: {k: v.detach().clone() for k, v in tensors.items()} for g, tensors in groups.items()}
-        return {**copies, "counters": asdict(self.counters)}
+        shards = {number: _copied(shard.tensors()) for number, shard in self.shards.items()}
+        copies = {name: _copied(group) for name, group in groups.items()}
+        return {**copies, "shards": shards, "counters": asdict(self.counters)}
 
     def restore(self, snapshot: Snapshot) -> None:
         """Restores a snapshot, which can be restored again."""
-        groups = {g: {k: v.clone() for k, v in snapshot[g].items()} for g in GROUPS}
+        groups = {name: _copied(snapshot[name]) for name in GROUPS}
         for name, weights in split_parts(groups["model"]).items():
             self.parts[name].load_state_dict(weights)
         for name, weights in split_parts(groups["ema"]).items():
@@ -109,13 +111,13 @@ class TrainState:
         moments = split_parts(groups["optimizer"])
         for name, optimizer in self.optimizers.items():
             _load_optimizer(optimizer, moments.get(name, {}))
-        state = split_parts(groups["state"])
-        self.objective, self.sums = state.get("objective", {}), state.get("sums", {})
+        self.sums = groups["sums"]
+        for number, shard in self.shards.items():
+            shard.load(_copied(snapshot["shards"][number]))
         sources = split_parts(groups["rng"])
         for i, batches in enumerate(self.batches):
             batches.load(sources.get(f"batches{i}", {}))
-        self.rng.set_state(sources["random"].pop("training"))
-        _set_global_rng(sources["random"])
+        set_global_rng(sources["random"])
         self.counters = Counters(**snapshot["counters"])
 
     def restart_from_ema(self, name: str, optimizer: Optimizer) -> None:
@@ -126,28 +128,17 @@ class TrainState:
 
     def reseed(self, seed: int) -> None:
         """Seeds every generator anew, so that a failed stretch of training is not repeated exactly."""
-        self.rng.manual_seed(seed)
         seed_all(seed)
+        for number, shard in self.shards.items():
+            shard.reseed(seed, number)
 
 
-def seed_all(seed: int) -> None:
-    """Seeds every global generator that a user's network or data may draw from."""
-    torch.manual_seed(seed)
-    np.random.seed(seed % 2**32)
-    random.seed(seed)
+def _copied(group: Mapping[str, Tensor]) -> Group:
+    return {name: value.detach().clone() for name, value in group.items()}
 
 
-@contextmanager
-def preserved_rng() -> Iterator[None]:
-    """Inside, the global generators may be seeded and drawn from; afterwards they are as they were."""
-    states = _global_rng()
-    try:
-        yield
-    finally:
-        _set_global_rng(states)
-
-
-def _join(groups: Mapping[str, Mapping[str, Tensor]]) -> Group:
+def join(groups: Mapping[str, Mapping[str, Tensor]]) -> Group:
+    """The tensors of all groups, named "group/name"."""
     return {f"{first}/{name}": value for first, group in groups.items() for name, value in group.items()}
 
 
@@ -180,30 +171,3 @@ def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: Group) -> None:
         for key, value in moments.items():
             if value.shape == parameter.shape:
                 moments[key] = laid_out(value, parameter)
-
-
-def _global_rng() -> Group:
-    """The generators that a user's network or data may draw from."""
-    _, keys, place, has_gauss, gauss = np.random.get_state(legacy=True)
-    version, words, spare = random.getstate()
-    states = {
-        "torch": torch.get_rng_state(),
-        "numpy": torch.from_numpy(np.asarray(keys, dtype=np.int64)),
-        "numpy_rest": torch.tensor([place, has_gauss, gauss], dtype=torch.float64),
-        "python": torch.tensor([version, *words], dtype=torch.int64),
-        "python_rest": torch.tensor([spare is not None, spare or 0.0], dtype=torch.float64),
-    }
-    if torch.cuda.is_available():
-        states["cuda"] = torch.cuda.get_rng_state()
-    return states
-
-
-def _set_global_rng(states: Group) -> None:
-    torch.set_rng_state(states["torch"])
-    place, has_gauss, gauss = states["numpy_rest"].tolist()
-    np.random.set_state(("MT19937", states["numpy"].numpy().astype(np.uint32), int(place), int(has_gauss), gauss))
-    version, *words = states["python"].tolist()
-    has_spare, spare = states["python_rest"].tolist()
-    random.setstate((version, tuple(words), spare if has_spare else None))
-    if "cuda" in states and torch.cuda.is_available():
-        torch.cuda.set_rng_state(states["cuda"])

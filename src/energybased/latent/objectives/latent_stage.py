@@ -67,7 +67,8 @@ class LatentStage:
         return VITALS if self.joint else VITALS[1:]
 
     def init(self, parts: Parts, batch: Batch, rng: Generator) -> State:
-        pool = torch.zeros(self.pool, cast(StagedPrior, parts["prior"]).dim, dtype=batch.x.dtype, device="cpu")
+        rows = -(-self.pool // batch.shards)
+        pool = torch.zeros(rows, cast(StagedPrior, parts["prior"]).dim, dtype=batch.x.dtype, device="cpu")
         counts = {name: torch.tensor(0, device="cpu") for name in ("pooled", "turn")}
         last = {vital.name: torch.zeros((), device="cpu") for vital in self.own}
         return {**self.ratio.init(parts, batch, rng), "pool": pool, **counts, **last}
@@ -83,8 +84,12 @@ class LatentStage:
             else:
                 metrics = {"latent_square": scalar(positives.square().mean())}
             self.keep(state, positives)
-        learned = self.ratio.step(parts, {**state, **metrics}, Batch(self.pooled(state, rng).to(batch.x)), rng)
-        return Result(losses | learned.losses, learned.state, metrics | learned.metrics)
+        learned = self.ratio.step(parts, {**state, **metrics}, self.pooled(state, batch, rng), rng)
+        return Result(losses | learned.losses, learned.state, metrics | learned.metrics, learned.shared)
+
+    def settle(self, parts: Parts, state: State, shared: dict[str, Tensor]) -> Result:
+        """As that of `StageRatio`, from sums over all shards, 0-d."""
+        return self.ratio.settle(parts, state, shared)
 
     def due(self, state: State) -> bool:
         """Whether this update samples z+."""
@@ -93,12 +98,14 @@ class LatentStage:
 
     def keep(self, state: State, positives: Tensor) -> None:
         """Puts z+ `(batch, dim)` into the pool, in place of the oldest ones."""
-        positives = positives[-self.pool :]
-        places = (int(state["pooled"]) + torch.arange(len(positives), device="cpu")) % self.pool
+        size = len(state["pool"])
+        positives = positives[-size:]
+        places = (int(state["pooled"]) + torch.arange(len(positives), device="cpu")) % size
         state["pool"][places] = positives.to(state["pool"])
         state["pooled"] = state["pooled"] + len(positives)
 
-    def pooled(self, state: State, rng: Generator) -> Tensor:
-        """Random rows of the pool, `(rows, dim)`."""
-        there = min(int(state["pooled"]), self.pool)
-        return state["pool"][torch.randint(there, (self.rows,), generator=rng, device="cpu")]
+    def pooled(self, state: State, batch: Batch, rng: Generator) -> Batch:
+        """Random rows of the pool, `(rows, dim)`, as a batch for the ratio."""
+        there, rows = min(int(state["pooled"]), len(state["pool"])), -(-self.rows // batch.shards)
+        z = state["pool"][torch.randint(there, (rows,), generator=rng, device="cpu")]
+        return Batch(z.to(batch.x), shards=batch.shards)

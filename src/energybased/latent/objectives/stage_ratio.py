@@ -83,7 +83,7 @@ class StageRatio:
         state = {"mean": chance, "square": chance**2, "spread": zero, "best": chance, "since": zero, "seen": zero}
         if self.exact(prior):
             return state
-        return {**state, **self.buffer.init(lambda n: prior.sample(n, rng, stages=self.stage), rng)}
+        return {**state, **self.buffer.share(batch.shards).init(lambda n: prior.sample(n, rng, stages=self.stage), rng)}
 
     def step(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> Result:
         prior = cast(StagedPrior, parts["prior"])
@@ -96,17 +96,22 @@ class StageRatio:
         learns = every if batch.held_out is None else ~judges
         penalty = positive[learns].square().mean() + negative[learns].square().mean()
         loss = losses[learns].mean()
-        over = self.judged(prior, state, losses.detach()[judges])
         metrics = {
             "loss": loss,
-            "running_loss": state["mean"],
             "logit_data": positive.mean(),
             "logit_negatives": negative.mean(),
-            "active": prior.active.sum(),
-            "stage_finished": over,
         }
         total = {"prior": loss + self.logit_l2 * penalty}
-        return Result(total, state, {name: scalar(value) for name, value in metrics.items()})
+        judged = losses.detach()[judges]
+        shared = {"rows": judges.sum(), "losses": judged.sum(), "squares": judged.square().sum()}
+        return Result(total, state, {name: scalar(value) for name, value in metrics.items()}, shared)
+
+    def settle(self, parts: Parts, state: State, shared: dict[str, Tensor]) -> Result:
+        """Decides whether the stage is learned and whether it is over, from sums over all shards, 0-d."""
+        prior = cast(StagedPrior, parts["prior"])
+        over = self.judged(prior, state, shared["losses"] / shared["rows"], shared["squares"] / shared["rows"])
+        metrics = {"running_loss": state["mean"], "active": prior.active.sum(), "stage_finished": over}
+        return Result({}, state, {name: scalar(value) for name, value in metrics.items()})
 
     @property
     def buffer(self) -> ReplayBuffer:
@@ -127,18 +132,20 @@ class StageRatio:
         self.buffer.write(state, slots, end)
         return end
 
-    def judged(self, prior: StagedPrior, state: State, losses: Tensor) -> Tensor:
+    def judged(self, prior: StagedPrior, state: State, loss: Tensor, square: Tensor) -> Tensor:
         """Updates the running mean of the loss and the stage's activity, and returns whether the stage is over, 0-d.
 
         Args:
             prior: the prior, whose `active` is updated.
             state: the state, which is updated.
-            losses: losses of the rows that decide, `(n,)`.
+            loss: the mean loss of the rows that decide, 0-d.
+            square: the mean of its square.
         """
-        state.update({name: state[name].to(losses) for name in ("mean", "square", "spread", "best", "since", "seen")})
-        loss, seen = losses.mean(), state["seen"] + 1
+        state.update({name: state[name].to(loss) for name in ("mean", "square", "spread", "best", "since", "seen")})
+        seen = state["seen"] + 1
+        spread = (square - loss.square()).clamp(min=0)
         decay = torch.where(seen * (1 - DECAY) < 1, 1 - 1 / seen, DECAY)  # a plain mean at first
-        for name, value in (("mean", loss), ("square", loss.square()), ("spread", losses.var(correction=0))):
+        for name, value in (("mean", loss), ("square", loss.square()), ("spread", spread)):
             state[name] = torch.lerp(value, state[name], decay)
         state["seen"] = seen
         noise = (state["square"] - state["mean"].square()).clamp(min=0) * (1 - DECAY) / (1 + DECAY)
