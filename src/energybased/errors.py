@@ -19,7 +19,16 @@ class UserError(ValueError):
 
 
 class Interrupted(Exception):
-    """Ctrl-C came; a checkpoint is written, and the message says how to go on."""
+    """Ctrl-C came; a checkpoint is written, and the message says how to go on.
+
+    Args:
+        message: how to go on.
+        told: whether another process prints the message.
+    """
+
+    def __init__(self, message: str, told: bool = False) -> None:
+        super().__init__(message)
+        self.told = told
 
 
 def nearest(name: str, known: Iterable[str], also: Iterable[str] = ()) -> str:

@@ -80,14 +80,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise UserError(f"there is no verb {verb!r}: {nearest(verb, VERBS)}")
         code: int = importlib.import_module(f"energybased.cli.{verb}").run(rest)
         return code
-    except UserError as error:
-        if error.told:
-            return 2
-        print(f"ebm: {error}", file=sys.stderr)
-        return 2
-    except Interrupted as interrupted:
-        print(f"ebm: {interrupted}", file=sys.stderr)
-        return 130
+    except (UserError, Interrupted) as error:
+        if not error.told:
+            print(f"ebm: {error}", file=sys.stderr)
+        return 130 if isinstance(error, Interrupted) else 2
     except KeyboardInterrupt:
         print("ebm: interrupted", file=sys.stderr)
         return 130

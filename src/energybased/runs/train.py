@@ -24,7 +24,7 @@ from energybased.runs.data import given_data, in_units_of_run, own_data, phase_h
 from energybased.runs.load import recipe_of
 from energybased.settings import to_json
 from energybased.training import Loop, Phase, Run, Settings, TrainState, checkpoint
-from energybased.training.processes import Processes, launch
+from energybased.training.processes import Lost, Processes, launch
 from energybased.training.rng import preserved_rng
 
 VERSIONS = ("energybased", "torch", "numpy")
@@ -102,7 +102,7 @@ def train(
         for note in dataset.notes:
             log.info("%s: %s", recipe.data or dataset.name, note)
         processes = launch(devices, nodes, recipe.device)
-        recipe = replace(recipe.resolve(dataset), shards=recipe.shards or processes.count)
+        recipe = _sharded(recipe.resolve(dataset), processes)
         loop = _loop(recipe, dataset, source, processes)
         for note in recipe.notes:
             log.info("%s: %s", recipe.recipe, note)
@@ -189,6 +189,18 @@ def _custom(
     )
 
 
+def _sharded(recipe: Recipe, processes: Processes) -> Recipe:
+    """The recipe with its number of shards, one for each process if it has none."""
+    shards = recipe.shards or processes.count
+
+    def check() -> None:
+        processes.share(shards)
+        replace(recipe, shards=shards)
+
+    processes.once(check)
+    return replace(recipe, shards=shards)
+
+
 def _loop(recipe: Recipe, dataset: DataSet, source: Any, processes: Processes) -> Loop:
     phases = [in_units_of_run(phase, dataset.domain) for phase in recipe.phases(dataset)]
     conditional = bool(recipe.conditional)
@@ -198,6 +210,10 @@ def _loop(recipe: Recipe, dataset: DataSet, source: Any, processes: Processes) -
 def _fit(loop: Loop, data: DataSet, run: Run) -> Run:
     try:
         loop.fit(run, lambda state: _picture(state, data, run))
+    except Lost as error:
+        last = checkpoint.newest(run.path / "checkpoints")
+        advice = "" if last is None else f"; ebm train --resume {run.path} goes on from step {int(last.name)}"
+        raise UserError(f"{error}{advice}") from error
     except UserError:
         if loop.processes.first and checkpoint.newest(run.path / "checkpoints") is None:  # it cannot be resumed
             shutil.rmtree(run.path, ignore_errors=True)

@@ -110,9 +110,8 @@ class Loop:
                         at_checkpoint(self.state)
                 if stopping and not self.finished:
                     step = self.state.counters.step
-                    raise Interrupted(
-                        f"stopped at step {step} with a checkpoint; ebm train --resume {run.path} goes on"
-                    )
+                    message = f"stopped at step {step} with a checkpoint; ebm train --resume {run.path} goes on"
+                    raise Interrupted(message, told=not first)
         return self.state
 
     @property

@@ -26,6 +26,10 @@ class Told(UserError):
     told = True
 
 
+class Lost(UserError):
+    """Another process has ended before its work was done."""
+
+
 @dataclass(frozen=True)
 class Processes:
     """The processes of one training, which all make the same calls of these methods.
@@ -52,7 +56,7 @@ class Processes:
             UserError: if the shards cannot be shared out equally.
         """
         even = shards % self.count == 0
-        require(even, f"{shards} shards cannot be shared out among {self.count} processes: take a multiple of it")
+        require(even, f"{shards} shards cannot be shared out equally among {self.count} processes")
         each = shards // self.count
         return range(self.rank * each, (self.rank + 1) * each)
 
@@ -176,11 +180,7 @@ def _connected() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:  # what the backends raise when a peer is gone
-        reason = str(error).strip().split("\n")[0]
-        raise UserError(
-            f"another process of this training has ended, or cannot be reached ({reason}); if the run has a "
-            "checkpoint, ebm train --resume RUN goes on from it"
-        ) from error
+        raise Lost("another process of this training has ended, or cannot be reached") from error
 
 
 def _leaves(facts: Any, name: str = "") -> Iterator[tuple[str, Any]]:
