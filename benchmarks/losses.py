@@ -215,7 +215,7 @@ def anneals(n: int) -> Runs:
     prior.active[:] = 1
     start, sampler = prior.base.sample(n), ebmkit(PATH)
     return {
-        "ours float32": lambda: anneal(prior.base, prior.ratios(STAGE + 1), start, PATH, LEVELS),
+        "ours float32": lambda: anneal(prior.base, prior.ratios(STAGE + 1), start, PATH, LEVELS, engine="compiled"),
         "eager float32": lambda: anneal(prior.base, prior.ratios(STAGE + 1), start, PATH, LEVELS),
         "ebmkit float32": lambda: ebm.ais_log_z(
             prior, (DIM,), n_temps=(STAGE + 1) * LEVELS, n_chains=n, sampler=sampler
