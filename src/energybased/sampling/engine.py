@@ -19,7 +19,7 @@ from torch import Tensor
 
 from energybased.energy import Rows
 from energybased.sampling.kernel import Kernel
-from energybased.sampling.program import Program, tensors_of, trace, with_step
+from energybased.sampling.program import Program, trace, with_step
 from energybased.sampling.running import Chains, Compiled, Eager, Start
 from energybased.sampling.shards import cut
 from energybased.sampling.structure import Unfit, structure
@@ -145,9 +145,9 @@ def _agree(x: Tensor, expected: Tensor) -> bool:
     return float(wrong.flatten(1).any(1).float().mean()) <= 0.1
 
 
-def _layout(tensors: dict[str, Tensor]) -> Hashable:
+def _layout(tensors: list[tuple[str, Tensor]]) -> Hashable:
     """The properties of tensors that a program depends on."""
-    return tuple((name, t.shape, t.stride(), t.dtype, t.device) for name, t in tensors.items())
+    return tuple((name, t.shape, t.stride(), t.dtype, t.device) for name, t in tensors)
 
 
 def _key(start: Start) -> Hashable:
@@ -156,7 +156,7 @@ def _key(start: Start) -> Hashable:
     named = [*energy.named_parameters(remove_duplicate=False), *energy.named_buffers(remove_duplicate=False)]
     first: dict[int, int] = {}
     shared = tuple(first.setdefault(id(tensor), i) for i, (_, tensor) in enumerate(named))
-    layout = _layout({**tensors_of(energy), "": x})
+    layout = _layout([*named, ("", x)])
     device = x.device.type
     cast = torch.is_autocast_enabled(device), torch.get_autocast_dtype(device)
     threads = torch.get_num_threads()

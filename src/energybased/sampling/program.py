@@ -108,7 +108,7 @@ def trace(energy: Energy, kernel: Kernel, state: State, streams: Streams, thread
     first, step = split(traced, len(held))
 
     def once(*tensors: Tensor) -> list[Tensor]:
-        return [_dense(t) for t in first(*map(_dense, tensors))]
+        return [_dense(t) for t in first.forward(*map(_dense, tensors))]
 
     fixed, moving = [*once(*held), streams.keys], [*now, *positions]
     return Program(once, _compiled(step, fixed, moving, threads), fields, tuple(blank), draws)
@@ -119,7 +119,8 @@ def _dense(tensor: Tensor) -> Tensor:
 
     A program is compiled for the strides of copies. A copy of a dense tensor, transposed or not, has the same strides.
     """
-    return tensor if torch.ops.aten.is_non_overlapping_and_dense(tensor) else tensor.clone()
+    dense = tensor.is_contiguous() or torch.ops.aten.is_non_overlapping_and_dense(tensor)
+    return tensor if dense else tensor.clone()
 
 
 def _compiled(step: fx.GraphModule, fixed: list[Tensor], moving: list[Tensor], threads: int) -> Steps:
