@@ -22,7 +22,7 @@ from energybased.sampling.annealed import anneal
 RESTART, KERNEL = 0.05, Langevin.overdamped(0.1)
 DIM, EVENT, STAGE, CHAINS, POOL, ROWS = 16, (1, 28, 28), 2, 10_000, 5000, 300
 POSTERIOR = Posterior(0.15, Langevin.overdamped(0.1), 20, "compiled")
-PRIOR, PRIOR_STEPS = MALA(0.2), 3
+PRIOR, PRIOR_STEPS, PRIOR_ENGINE = MALA(0.2), 3, "compiled"
 PATH, LEVELS = HMC(0.2, 5), 20
 Loss = Callable[[], Tensor]
 Runs = dict[str, Callable[[], object]]  # "program precision" -> function that is timed
@@ -175,7 +175,7 @@ def in_turn(logits: BatchedMLP, count: int) -> Energy:
 def _our_stage(logits: BatchedMLP, generator: nn.Module, x: Tensor, half: bool) -> Loss:
     prior = StagedPrior(StandardNormal(DIM), logits)
     prior.active[:STAGE] = 1
-    ratio = StageRatio(STAGE, PRIOR, PRIOR_STEPS, CHAINS, saturated=0.0)
+    ratio = StageRatio(STAGE, PRIOR, PRIOR_STEPS, CHAINS, saturated=0.0, engine=PRIOR_ENGINE)
     objective = LatentStage(ratio, POSTERIOR, pool=POOL, rows=ROWS)
     return of_objective(objective, {"prior": prior, "generator": BFloat16(generator) if half else generator}, Batch(x))
 
@@ -215,7 +215,7 @@ def anneals(n: int) -> Runs:
     prior.active[:] = 1
     start, sampler = prior.base.sample(n), ebmkit(PATH)
     return {
-        "ours float32": lambda: anneal(prior.base, prior.ratios(STAGE + 1), start, PATH, LEVELS),
+        "ours float32": lambda: anneal(prior.base, prior.ratios(STAGE + 1), start, PATH, LEVELS, engine="compiled"),
         "eager float32": lambda: anneal(prior.base, prior.ratios(STAGE + 1), start, PATH, LEVELS),
         "ebmkit float32": lambda: ebm.ais_log_z(
             prior, (DIM,), n_temps=(STAGE + 1) * LEVELS, n_chains=n, sampler=sampler

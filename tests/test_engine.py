@@ -51,6 +51,25 @@ def test_one_step_is_the_eager_one(kernel):
     assert len(engine._programs) == 1 and None not in engine._programs.values()
 
 
+class Expanded(Network):
+    """Holds and computes tensors that are not dense: all entries of a row in one place, and entries with gaps."""
+
+    def __init__(self):
+        super().__init__(nn.Identity())
+        self.register_buffer("shift", torch.tensor([1.0]).expand(8))
+        self.register_buffer("wide", torch.rand(2, 4, generator=generator())[:, :2])
+        self.scale = nn.Parameter(torch.tensor(2.0))
+
+    def forward(self, x, y=None):
+        return self.scale.sin().expand(8) * ((x - self.shift[:, None]) @ self.wide).square().sum(1)
+
+
+@pytest.mark.filterwarnings("error::UserWarning")  # that its chains run eager
+def test_tensors_that_are_not_dense():
+    same(*ends(Expanded(), Langevin.overdamped(0.1), 2, event=(2,)), 2 * ROUNDING)
+    assert None not in engine._programs.values()
+
+
 @pytest.fixture
 def traced(monkeypatch):
     """Traces and splits, without the seconds that compiling takes."""

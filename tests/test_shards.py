@@ -1,15 +1,16 @@
 """Chains in shards, on threads, and copies of modules that threads can share."""
 
+import gc
 import threading
 
 import pytest
 import torch
 from torch import nn
 
-from energybased import Energy, Langevin, Network, StandardNormal, sample
+from energybased import Energy, Langevin, Network, Ring, StandardNormal, sample
 from energybased.energies import NEURAL
 from energybased.networks import MLP, Residual, Stage
-from energybased.sampling import MALA, Streams, Underdamped, engine, frozen
+from energybased.sampling import MALA, Streams, Underdamped, annealed, engine, frozen
 from energybased.sampling.annealed import anneal
 from energybased.sampling.graph import loop
 from energybased.sampling.shards import cut, together
@@ -58,6 +59,14 @@ def test_shards_are_the_chains_of_the_batch(n, kernel):
     for name in ("energies", "acceptance", "movement", "gradient"):
         torch.testing.assert_close(*(getattr(run.info, name) for run in runs), rtol=1e-3, atol=1e-3)
     assert torch.equal(streams[0].normal(start), streams[1].normal(start))  # both are as far
+
+
+def test_only_what_holds_rows_is_made_anew_for_a_shard():
+    energy = 0.5 * StandardNormal(2) + torch.tensor(2.0) * Network(MLP(2, (8,)))
+    assert energy.select(slice(0, 2)) is energy
+    rows = torch.arange(1.0, 5.0) * StandardNormal(2) + StandardNormal(2)
+    x = torch.rand(4, 2, generator=generator())
+    assert torch.equal(rows.select([1, 3])(x[[1, 3]]), rows(x)[[1, 3]])
 
 
 class Coupled(Energy):
@@ -158,3 +167,32 @@ def test_annealing_runs_on_one_program_for_each_energy():
     ]
     torch.testing.assert_close(ends[0].log_weights, ends[1].log_weights, rtol=1e-3, atol=1e-3)
     assert len(engine._programs) == 2 and None not in engine._programs.values()
+
+
+KEPT = (torch.Tensor, nn.Parameter)  # a trace leaves tensors of other types, which have no memory
+
+
+def held():
+    """Bytes of the memory that tensors hold."""
+    gc.collect()
+    storages = [thing.untyped_storage() for thing in gc.get_objects() if type(thing) in KEPT]
+    return sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
+
+
+@pytest.mark.parametrize("name", ["compiled", "eager"])
+def test_annealing_holds_no_more_with_more_levels(name, monkeypatch):
+    """At the last of 40 levels and of 400, memory differs by less than the states of one level."""
+    start, calls, most, real = torch.randn(64, 2, generator=generator(1)), 0, [], annealed.advance
+
+    def noting(*given, **settings):
+        nonlocal calls
+        calls += 1
+        if calls in (10, 10 + 40, 10 + 40 + 400):  # the first path loads what is loaded once
+            most.append(held())
+        return real(*given, **settings)
+
+    monkeypatch.setattr(annealed, "advance", noting)
+    for levels in (10, 40, 400):
+        anneal(StandardNormal(2), [Ring(2.0, 0.3)], start, MALA(0.3), levels, generator=generator(2), engine=name)
+    assert len(most) == 3 and abs(most[2] - most[1]) < start.nbytes
+    assert [name == "compiled"] == [len(engine._programs) == 1]

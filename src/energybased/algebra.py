@@ -38,7 +38,9 @@ class Composite(Energy):
         return all(term.bound for term in self.terms)
 
     def select(self, rows: Rows) -> Energy:
-        return self.rebuild([term.select(rows) for term in self.terms])
+        terms = [term.select(rows) for term in self.terms]
+        same = all(selected is term for selected, term in zip(terms, self.terms, strict=True))
+        return self if same else self.rebuild(terms)
 
     def expand(self, n: int) -> Energy:
         return self.rebuild([term.expand(n) for term in self.terms])
@@ -133,7 +135,9 @@ class Rowwise(Composite):
         return type(self)(energy, *[part if _for_all(part) else change(part) for part in self.parts()])
 
     def select(self, rows: Rows) -> Energy:
-        return self.rowwise(self.terms[0].select(rows), lambda part: part[rows])
+        term = self.terms[0].select(rows)
+        same = term is self.terms[0] and all(map(_for_all, self.parts()))
+        return self if same else self.rowwise(term, lambda part: part[rows])
 
     def expand(self, n: int) -> Energy:
         return self.rowwise(self.terms[0].expand(n), lambda part: part.repeat_interleave(n, dim=0))

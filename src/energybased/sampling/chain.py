@@ -17,7 +17,6 @@ from energybased.sampling.engine import AnyEngine, chains
 from energybased.sampling.frozen import frozen
 from energybased.sampling.kernel import Kernel
 from energybased.sampling.running import Chains, Compiled, Start
-from energybased.sampling.shards import together
 from energybased.sampling.streams import Streams
 
 BLOCK = 100  # most steps between two updates of a progress bar
@@ -66,34 +65,28 @@ def advance(
     with torch.no_grad():
         streams = Streams.of(generator, start)
         first = Start(frozen(energy, keep_mode), kernel, start.detach(), streams, momentum)
-        shards = chains(engine, first, steps)
+        running = chains(engine, first, steps)
         with _progress(steps, progress) as tell:
-            made = together(lambda begin: _run(begin(), steps, keep_every, record, len(start), tell), shards)
-    parts, (followed, *_) = zip(*made, strict=True)
-    streams.follow(followed)
-    return parts[0] if len(parts) == 1 else _joined(parts, len(start))
+            return _run(running, steps, keep_every, record, tell)
 
 
-def _run(
-    shard: Chains, steps: int, keep_every: int | None, record: bool, count: int, tell: Callable[[int], None]
-) -> tuple[Samples, Streams]:
-    """Runs one shard of `count` chains. Returns its samples and its streams."""
-    x = shard.state.x
+def _run(running: Chains, steps: int, keep_every: int | None, record: bool, tell: Callable[[int], None]) -> Samples:
+    x = running.state.x
     trace = None if keep_every is None else x.new_empty((steps // keep_every, *x.shape))
-    diagnostics, done = Diagnostics(x, steps, record, count), 0
+    diagnostics, done = Diagnostics(x, steps, record), 0
     while done < steps:
         kept = keep_every or steps
         ahead = min(kept - done % kept, diagnostics.until - done, BLOCK)
-        shard.advance(ahead)
+        running.advance(ahead)
         done += ahead
         tell(ahead)
         if trace is not None and done % kept == 0:
-            trace[done // kept - 1] = shard.state.x
+            trace[done // kept - 1] = running.state.x
         if done == diagnostics.until:
-            diagnostics.record(shard.state.x, shard.values, shard.last)
-    state = shard.state
-    info = diagnostics.info(shard.accepted, "compiled" if isinstance(shard, Compiled) else "eager")
-    return Samples(state.x, trace, info, state.momentum), shard.streams
+            diagnostics.record(running.state.x, running.values, running.last)
+    state = running.state
+    info = diagnostics.info(running.accepted, "compiled" if isinstance(running, Compiled) else "eager")
+    return Samples(state.x, trace, info, state.momentum)
 
 
 def sample(
@@ -179,18 +172,18 @@ def _fitting(
         halves = torch.arange(len(start), device=start.device).tensor_split(2)
         parts = [(rows, streams.select(rows)) for rows in halves]
         halved = [_fitting(run, energy.select(rows), start[rows], part) for rows, part in parts]
-        samples = _joined(halved, len(start))
+        samples = _joined(halved)
         drawn = parts[0][1]
     streams.follow(drawn)
     return samples
 
 
-def _joined(parts: Sequence[Samples], n: int) -> Samples:
-    """The samples of all parts together, of which the first n chains are kept."""
+def _joined(parts: Sequence[Samples]) -> Samples:
+    """The samples of all parts together."""
     x, traces, infos, momenta = zip(*parts, strict=True)
-    trace = None if traces[0] is None else torch.cat(traces, 1)[:, :n]
-    momentum = None if momenta[0] is None else torch.cat(momenta)[:n]
-    return Samples(torch.cat(x)[:n], trace, ChainInfo.join(infos, n), momentum)
+    trace = None if traces[0] is None else torch.cat(traces, 1)
+    momentum = None if momenta[0] is None else torch.cat(momenta)
+    return Samples(torch.cat(x), trace, ChainInfo.join(infos), momentum)
 
 
 @contextmanager

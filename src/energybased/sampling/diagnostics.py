@@ -92,18 +92,13 @@ class ChainInfo:
         return self._of_energy(ess_tail)
 
     @staticmethod
-    def join(parts: Sequence[ChainInfo], n: int | None = None) -> ChainInfo:
-        """The diagnostics of the chains of all parts together, of which the first n are kept; all if not given.
-
-        All parts must have run for the same number of steps.
-        """
+    def join(parts: Sequence[ChainInfo]) -> ChainInfo:
+        """The diagnostics of the chains of all parts together, which must have run for the same number of steps."""
         columns = {f.name: [getattr(part, f.name) for part in parts] for f in fields(ChainInfo)}
         joined: dict[str, Any] = {}
         for name, values in columns.items():
             if isinstance(values[0], Tensor):
-                rows = min(1, values[0].ndim - 1)
-                whole = torch.cat(values, rows)
-                joined[name] = whole if n is None else whole.narrow(rows, 0, n)
+                joined[name] = torch.cat(values, min(1, values[0].ndim - 1))
         return replace(parts[0], **joined)
 
     def _of_entries(self, diagnostic: Callable[[Tensor], Tensor]) -> Tensor:
@@ -145,11 +140,10 @@ class Diagnostics:
         steps: number of transitions that will follow.
         record: whether states and energies are recorded. The lengths of gradients and steps are measured in any case:
             at up to 20 of the recorded transitions, or at the last one.
-        chains: number of chains that are recorded together; those of x if not given.
     """
 
-    def __init__(self, x: Tensor, steps: int, record: bool = True, chains: int | None = None) -> None:
-        numbers = max(1, (chains or len(x)) * min(x[0].numel(), ENTRIES))  # of one recorded state of all chains
+    def __init__(self, x: Tensor, steps: int, record: bool = True) -> None:
+        numbers = max(1, len(x) * min(x[0].numel(), ENTRIES))  # of one recorded state of all chains
         most = min(RECORDED, max(ENOUGH, NUMBERS // numbers))
         self.every = max(1, -(-steps // most))
         count = steps // self.every if record and steps >= ENOUGH else 0

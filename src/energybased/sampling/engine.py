@@ -9,18 +9,19 @@ from __future__ import annotations
 import time
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from contextlib import suppress
-from functools import partial
 from threading import RLock
 from typing import Literal
 
 import torch
 from torch import Tensor
 
+from energybased.energy import Rows
 from energybased.sampling.kernel import Kernel
-from energybased.sampling.program import Program, tensors_of, trace, with_step
+from energybased.sampling.program import Program, trace, with_step
 from energybased.sampling.running import Chains, Compiled, Eager, Start
+from energybased.sampling.shards import cut
 from energybased.sampling.structure import Unfit, structure
 
 Engine = Literal["eager", "compiled"]
@@ -35,21 +36,16 @@ _said: set[str] = set()  # warnings that were given already
 _lock = RLock()  # programs are compiled by one thread at a time
 
 
-def chains(engine: AnyEngine, start: Start, steps: int) -> list[Callable[[], Chains]]:
-    """Functions that begin the chains of each shard, for `steps` transitions; see `cut`. Eager chains are one shard.
-
-    "auto" is decided before the first step.
-    """
+def chains(engine: AnyEngine, start: Start, steps: int) -> Chains:
+    """Chains that are to run for `steps` transitions. "auto" is decided before the first step."""
     if steps == 0 or engine == "eager" or (engine == "auto" and not _pays(start, steps)):
-        return [partial(Eager, start)]
+        return Eager(start)
     # The kernel's own class must declare `compilable`, because a subclass may override any method.
     if not type(start.kernel).__dict__.get("compilable", False):
         _say(start.kernel, "it does not say that it is compilable")
-        return [partial(Eager, start)]
+        return Eager(start)
     program = _program(start)
-    if program is None:
-        return [partial(Eager, start)]
-    return [partial(Compiled, program, shard) for shard in ([start] if program.whole else start.shards())]
+    return Eager(start) if program is None else Compiled(program, start)
 
 
 def _pays(start: Start, steps: int) -> bool:
@@ -99,14 +95,14 @@ def _program(start: Start) -> Program | None:
 
 def _cut_or_whole(start: Start) -> Program:
     """A program for the shards of these chains, or for all of them if the shards cannot be computed alone."""
-    shards = start.shards()
-    if len(shards) > 1:
+    rows = cut(len(start.x), start.x.device)
+    if len(rows) > 1:
         try:
-            return _trace(start, shards)
+            return _trace(start, rows)
         except Exception as error:  # compilers raise exceptions of many types
             reason = _reason(error)
-    program = _trace(start, [start])._replace(whole=True)
-    if len(shards) > 1:
+    program = _trace(start, [slice(None)])
+    if len(rows) > 1:
         _say(start.kernel, reason, "are not cut")
     return program
 
@@ -123,22 +119,19 @@ def _say(kernel: Kernel, reason: str, what: str = "run eager") -> None:
         warnings.warn(said, stacklevel=2)
 
 
-def _trace(start: Start, shards: list[Start]) -> Program:
-    """A program for each of these shards of all chains, compared with two steps of the kernel on all chains.
+def _trace(start: Start, rows: list[Rows]) -> Program:
+    """A program for shards of these rows, compared with two steps of the kernel on all chains.
 
     The comparison finds operations that the trace has missed, and energies in which the rows depend on each other.
     """
     everything = slice(None)  # copies, so that the streams stay where they are
-    first, threads = shards[0].select(everything), torch.get_num_threads() if len(shards) == 1 else 1
-    program = trace(first.energy, first.kernel, first.begin(), first.streams, threads)
-    mine = [Compiled(program, shard.select(everything)) for shard in shards]
-    theirs = Eager(start.select(everything))
-    before, n = theirs.state.x, len(start.x)
-    together: list[Chains] = [*mine, theirs]
-    for each in together:
-        each.advance(2)
-    moved = torch.cat([part.state.x for part in mine])[:n] - before
-    gradients = torch.cat([part.last().gradient for part in mine])[:n, None]
+    first, threads = start.select(rows[0]), torch.get_num_threads() if len(rows) == 1 else 1
+    program = trace(first.energy, first.kernel, first.begin(), first.streams, threads)._replace(whole=len(rows) == 1)
+    mine, theirs = Compiled(program, start.select(everything)), Eager(start.select(everything))
+    before = theirs.state.x
+    mine.advance(2)
+    theirs.advance(2)
+    moved, gradients = mine.state.x - before, mine.last().gradient[:, None]
     if not (_agree(moved, theirs.state.x - before) and _agree(gradients, theirs.last().gradient[:, None])):
         raise Unfit("the compiled steps are not the same as the eager ones, or the chains depend on each other")
     return program
@@ -152,9 +145,9 @@ def _agree(x: Tensor, expected: Tensor) -> bool:
     return float(wrong.flatten(1).any(1).float().mean()) <= 0.1
 
 
-def _layout(tensors: dict[str, Tensor]) -> Hashable:
+def _layout(tensors: list[tuple[str, Tensor]]) -> Hashable:
     """The properties of tensors that a program depends on."""
-    return tuple((name, t.shape, t.stride(), t.dtype, t.device) for name, t in tensors.items())
+    return tuple((name, t.shape, t.stride(), t.dtype, t.device) for name, t in tensors)
 
 
 def _key(start: Start) -> Hashable:
@@ -163,7 +156,7 @@ def _key(start: Start) -> Hashable:
     named = [*energy.named_parameters(remove_duplicate=False), *energy.named_buffers(remove_duplicate=False)]
     first: dict[int, int] = {}
     shared = tuple(first.setdefault(id(tensor), i) for i, (_, tensor) in enumerate(named))
-    layout = _layout({**tensors_of(energy), "": x})
+    layout = _layout([*named, ("", x)])
     device = x.device.type
     cast = torch.is_autocast_enabled(device), torch.get_autocast_dtype(device)
     threads = torch.get_num_threads()

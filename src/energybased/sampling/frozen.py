@@ -34,11 +34,13 @@ def frozen(module: Kind, keep_mode: bool = False) -> Kind:
         held = part._modules.get("parametrizations") if parametrize.is_parametrized(part) else None
         made: Any = object.__new__(parametrize.type_before_parametrizations(part))
         copies[id(part)] = made
-        made.__dict__ = dict(part.__dict__)
-        made.training = part.training and keep_mode and not isinstance(part, nn.modules.batchnorm._BatchNorm)
-        made._parameters = {name: None if p is None else shared(p) for name, p in part._parameters.items()}
-        made._buffers = dict(part._buffers)
-        made._modules = {name: copy(m) for name, m in part._modules.items() if m is not held}
+        made.__dict__.update(  # a module's own setting of attributes takes several times as long
+            part.__dict__,
+            training=part.training and keep_mode and not isinstance(part, nn.modules.batchnorm._BatchNorm),
+            _parameters={name: None if p is None else shared(p) for name, p in part._parameters.items()},
+            _buffers=dict(part._buffers),
+            _modules={name: copy(m) for name, m in part._modules.items() if m is not held},
+        )
         for name, parametrization in () if held is None else held.items():
             made._buffers[name] = frozen(parametrization)()
         return made

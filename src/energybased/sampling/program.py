@@ -29,7 +29,7 @@ class Program(NamedTuple):
     """Compiled transitions, for tensors of the shapes that they were traced with.
 
     Args:
-        once: maps the energy's tensors and the step size to the tensors that every step uses.
+        once: maps the energy's tensors and the step size to the tensors that every step uses; these are dense.
         steps: runs steps. Fixed inputs are the results of `once` and the keys of the streams. Moving ones are the
             tensors of the state, the sums of acceptance probabilities if there are any, the quantities of the last
             step, and the positions of the streams.
@@ -39,7 +39,7 @@ class Program(NamedTuple):
         whole: whether the chains run together, because their shards could not be computed alone.
     """
 
-    once: fx.GraphModule
+    once: Callable[..., list[Tensor]]
     steps: Steps
     fields: tuple[str, ...]
     blank: tuple[Tensor, ...]
@@ -105,9 +105,22 @@ def trace(energy: Energy, kernel: Kernel, state: State, streams: Streams, thread
             raise Unfit("the energy keeps tensors that are neither parameters nor buffers")
         if torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ()):
             raise Unfit(f"the energy draws random numbers, {node.target}")
-    once, step = split(traced, len(held))
+    first, step = split(traced, len(held))
+
+    def once(*tensors: Tensor) -> list[Tensor]:
+        return [_dense(t) for t in first.forward(*map(_dense, tensors))]
+
     fixed, moving = [*once(*held), streams.keys], [*now, *positions]
     return Program(once, _compiled(step, fixed, moving, threads), fields, tuple(blank), draws)
+
+
+def _dense(tensor: Tensor) -> Tensor:
+    """The tensor, or a copy of it if its entries overlap or have gaps in memory, such as those of an expanded tensor.
+
+    A program is compiled for the strides of copies. A copy of a dense tensor, transposed or not, has the same strides.
+    """
+    dense = tensor.is_contiguous() or torch.ops.aten.is_non_overlapping_and_dense(tensor)
+    return tensor if dense else tensor.clone()
 
 
 def _compiled(step: fx.GraphModule, fixed: list[Tensor], moving: list[Tensor], threads: int) -> Steps:

@@ -11,7 +11,7 @@ from energybased.energy import Energy, Rows
 from energybased.sampling.diagnostics import Last
 from energybased.sampling.kernel import Info, Kernel, State
 from energybased.sampling.program import Program, leaves, positions_of, step_of, tensors_of
-from energybased.sampling.shards import cut
+from energybased.sampling.shards import cut, together
 from energybased.sampling.streams import Streams
 
 
@@ -71,11 +71,6 @@ class Start(NamedTuple):
         momentum = None if self.momentum is None else self.momentum[rows]
         return Start(self.energy.select(rows), self.kernel, self.x[rows], self.streams.select(rows), momentum)
 
-    def shards(self) -> list[Start]:
-        """The chains in shards of one size; see `cut`."""
-        rows = cut(len(self.x), self.x.device)
-        return [self] if len(rows) == 1 else [self.select(part) for part in rows]
-
 
 class Eager:
     """Chains whose kernel is called step by step."""
@@ -105,33 +100,49 @@ class Eager:
 
 
 class Compiled:
-    """Chains of a program."""
+    """Chains of a program, in shards that run at the same time; see `cut`."""
 
     def __init__(self, program: Program, start: Start) -> None:
-        self.program, self.streams = program, start.streams
+        self.program, self.streams, self.count = program, start.streams, len(start.x)
         state = start.begin()
-        self.fixed = [*program.once(*tensors_of(start.energy).values(), step_of(start.kernel, state.x))]
-        self.fixed.append(self.streams.keys)
-        self.moving = [*leaves(state).values(), *program.blank, *positions_of(self.streams, list(program.draws))]
+        rows: list[Rows] = [slice(None)] if program.whole else cut(self.count, state.x.device)
+        energies, step = [start.energy.select(part) for part in rows], step_of(start.kernel, state.x)
+        # An energy that holds nothing per row is the same for all shards.
+        different = energies if any(energy is not start.energy for energy in energies) else [start.energy]
+        made = [program.once(*tensors_of(energy).values(), step) for energy in different]
+        given = zip(rows, made * (len(rows) // len(made)), strict=True)
+        self.fixed = [[*tensors, self.streams.keys[part]] for part, tensors in given]
+        known = [*program.blank, *positions_of(self.streams, list(program.draws))]
+        self.moving = [[*(leaf[part] for leaf in leaves(state).values()), *known] for part in rows]
 
     def advance(self, steps: int) -> None:
-        self.moving = self.program.steps(self.fixed, self.moving, steps)
+        shards = zip(self.fixed, self.moving, strict=True)
+        self.moving = together(lambda shard: self.program.steps(*shard, steps), shards)
         for kind, count in self.program.draws.items():
             self.streams.positions[kind] += steps * count
 
     @property
     def state(self) -> State:
-        return State(**dict(zip(self.program.fields, self.moving, strict=False)))
+        return State(**{name: self._whole(i) for i, name in enumerate(self.program.fields)})
 
     @property
     def values(self) -> Tensor:
-        return self.last().energy
+        return self._whole(self._end - len(Last._fields))
 
     def last(self) -> Last:
-        end = len(self.program.fields) + len(self.program.blank)
-        return Last(*self.moving[end - len(Last._fields) : end])
+        return Last(*(self._whole(self._end - i) for i in range(len(Last._fields), 0, -1)))
 
     @property
     def accepted(self) -> Tensor | None:
         never = len(self.program.blank) == len(Last._fields)
-        return None if never else self.moving[len(self.program.fields)]
+        return None if never else self._whole(len(self.program.fields))
+
+    @property
+    def _end(self) -> int:
+        """The place after the quantities of the last step among the moving tensors."""
+        return len(self.program.fields) + len(self.program.blank)
+
+    def _whole(self, place: int) -> Tensor:
+        """A moving tensor of all chains. The last shard may be filled up with copies of the last chain."""
+        parts = [moving[place] for moving in self.moving]
+        return parts[0] if len(parts) == 1 else torch.cat(parts)[: self.count]

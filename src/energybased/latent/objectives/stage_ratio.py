@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, cast
+from typing import ClassVar, cast, get_args
 
 import torch
 from torch import Generator, Tensor
@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from energybased.errors import require
 from energybased.latent.staged_prior import StagedPrior
 from energybased.objectives.objective import Batch, Parts, Result, State, Vital, scalar
-from energybased.sampling import Kernel, ReplayBuffer, Streams, advance
+from energybased.sampling import Engine, Kernel, ReplayBuffer, Streams, advance
 
 CHANCE = 2 * math.log(2)
 DECAY = 0.99  # of the running mean of losses
@@ -49,6 +49,7 @@ class StageRatio:
         saturated: the stage ends when the loss is below this value, because a ratio this far from 1 is learned better
             by several stages.
         held: number of held-out rows in the data set; None if every batch is drawn anew.
+        engine: how the persistent chains are computed, "eager" or "compiled"; see `sample`.
 
     Raises:
         UserError: for settings out of range.
@@ -65,6 +66,7 @@ class StageRatio:
     patience: int = 500
     saturated: float = 0.1
     held: int | None = None
+    engine: Engine = "eager"
 
     def __post_init__(self) -> None:
         require(self.stage >= 0, f"stage must not be negative, got {self.stage}")
@@ -73,6 +75,7 @@ class StageRatio:
         require(self.steps > 0 or self.restart == 0, "restart must be 0 without steps: chains could not leave the base")
         require(self.persistent_chains >= 1, f"persistent_chains must be at least 1, got {self.persistent_chains}")
         require(self.patience >= 1, f"patience must be at least 1, got {self.patience}")
+        require(self.engine in get_args(Engine), f"engine is 'eager' or 'compiled', got {self.engine!r}")
 
     def init(self, parts: Parts, batch: Batch, rng: Generator) -> State:
         prior = cast(StagedPrior, parts["prior"])
@@ -128,7 +131,7 @@ class StageRatio:
             return prior.base.sample(n, rng)
         start, _, slots = self.buffer.sample(state, n, lambda m: prior.base.sample(m, rng), rng)
         start, energy = start.to(prior.active), prior.truncated(self.stage)
-        end = advance(energy, start, self.kernel, self.steps, Streams.of(rng, start)).x
+        end = advance(energy, start, self.kernel, self.steps, Streams.of(rng, start), engine=self.engine).x
         self.buffer.write(state, slots, end)
         return end
 
