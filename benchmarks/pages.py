@@ -18,6 +18,7 @@ PAGES: Mapping[str, Mapping[str, Callable[[], str]]] = {  # page -> mark -> func
         "ratios": tables.known_ratios,
     },
     "docs/latent.md": {"latent": tables.systems, "ablation": tables.ablation, "anomaly": tables.anomalies},
+    "docs/speed.md": {"processes": speed.processes},
     "docs/chains.md": {"bench": speed.bench, "rates": speed.rates, "parts": speed.parts, "quality": speed.quality},
 }
 

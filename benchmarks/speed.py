@@ -89,6 +89,21 @@ def parts() -> str:
     return table("of an eager step | µs", ((r["variant"], f"{r['value']:.0f}") for r in found))
 
 
+def processes() -> str:
+    """Two processes against one, and a projection to more."""
+    found = Rows.read("processes")
+    lines = []
+    for row in found.all(metric="two_processes"):
+        low = 1.4 if row["case"] == "digits" else 1.7
+        state = "met" if row["value"] >= low else "**missed**"
+        rounds = ", ".join(f"{value:.2f}" for value in row["per_seed"])
+        lines.append((row["case"], f"{row['value']:.2f}", rounds, f"≥ {low}: {state}"))
+    gains = table("total batch kept | times the updates of one process | each pair of runs | target", lines)
+    sums = [(f"{row['at']:,}", f"{row['value']:.2f}") for row in found.all(metric="sum_ms")]
+    costs = table("float32 entries summed over two processes | ms", sums)
+    return f"{gains}\n{found[0]['hardware']}; two processes of one thread each.\n\n{costs}"
+
+
 def quality() -> str:
     """CPU seconds until samples are good, for each seed."""
     found = Rows.read("quality")

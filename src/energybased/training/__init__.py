@@ -3,6 +3,7 @@
 from energybased.training.loop import Loop
 from energybased.training.optimizer import Adam, AnyOptimizer, Optimizer, TorchOptimizer
 from energybased.training.phase import Phase
+from energybased.training.processes import is_first
 from energybased.training.run import Run
 from energybased.training.settings import Settings
 from energybased.training.state import TrainState
@@ -17,4 +18,5 @@ __all__ = [
     "Settings",
     "TorchOptimizer",
     "TrainState",
+    "is_first",
 ]
