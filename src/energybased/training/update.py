@@ -50,7 +50,7 @@ def mean(updates: Sequence[Update], shards: int, processes: Processes) -> Update
     sums = _total([[*s, vector] for s, vector in zip(slopes, numbers, strict=True)])
     processes.sum(sums)
     *grads, values = [value / shards for value in sums]
-    told = dict(zip([*first.metrics, *first.shared], values.float(), strict=True))
+    told = dict(zip([*first.metrics, *first.shared], values, strict=True))
     return Update(
         first.parts,
         dict(zip(first.gradients, grads, strict=True)),
@@ -60,7 +60,7 @@ def mean(updates: Sequence[Update], shards: int, processes: Processes) -> Update
 
 
 def _vector(values: Sequence[Tensor]) -> Tensor:
-    return torch.stack([value.detach().double() for value in values])
+    return torch.stack([value.detach().float() for value in values])
 
 
 def _total(values: Sequence[Sequence[Tensor]]) -> list[Tensor]:
