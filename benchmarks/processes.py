@@ -1,4 +1,4 @@
-"""Two processes against one: `python benchmarks/processes.py` writes results/processes.json.
+"""Two processes against one: `python benchmarks/processes.py [RECIPES]` writes results/processes.json.
 
 Trains the same recipe with the same total batch and two shards, in one process of one thread and in two. The rate is
 that of the second half of the updates, so it has neither the start of the processes nor the compiler in it. Also
@@ -59,13 +59,13 @@ def main() -> None:
         if found:
             print(json.dumps(list(found.items())))
         return
-    measured = Measured("processes")
+    measured, wanted = Measured("processes"), sys.argv[1:] or RECIPES
     done = subprocess.run([sys.executable, __file__, "sums"], check=True, capture_output=True, text=True)
     for size, seconds in json.loads(done.stdout.strip().splitlines()[-1]):
         protocol = "milliseconds of the sum of a float32 vector over two processes (gloo) on one machine, median of 20"
         measured.add(1e3 * seconds, protocol, 20 * seconds, data="", system="ours", metric="sum_ms", at=size)
     with tempfile.TemporaryDirectory() as folder:
-        for recipe in RECIPES:
+        for recipe in wanted:
             for _ in range(ROUNDS):
                 began = time.perf_counter()
                 one, two = (updates_a_second(recipe, devices, folder) for devices in (1, 2))
