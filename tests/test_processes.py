@@ -17,7 +17,7 @@ from energybased import ContrastiveDivergence, Langevin, ReplayBuffer, UserError
 from energybased.energies import MLP
 from energybased.objectives import Result
 from energybased.training import Loop, Phase, Run, Settings, TorchOptimizer, checkpoint
-from energybased.training.processes import ALONE, Processes, Told, launch
+from energybased.processes import ALONE, Processes, Told, launch
 from own import two
 
 OWN = Path(__file__).parent / "own"
@@ -80,7 +80,7 @@ def test_a_killed_process_ends_the_training(tmp_path, victim):
     finally:
         if first.poll() is None:
             os.killpg(first.pid, signal.SIGKILL)
-    assert b"another process of this training has ended" in told and b"ebm train --resume runs/a goes on" in told
+    assert b"another process has ended" in told and b"ebm train --resume runs/a goes on" in told
     step = int(Run.open(run).newest_checkpoint().name)
     assert step >= 2 and b"Traceback" not in told
 

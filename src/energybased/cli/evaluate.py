@@ -9,6 +9,7 @@ import tyro
 
 from energybased.cli.table import show
 from energybased.evaluation import METRICS
+from energybased.processes import is_first
 from energybased.runs.evaluate import evaluate as measure
 from energybased.runs.evaluate import subject_of
 from energybased.runs.load import run_of
@@ -21,6 +22,8 @@ def evaluate(
     judge: Path | None = None,
     data: Path | None = None,
     device: str = "cpu",
+    devices: int = 1,
+    nodes: int = 1,
 ) -> int:
     """Measures a run, writes its results.json, and prints the values. Rows of other metrics are kept.
 
@@ -30,10 +33,14 @@ def evaluate(
         judge: run or exported file of a judge; the library's judge of the data set if not given.
         data: path of the data, if the run neither names nor stores them.
         device: device that computes, such as cpu or cuda.
+        devices: number of processes on each machine, each with a GPU or a share of the processor.
+        nodes: number of machines.
     """
     run = run_of(path)
-    subject = subject_of(run, judge=judge, data=data, device=device)
-    show(measure(run, [name for name in metrics.split(",") if name], subject=subject))
+    subject = subject_of(run, judge=judge, data=data, device=device, devices=devices, nodes=nodes)
+    rows = measure(run, [name for name in metrics.split(",") if name], subject=subject)
+    if is_first():
+        show(rows)
     return 0
 
 

@@ -17,6 +17,7 @@ from energybased.data.columns import write_columns
 from energybased.data.pictures import grid, save_png, sheet
 from energybased.errors import UserError, require
 from energybased.models import Model
+from energybased.processes import is_first
 from energybased.runs.load import load
 
 
@@ -29,6 +30,8 @@ def sample(
     out: Path | None = None,
     given: str | None = None,
     device: str = "cpu",
+    devices: int = 1,
+    nodes: int = 1,
 ) -> int:
     """Draws samples from a model, and writes them as a picture, a table or arrays.
 
@@ -45,11 +48,13 @@ def sample(
         given: condition of a conditional model: a class, numbers such as 0.5,1.0, or a .npy, .npz, .csv or .parquet
             file with one row per sample.
         device: device that computes, such as cpu or cuda.
+        devices: number of processes on each machine, each with a GPU or a share of the processor.
+        nodes: number of machines.
     """
     require(n >= 1, f"n must be at least 1, got {n}")
     require(0 <= seed < 2**62, f"seed must be in 0 ... 2^62, got {seed}")
     require(steps is None or steps >= 1, f"steps must be at least 1, got {steps}")
-    model: Any = load(path, device=device)
+    model: Any = load(path, device=device, devices=devices, nodes=nodes)
     view, folder = model.spec.domain.view(model.spec.event), path if path.is_dir() else path.parent
     out = folder / f"samples{'.png' if view == 'pictures' else '.csv'}" if out is None else out
     require(out.suffix in (".png", ".npz", ".csv"), f"{out} must end in .png, .npz or .csv")
@@ -66,6 +71,8 @@ def sample(
     )
     options = {} if steps is None else {"steps": steps}
     x = model.sample(n, generator=torch.Generator().manual_seed(seed), **options).cpu()
+    if not is_first():
+        return 0
     if out.suffix == ".png":
         return _pictures(model, x, classes, seed, out, view == "pictures")
     names = labels_of(model, labels)

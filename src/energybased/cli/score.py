@@ -15,6 +15,7 @@ from energybased.cli.given import check_given, read_given
 from energybased.data.columns import write_csv
 from energybased.data.examples import examples
 from energybased.errors import require
+from energybased.processes import is_first
 from energybased.runs.load import load
 
 
@@ -26,6 +27,8 @@ def score(
     seed: int = 0,
     given: str | None = None,
     device: str = "cpu",
+    devices: int = 1,
+    nodes: int = 1,
 ) -> int:
     """Writes anomaly scores as CSV, with one line per example. High means out of distribution.
 
@@ -40,11 +43,13 @@ def score(
         seed: seed of the chains on the posterior of a latent model.
         given: condition of a conditional model, as in `ebm sample`. Without it, scores sum over the classes.
         device: device that computes, such as cpu or cuda.
+        devices: number of processes on each machine, each with a GPU or a share of the processor.
+        nodes: number of machines.
     """
     require(0 <= seed < 2**62, f"seed must be in 0 ... 2^62, got {seed}")
-    model: Any = load(path, device=device)
+    model: Any = load(path, device=device, devices=devices, nodes=nodes)
     names, x, notes = examples(what, model.spec)
-    for note in notes:
+    for note in notes if is_first() else ():
         print(note, file=sys.stderr)
     if given is not None:
         parts, n = read_given(given, model, len(x))
@@ -52,6 +57,8 @@ def score(
         model = model.given(*parts)
     check_given(model)
     scores = model.score(x, generator=torch.Generator().manual_seed(seed))
+    if not is_first():
+        return 0
     lines = [("name", "score"), *((name, f"{value:.6g}") for name, value in zip(names, scores.tolist(), strict=True))]
     if out is None:
         csv.writer(sys.stdout, lineterminator="\n").writerows(lines)

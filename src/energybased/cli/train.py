@@ -14,7 +14,7 @@ from energybased.errors import require
 from energybased.recipes import RECIPES, Recipe, find_recipe, read_recipe
 from energybased.runs.train import resume, train
 from energybased.training import Run
-from energybased.training.processes import is_first
+from energybased.processes import is_first
 
 R = TypeVar("R", bound=Recipe)
 

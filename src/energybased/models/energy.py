@@ -16,8 +16,9 @@ from energybased.data import DataSpec
 from energybased.energy import Energy
 from energybased.errors import UserError, require
 from energybased.models import model as shared
-from energybased.models.model import Origin, checked, chunks, finite, moved, place_of, seeded
+from energybased.models.model import Origin, by_chunks, checked, finite, moved, place_of, seeded
 from energybased.models.sampler import Sampler
+from energybased.processes import ALONE, Processes
 from energybased.sampling import Samples, Streams, fresh_starts, sample
 from energybased.sampling.denoise import denoise
 
@@ -39,6 +40,7 @@ class EnergyModel:
         conditions: kinds of y that must still be given; empty if the energy is unconditional, or y was given.
         origin: the recipe and the trained parts, for `export`; None if the model cannot be exported.
         rows: number of rows of the y that was given; None if it is the same for all rows.
+        processes: the processes that share samples and scores. All must make the same calls.
     """
 
     energy: Energy
@@ -48,6 +50,7 @@ class EnergyModel:
     conditions: Conditions = ()
     origin: Origin | None = None
     rows: int | None = None
+    processes: Processes = ALONE
 
     @property
     def offers(self) -> frozenset[str]:
@@ -140,18 +143,23 @@ class EnergyModel:
         rng, sampler = seeded(generator), self._sampler()
         start, energy = self.start(n, generator=rng), self.cycle_classes(n)
         steps = sampler.length if steps is None else steps
-        streams, ends = Streams.of(rng, start), []
-        for rows in chunks(n):
+        streams = Streams.of(rng, start)
+
+        def run(rows: Tensor) -> Tensor:
             whole = len(rows) == shared.CHUNK < n  # compiling pays off from the second part on
             part = energy.select(rows), start[rows], sampler.kernel, steps, streams.select(rows)
-            ends.append(sample(*part, engine=sampler.resolved_engine if whole else "eager").x)
-        return self.denoise(torch.cat(ends))
+            return sample(*part, engine=sampler.resolved_engine if whole else "eager").x
+
+        return self.denoise(by_chunks(run, n, self.place, self.processes))
 
     def denoise(self, x: Tensor) -> Tensor:
         """Denoises last states x `(n, *event)` of chains (`sampling.denoise`), from the model's units to the user's."""
         energy, times = self.cycle_classes(len(x)), 1 if self.sampler is None else self.sampler.denoise
-        clean = [denoise(energy.select(rows), x[rows], self.noise, times) for rows in chunks(len(x))]
-        return self.spec.domain.decode(torch.cat(clean))
+
+        def clean(rows: Tensor) -> Tensor:
+            return denoise(energy.select(rows), x[rows], self.noise, times)
+
+        return self.spec.domain.decode(by_chunks(clean, len(x), self.place, self.processes))
 
     def restore(
         self, x: Tensor, free: Tensor, *, steps: int | None = None, generator: Generator | None = None
@@ -183,7 +191,7 @@ class EnergyModel:
         """
         x, energy = self.spec.domain.encode(checked(x, self.spec)).to(self.place), self.marginal
         self._fits(len(x))
-        return finite(torch.cat([energy.select(rows)(x[rows]) for rows in chunks(len(x))]))
+        return finite(by_chunks(lambda rows: energy.select(rows)(x[rows]), len(x), self.place, self.processes))
 
     def film(self, *, generator: Generator | None = None) -> Tensor:
         """States of eight chains from start to end, `(8, frames, *event)`, at logarithmically spaced steps.

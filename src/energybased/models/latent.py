@@ -17,8 +17,9 @@ from energybased.errors import UserError, require
 from energybased.latent import Posterior
 from energybased.latent.prior import KERNEL, Prior
 from energybased.models import model as shared
-from energybased.models.model import Origin, checked, chunks, finite, moved, place_of, seeded
+from energybased.models.model import Origin, by_chunks, checked, finite, moved, place_of, seeded
 from energybased.networks import Encoder, TwoStageEncoder
+from energybased.processes import ALONE, Processes
 from energybased.sampling import HMC, AnyKernel, Langevin, Streams, sample
 from energybased.sampling.annealed import anneal
 
@@ -45,6 +46,8 @@ class LatentModel:
         score_by: energy of z in `score`, "joint" or "ratio"; see `score_at`.
         spec: shape and domain of the training data; real numbers of the shape of g(z) if not given.
         origin: the recipe and the trained parts, for `export`; None if the model cannot be exported.
+        processes: the processes that share chains on the posterior, scores and likelihoods; samples of the prior are
+            resampled together, and every process draws them. All must make the same calls.
     """
 
     generator: nn.Module
@@ -57,6 +60,7 @@ class LatentModel:
     score_by: ScoreBy = "joint"
     spec: DataSpec = DataSpec(())
     origin: Origin | None = None
+    processes: Processes = ALONE
 
     def __post_init__(self) -> None:
         _ = self.posterior  # checks the settings
@@ -150,7 +154,7 @@ class LatentModel:
         x = self._encoded(x, free)
         rng = seeded(generator)
         encoder = {} if self.encoder is None or free is not None else {"encoder": self.encoder}
-        parts = [x[rows] for rows in chunks(len(x))]
+        parts = x.split(shared.CHUNK)
         start = torch.cat([self.posterior.start(encoder, part, self.dim, rng) for part in parts])
         steps = self.steps if steps is None else steps
         if steps == 0:
@@ -158,11 +162,11 @@ class LatentModel:
         known = None if free is None else ~free.to(x.device).expand(x.shape)
         prior: Any = self.prior
         energy, streams = self.posterior.energy(prior, self.generator, x, known), Streams.of(rng, start)
-        ends = [
-            sample(energy.select(rows), start[rows], self.kernel, steps, streams.select(rows)).x
-            for rows in chunks(len(x))
-        ]
-        return torch.cat(ends)
+
+        def run(rows: Tensor) -> Tensor:
+            return sample(energy.select(rows), start[rows], self.kernel, steps, streams.select(rows)).x
+
+        return by_chunks(run, len(x), self.place, self.processes)
 
     def reconstruct(self, x: Tensor, *, steps: int | None = None, generator: Generator | None = None) -> Tensor:
         """g(z) `(n, *event)`, with z from the posterior of each example."""
@@ -212,7 +216,7 @@ class LatentModel:
         prior: Any = self.prior if joint else getattr(self.prior, "ratio", None)
         reconstruction = Reconstruction(self.generator, x, posterior.sigma)
         energy: Energy = reconstruction if prior is None else posterior.energy(prior, self.generator, x)
-        return torch.cat([energy.select(rows)(z[rows]) for rows in chunks(len(x))])
+        return by_chunks(lambda rows: energy.select(rows)(z[rows]), len(x), self.place, self.processes)
 
     def log_prob(
         self, x: Tensor, *, particles: int = 10, levels: int = LEVELS, generator: Generator | None = None
@@ -231,12 +235,17 @@ class LatentModel:
         """
         x, rng = self._encoded(x), seeded(generator)
         require(particles >= 1, f"particles must be at least 1, got {particles}")
-        bounds = []
-        for part in x.split(max(1, shared.CHUNK // particles)):
-            added = [*self.stages, Reconstruction(self.generator, part, self.sigma).expand(particles)]
-            start = self.base.sample(len(part) * particles, rng).to(self.place)
-            weights = anneal(self.base, added, start, HMC(0.05, 5), levels, generator=rng).log_weights
-            bounds.append(weights.unflatten(0, (-1, particles)).logsumexp(1) - math.log(particles))
+        parts = x.split(max(1, shared.CHUNK // particles))
+        seeds = torch.randint(2**62, (len(parts),), generator=rng, device="cpu").tolist()
+
+        def bound(part: tuple[Tensor, int]) -> Tensor:
+            x, own = part[0], torch.Generator().manual_seed(part[1])
+            added = [*self.stages, Reconstruction(self.generator, x, self.sigma).expand(particles)]
+            start = self.base.sample(len(x) * particles, own).to(self.place)
+            weights = anneal(self.base, added, start, HMC(0.05, 5), levels, generator=own).log_weights
+            return weights.unflatten(0, (-1, particles)).logsumexp(1) - math.log(particles)
+
+        bounds = self.processes.each(bound, list(zip(parts, seeds, strict=True)), self.place)
         constant = 0.5 * x[0].numel() * math.log(2 * math.pi * self.sigma**2)
         learned: Any = self.prior
         log_z = learned.log_z(generator=rng).value - self.base.log_z if self.stages else 0.0
@@ -245,7 +254,7 @@ class LatentModel:
     @torch.no_grad()
     def generate(self, z: Tensor) -> Tensor:
         """g(z) `(n, *event)` of z `(n, dim)`, in the user's units."""
-        made: Tensor = torch.cat([self.generator(z[rows]) for rows in chunks(len(z))])
+        made = by_chunks(lambda rows: self.generator(z[rows]), len(z), self.place, self.processes)
         return self.spec.domain.decode(made)
 
     def to(self, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> LatentModel:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
@@ -16,6 +16,7 @@ from energybased.data import DataSpec
 from energybased.devices import find_device
 from energybased.errors import UserError, require
 from energybased.models.file import write_model
+from energybased.processes import Processes
 
 M = TypeVar("M", bound=nn.Module)
 CHUNK = 500  # rows computed at a time
@@ -143,6 +144,16 @@ def finite(scores: Tensor) -> Tensor:
     return scores
 
 
-def chunks(n: int) -> list[Tensor]:
-    """Row numbers of a batch in chunks, which limit memory. Results depend on the chunks only by rounding."""
-    return list(torch.arange(n, device="cpu").split(CHUNK))
+def by_chunks(function: Callable[[Tensor], Tensor], n: int, place: Tensor, processes: Processes) -> Tensor:
+    """The results of a function for row numbers 0 ... n - 1, concatenated.
+
+    It is called for chunks of rows, which limits memory and changes results by rounding only. Several processes take
+    the chunks in turn.
+
+    Args:
+        function: maps row numbers `(rows,)` to `(rows, ...)`.
+        n: number of rows.
+        place: a tensor on the device of the results.
+        processes: the processes that compute.
+    """
+    return torch.cat(processes.each(function, torch.arange(n, device="cpu").split(CHUNK), place))

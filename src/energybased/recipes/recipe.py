@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,12 +14,15 @@ from tyro.conf import Suppress
 
 from energybased.conditions import concatenated
 from energybased.data import DataSet, DataSpec, Split, load_data
+from energybased.devices import find_device
 from energybased.errors import require
 from energybased.models import Model
 from energybased.models.model import Origin
 from energybased.objectives import Objective
 from energybased.settings import to_json
 from energybased.training import Phase, Settings
+
+log = logging.getLogger("energybased")
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,7 @@ class Recipe(Settings):
     def resolve(self, data: DataSet) -> Self:
         """The recipe with all settings filled in that depend on the data and the machine.
 
+        A precision of bfloat16 becomes float32 where matrix products in bfloat16 are slower.
         A run stores the resolved recipe, and uses it again when it is resumed.
 
         Raises:
@@ -78,6 +83,10 @@ class Recipe(Settings):
         recipe = self if self.conditional is not None else replace(self, conditional=bool(data.conditions))
         has = not recipe.conditional or bool(data.conditions)
         require(has, f"{self.recipe} is conditional, but {data.name} has no labels or other conditions")
+        if getattr(recipe, "precision", "") == "bfloat16" and not bfloat16_pays(find_device(recipe.device)):
+            log.info("%s computes in float32: on this machine, products in bfloat16 are slower", recipe.recipe)
+            changes: dict[str, Any] = {"precision": "float32"}
+            recipe = replace(recipe, **changes)
         return recipe
 
     def parts(self, data: DataSet) -> Mapping[str, nn.Module]:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from energybased.errors import UserError, nearest, require
 from energybased.evaluation import METRICS, Row, Subject
 from energybased.models import Judge
+from energybased.processes import is_first
 from energybased.recipes import Recipe
 from energybased.runs.data import run_data
 from energybased.runs.judge import find_judge
@@ -31,6 +32,8 @@ def subject_of(
     data: Any = None,
     energy: nn.Module | None = None,
     device: str = "cpu",
+    devices: int = 1,
+    nodes: int = 1,
 ) -> Subject:
     """The model, data and judge of a run, for metrics.
 
@@ -40,9 +43,11 @@ def subject_of(
         data: the data, if the run does not store them.
         energy: the network, if the run was trained on a network of the user.
         device: device of the model.
+        devices: number of processes on each machine, as in `load`.
+        nodes: number of machines.
     """
     recipe = recipe_of(run, energy)
-    model = load(run.path, energy=energy, device=device)
+    model = load(run.path, energy=energy, device=device, devices=devices, nodes=nodes)
     dataset = run_data(run, recipe, data)
     found = judge if isinstance(judge, Judge) else find_judge(dataset, judge)
     fits = found is None or tuple(found.spec.event) == dataset.event
@@ -94,7 +99,8 @@ def evaluate(
             continue
         measured = list(timed(name, subject))
         rows = [row for row in rows if row.measured_by != name] + measured
-        run.write_json(RESULTS, [row.json() for row in rows])
+        if is_first():
+            run.write_json(RESULTS, [row.json() for row in rows])
     if skipped:
         log.info("skipped metrics: %s", "; ".join(skipped))
     return rows

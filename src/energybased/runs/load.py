@@ -6,6 +6,7 @@ import copy
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,7 @@ from energybased.devices import find_device
 from energybased.errors import UserError, require
 from energybased.models import Model
 from energybased.models.file import read_model, read_spec
+from energybased.processes import launch
 from energybased.recipes import Recipe, read_recipe
 from energybased.runs.upgrade import upgraded
 from energybased.training.checkpoint import load_group, read_state
@@ -30,6 +32,8 @@ def load(
     device: str | torch.device = "cpu",
     energy: nn.Module | None = None,
     recipe: Recipe | None = None,
+    devices: int = 1,
+    nodes: int = 1,
 ) -> Model:
     """Loads a model from a run, with the averaged weights of a checkpoint, or from an exported file.
 
@@ -41,6 +45,9 @@ def load(
         device: device of the model.
         energy: the network, if the run was trained on a network of the user; it is copied.
         recipe: the recipe, if its class cannot be found by its name.
+        devices: number of processes on each machine, which share what the model computes; see docs/speed.md. The other
+            processes run the same script, and all must make the same calls of the model.
+        nodes: number of machines, on each of which the same script is started.
 
     Raises:
         UserError: if there is no model, it is damaged or of another version, or it names a class that is not imported.
@@ -65,8 +72,11 @@ def load(
         for name, part in parts.items():
             part.cpu().load_state_dict(split_parts(weights).get(name, {}))
             part.eval().requires_grad_(False)
-    model = recipe.model(parts, spec)
-    return model if find_device(device).type == "cpu" else model.to(device)
+    model: Any = recipe.model(parts, spec)
+    processes = launch(devices, nodes, str(device))
+    model = replace(model, processes=processes) if hasattr(model, "processes") else model
+    place = processes.device or find_device(device)
+    return model if place.type == "cpu" else model.to(place)
 
 
 def check_shapes(recipe: Recipe, spec: DataSpec, weights: Mapping[str, Tensor], where: str) -> None:

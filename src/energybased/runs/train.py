@@ -24,7 +24,7 @@ from energybased.runs.data import given_data, in_units_of_run, own_data, phase_h
 from energybased.runs.load import recipe_of
 from energybased.settings import to_json
 from energybased.training import Loop, Phase, Run, Settings, TrainState, checkpoint
-from energybased.training.processes import Lost, Processes, launch
+from energybased.processes import Lost, Processes, launch
 from energybased.training.rng import preserved_rng
 
 VERSIONS = ("energybased", "torch", "numpy")

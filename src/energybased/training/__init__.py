@@ -3,7 +3,7 @@
 from energybased.training.loop import Loop
 from energybased.training.optimizer import Adam, AnyOptimizer, Optimizer, TorchOptimizer
 from energybased.training.phase import Phase
-from energybased.training.processes import is_first
+from energybased.processes import is_first
 from energybased.training.run import Run
 from energybased.training.settings import Settings
 from energybased.training.state import TrainState

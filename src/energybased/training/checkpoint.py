@@ -16,7 +16,7 @@ from torch import Tensor
 
 from energybased.errors import UserError, require
 from energybased.training.guard import Held, Ring
-from energybased.training.processes import ALONE, Processes
+from energybased.processes import ALONE, Processes
 from energybased.training.shard import Group
 from energybased.training.state import GROUPS, Snapshot, join, split_parts
 

@@ -21,7 +21,7 @@ from energybased.training.ema import ema_buffers, ema_init, ema_update
 from energybased.training.interrupt import interruptible
 from energybased.training.optimizer import set_rate, use_gradients
 from energybased.training.phase import Phase, progress
-from energybased.training.processes import ALONE, Processes
+from energybased.processes import ALONE, Processes
 from energybased.training.progress import Display
 from energybased.training.rng import seed_all
 from energybased.training.run import Run

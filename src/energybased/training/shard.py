@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from energybased.conditions import rows_of
 from energybased.errors import require
 from energybased.objectives import Batch
-from energybased.training.processes import Processes
+from energybased.processes import Processes
 from energybased.training.rng import global_rng, preserved_rng, seed_all, set_global_rng
 
 Group = dict[str, Tensor]

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from energybased.objectives import Result
 from energybased.training.optimizer import Gradients, gradients
-from energybased.training.processes import Processes
+from energybased.processes import Processes
 
 
 class Update(NamedTuple):

@@ -1,4 +1,4 @@
-"""The processes of one training, on one machine or on several."""
+"""The processes of one command, on one machine or on several."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -18,6 +18,8 @@ from energybased.devices import find_device
 from energybased.errors import UserError, require
 
 log = logging.getLogger("energybased")
+
+Item = TypeVar("Item")
 
 
 class Told(UserError):
@@ -32,7 +34,7 @@ class Lost(UserError):
 
 @dataclass(frozen=True)
 class Processes:
-    """The processes of one training, which all make the same calls of these methods.
+    """The processes of one command, which all make the same calls of these methods.
 
     Args:
         rank: number of this process.
@@ -75,6 +77,14 @@ class Processes:
             with _connected():
                 dist.all_gather_object(found, value)
         return found
+
+    def each(self, function: Callable[[Item], Tensor], items: Sequence[Item], place: Tensor) -> list[Tensor]:
+        """The results of a function for each item, on the device of `place`. The processes take the items in turn."""
+        mine = [function(item) for item in items[self.rank :: self.count]]
+        if self.count == 1:
+            return mine
+        everyone = self.gather([made.cpu() for made in mine])
+        return [everyone[i % self.count][i // self.count].to(place.device) for i in range(len(items))]
 
     def once(self, function: Callable[[], None]) -> None:
         """Calls a function in the first process. The others wait; if it raises `UserError`, they raise `Told`."""
@@ -180,7 +190,7 @@ def _connected() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:  # what the backends raise when a peer is gone
-        raise Lost("another process of this training has ended, or cannot be reached") from error
+        raise Lost("another process has ended, or cannot be reached") from error
 
 
 def _leaves(facts: Any, name: str = "") -> Iterator[tuple[str, Any]]:
