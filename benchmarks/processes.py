@@ -20,8 +20,8 @@ from pathlib import Path
 import torch
 from rows import Measured
 
-from energybased.training import Run
 from energybased.processes import launch
+from energybased.training import Run
 
 RECIPES = {"digits": 160, "mnist-conditional": 40, "mnist-latent-small": 400}  # updates
 ROUNDS, SIZES = 3, (10_000, 100_000, 1_000_000, 10_000_000)

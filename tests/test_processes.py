@@ -16,8 +16,8 @@ from torch import nn
 from energybased import ContrastiveDivergence, Langevin, ReplayBuffer, UserError, resume, train
 from energybased.energies import MLP
 from energybased.objectives import Result
-from energybased.training import Loop, Phase, Run, Settings, TorchOptimizer, checkpoint
 from energybased.processes import ALONE, Processes, Told, launch
+from energybased.training import Loop, Phase, Run, Settings, TorchOptimizer, checkpoint
 from own import two
 
 OWN = Path(__file__).parent / "own"
@@ -35,7 +35,10 @@ def differing(a, b):
 
 
 def test_two_processes_compute_what_one_computes(tmp_path):
-    """Two processes give the bits of one, which can go on with their runs; their chains and decisions are all used."""
+    """Two processes give the bits of one, which can go on with their runs; their chains and decisions are all used.
+
+    What they share of a model's samples, scores and likelihoods is what one computes.
+    """
     command = [sys.executable, OWN / "two.py", "2", tmp_path / "pair"]
     done = subprocess.run(command, env=ALONE_ON_ONE_THREAD, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr
@@ -49,6 +52,8 @@ def test_two_processes_compute_what_one_computes(tmp_path):
         pair[name].drop_checkpoints_after(10)
         resume(pair[name].path)
         assert differing(tensors(alone.path, last), tensors(pair[name].path, last)) == []
+
+    assert differing(two.shared(tmp_path / "pair", 1), load_file(tmp_path / "pair" / "shared.safetensors")) == []
 
     buffer = two.recipes()["energy"].buffer
     x, _ = buffer.contents(buffer.merge(states["energy"]), torch.Generator().manual_seed(0))

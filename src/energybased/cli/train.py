@@ -11,10 +11,10 @@ import tyro
 
 from energybased.cli.parse import parse
 from energybased.errors import require
+from energybased.processes import is_first
 from energybased.recipes import RECIPES, Recipe, find_recipe, read_recipe
 from energybased.runs.train import resume, train
 from energybased.training import Run
-from energybased.processes import is_first
 
 R = TypeVar("R", bound=Recipe)
 

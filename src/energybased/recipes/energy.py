@@ -39,7 +39,8 @@ class EnergyRecipe(Recipe):
         base: "gaussian" adds the energy of a Gaussian fitted to the noisy data to that of the network; "mixture" adds
             that of a mixture of Gaussians, from which fresh chains start; "none" adds nothing.
         components: most Gaussians of a mixture. There are fewer for few data: each needs ten examples per entry of x.
-        precision: dtype in which the network computes; float32 where bfloat16 is slower. States, weights and the base are in float32.
+        precision: dtype in which the network computes; float32 where bfloat16 is slower. States, weights and the
+            base are in float32.
         sampler: settings of the chains.
         buffer: settings of the replay buffer.
         energy_l2: weight of the penalty on squared energies.

@@ -41,7 +41,8 @@ class LatentRecipe(Recipe):
         stages: number of networks of the prior.
         prior_rate: learning rate of the prior, in multiples of that of generator and encoder.
         posterior: settings of the chains on the posterior.
-        precision: dtype in which the generator computes; float32 where bfloat16 is slower. Latent vectors, weights and the prior are in float32.
+        precision: dtype in which the generator computes; float32 where bfloat16 is slower. Latent vectors, weights and
+            the prior are in float32.
         score_sigma: standard deviation of x around g(z) in scores of the trained model; posterior.sigma if not given.
         score_by: energy of z in scores: that of the prior ("joint"), or that of the prior minus its base ("ratio").
         holdout_class: a class that is left out of training, and is out of distribution in the test split.

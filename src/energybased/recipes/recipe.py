@@ -14,7 +14,7 @@ from tyro.conf import Suppress
 
 from energybased.conditions import concatenated
 from energybased.data import DataSet, DataSpec, Split, load_data
-from energybased.devices import find_device
+from energybased.devices import bfloat16_pays, find_device
 from energybased.errors import require
 from energybased.models import Model
 from energybased.models.model import Origin

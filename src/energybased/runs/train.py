@@ -19,12 +19,12 @@ from energybased.data.pictures import grid, save_png
 from energybased.errors import UserError, require
 from energybased.models import Sampler
 from energybased.objectives import Objective
+from energybased.processes import Lost, Processes, launch
 from energybased.recipes import CustomRecipe, Recipe, read_recipe
 from energybased.runs.data import given_data, in_units_of_run, own_data, phase_hashes, resumed_data, store_data
 from energybased.runs.load import recipe_of
 from energybased.settings import to_json
 from energybased.training import Loop, Phase, Run, Settings, TrainState, checkpoint
-from energybased.processes import Lost, Processes, launch
 from energybased.training.rng import preserved_rng
 
 VERSIONS = ("energybased", "torch", "numpy")

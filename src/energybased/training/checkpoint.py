@@ -15,8 +15,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from energybased.errors import UserError, require
-from energybased.training.guard import Held, Ring
 from energybased.processes import ALONE, Processes
+from energybased.training.guard import Held, Ring
 from energybased.training.shard import Group
 from energybased.training.state import GROUPS, Snapshot, join, split_parts
 

@@ -14,6 +14,7 @@ from energybased.data import AnyDomain
 from energybased.devices import find_device
 from energybased.errors import Interrupted, require
 from energybased.objectives import Batch, Coupled, Refreshing
+from energybased.processes import ALONE, Processes
 from energybased.training import guard
 from energybased.training.batches import as_batches, prepared
 from energybased.training.checkpoint import read_checkpoint, write_checkpoint
@@ -21,7 +22,6 @@ from energybased.training.ema import ema_buffers, ema_init, ema_update
 from energybased.training.interrupt import interruptible
 from energybased.training.optimizer import set_rate, use_gradients
 from energybased.training.phase import Phase, progress
-from energybased.processes import ALONE, Processes
 from energybased.training.progress import Display
 from energybased.training.rng import seed_all
 from energybased.training.run import Run

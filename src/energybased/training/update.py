@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from energybased.objectives import Result
-from energybased.training.optimizer import Gradients, gradients
 from energybased.processes import Processes
+from energybased.training.optimizer import Gradients, gradients
 
 
 class Update(NamedTuple):
