@@ -99,7 +99,8 @@ def hardware() -> str:
     cpu = Path("/proc/cpuinfo")
     lines = cpu.read_text().splitlines() if cpu.exists() else []
     names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")] or ["unknown CPU"]
-    return f"{names[0]}, {os.cpu_count()} cores, {torch.get_num_threads()} threads"
+    units = torch.backends.cpu.get_cpu_capability()
+    return f"{names[0]} with {units}, {os.cpu_count()} cores, {torch.get_num_threads()} threads"
 
 
 def commit() -> str:

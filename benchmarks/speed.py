@@ -12,6 +12,7 @@ from rows import RESULTS, Row, Rows
 from tables import GOALS, Line, goal, number, table
 
 UPDATES = ("update-", "fresh-")  # variants of rows about training
+MANY = (8, 64)  # numbers of processes of the projection
 BOUNDED = 0.7  # of the rate of matrix products; above it, a rival leaves little to gain
 
 
@@ -101,7 +102,17 @@ def processes() -> str:
     gains = table("total batch kept | times the updates of one process | each pair of runs | target", lines)
     sums = [(f"{row['at']:,}", f"{row['value']:.2f}") for row in found.all(metric="sum_ms")]
     costs = table("float32 entries summed over two processes | ms", sums)
-    return f"{gains}\n{found[0]['hardware']}; two processes of one thread each.\n\n{costs}"
+    head = "projection: update of P processes in ms | P = 1, measured | 2, measured | " + " | ".join(map(str, MANY))
+    ahead = table(f"{head} | half of the processes' time lost at", map(projected, found.all(metric="two_processes")))
+    return f"{gains}\n{found[0]['hardware']}; two processes of one thread each.\n\n{costs}\n\n{ahead}"
+
+
+def projected(row: Row) -> Line:
+    """Times of an update of more processes, if all but the shards' own work takes as long as with two."""
+    one, two = (Rows.read("processes").one(metric="update_ms", case=row["case"], at=p)["value"] for p in (1, 2))
+    rest = max(two - one / 2, 0.0)
+    times = (f"{one / p + rest:.3g}" for p in MANY)
+    return row["case"], f"{one:.3g}", f"{two:.3g}", *times, f"P = {one / rest:.0f}" if rest else ""
 
 
 def quality() -> str:
