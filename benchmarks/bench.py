@@ -2,9 +2,9 @@
 
 The value of a row is the time of the fastest rival divided by that of this library; its field `rival` names that rival.
 In rows "equal", all compute in float32. In rows "best", each uses the faster of float32 and bfloat16 autocast, with
-channels-last convolutions; there are none on a processor on which bfloat16 is slower. Compile time is a separate field. Rows "eager" have the time of eager chains divided by that
-of a plain loop. No other program may run at the same time. `python benchmarks/bench.py WORDS` measures only the cases
-whose name contains these words, and keeps the other rows of the file.
+channels-last convolutions; a processor on which bfloat16 is slower has no such rows. Compile time is a separate field.
+Rows "eager" have the time of eager chains divided by that of a plain loop. No other program may run at the same time.
+`python benchmarks/bench.py WORDS` measures only the cases whose name contains these words, and keeps the other rows.
 """
 
 from __future__ import annotations
