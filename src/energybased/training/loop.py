@@ -98,7 +98,9 @@ class Loop:
                 self._enter_phase()
                 if self.state.counters.step == 0:
                     self._checkpoint()  # so that there is something to resume, however soon a run is killed
+                before = self.progress
                 stopping = self._step(interrupt)
+                self._keep_weights(before)
                 metrics = self._window()
                 if metrics is not None and not self._watch(metrics, display):
                     metrics = None
@@ -213,6 +215,12 @@ class Loop:
         counters.phase_step += 1
         counters.window += 1
         return stopping
+
+    def _keep_weights(self, before: float) -> None:
+        """Writes the weights if the step has reached one of the last hundredths of the training."""
+        mark = int(100 * self.progress + 1e-9)
+        if int(100 * before + 1e-9) < mark > 100 - self.settings.history and self.processes.first:
+            self.run.keep_weights(mark, self.state.snapshot()["model"])
 
     def _times(self, interrupted: bool) -> Tensor:
         """What `_count` takes: the time since the last call, which includes checkpoints and waiting for a device.
