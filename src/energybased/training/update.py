@@ -51,12 +51,12 @@ def mean(updates: Sequence[Update], shards: int, processes: Processes, told: Seq
     sums = _total([[*s, vector] for s, vector in zip(slopes, numbers, strict=True)])
     processes.sum([*sums, *told])
     *grads, values = [value / shards for value in sums]
-    told = dict(zip([*first.metrics, *first.shared], values, strict=True))
+    means = dict(zip([*first.metrics, *first.shared], values, strict=True))
     return Update(
         first.parts,
         dict(zip(first.gradients, grads, strict=True)),
-        {name: told[name] for name in first.metrics},
-        {name: told[name] for name in first.shared},
+        {name: means[name] for name in first.metrics},
+        {name: means[name] for name in first.shared},
     )
 
 
