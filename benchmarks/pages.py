@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 
+import papers
 import speed
 import tables
 from rows import ROOT
@@ -17,6 +18,8 @@ PAGES: Mapping[str, Mapping[str, Callable[[], str]]] = {  # page -> mark -> func
         "reals": tables.reals,
         "latent-targets": tables.latent_targets,
         "ratios": tables.known_ratios,
+        "first-paper": partial(papers.papers, papers.FIRST),
+        "second-paper": partial(papers.papers, papers.LATENT),
     },
     "docs/latent.md": {"latent": tables.systems, "ablation": tables.ablation, "anomaly": tables.anomalies},
     "docs/speed.md": {"processes": speed.processes, "annealing": speed.annealing},

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Mapping
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from energybased.data.dataset import DataSet, Split, published
 from energybased.data.idx import read_idx
 from energybased.data.source import Source
-from energybased.errors import require
+from energybased.errors import UserError, require
 
 TRAIN_X, TRAIN_Y = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 TEST_X, TEST_Y = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
@@ -49,6 +52,20 @@ def fashion_mnist(root: str | None) -> DataSet:
 def kmnist(root: str | None) -> DataSet:
     """28x28 cursive Japanese characters, with splits of the same sizes as MNIST."""
     return _read("kmnist", "KMNIST", "http://codh.rois.ac.jp/kmnist/dataset/kmnist/", KMNIST, root)
+
+
+def kmnist_test(root: str | None) -> Tensor:
+    """The test pictures of KMNIST, `(10000, 1, 28, 28)` bytes, which are also published as a file of their own."""
+    url = "http://codh.rois.ac.jp/kmnist/dataset/kmnist/kmnist-test-imgs.npz"
+    file = Source("KMNIST/kmnist-test-imgs.npz", url, others=("kmnist-test-imgs.npz",)).locate(root)
+    try:
+        with np.load(file) as arrays:
+            x = arrays["arr_0"]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise UserError(f"{file} is cut short or does not hold the pictures of KMNIST") from error
+    fits = x.ndim == 3 and x.shape[1:] == (28, 28) and x.dtype == np.uint8
+    require(fits, f"{file} does not hold pictures of 28 x 28 bytes")
+    return torch.from_numpy(x)[:, None]
 
 
 def _read(name: str, folder: str, url: str, sums: Mapping[str, str], root: str | None) -> DataSet:

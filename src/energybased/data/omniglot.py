@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 
 from energybased.data.dataset import DataSet, Split, published
 from energybased.data.source import Source
@@ -36,6 +37,12 @@ def omniglot(root: str | None) -> DataSet:
     x, y = splits[0].x[order], splits[0].y
     assert y is not None
     return published("omniglot", Split(x, y[order]), splits[1], len(order) // 20)
+
+
+def small_omniglot(root: str | None) -> Tensor:
+    """The drawings of the five alphabets of the first small background set, `(2720, 1, 105, 105)` bytes."""
+    name = "images_background_small1.zip"
+    return read_characters(Source(f"omniglot-py/{name}", URL + name, others=(name,)).locate(root)).x
 
 
 def read_characters(path: Path) -> Split:

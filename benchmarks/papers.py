@@ -1,0 +1,167 @@
+"""The result tables of the two papers, beside what was measured here or the command that would measure it.
+
+Values of the papers were not read in the papers themselves: `SURE` says where each comes from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from rows import Rows
+from tables import Line, number, precision, table
+
+REVIEW, LISTED = "a review that reprints the table", "a public list of benchmarks"
+OTHERS, RECALLED = "tables of later papers", "from memory, not verified"
+SURE = (REVIEW, LISTED, OTHERS, RECALLED)
+DAYS = "about two days of one GPU"
+
+
+class Cell(NamedTuple):
+    """One row of a table of a paper.
+
+    Args:
+        what: data, model and metric.
+        others: values of the paper for other models.
+        value: the paper's value for its own model.
+        sure: where the values come from.
+        ours: the measured value, or None.
+        waits: the command that would measure it, and on what.
+    """
+
+    what: str
+    others: str
+    value: str
+    sure: str
+    ours: Callable[[], str] | None = None
+    waits: str = ""
+
+    def line(self) -> Line:
+        measured = "" if self.ours is None else self.ours()
+        open_ = f"waits for {self.waits}" if self.waits else ""
+        return self.what, self.others, self.value, self.sure, "; ".join(part for part in (measured, open_) if part)
+
+
+def waiting(recipe: str, metrics: str = "", hardware: str = DAYS) -> str:
+    """The commands that would measure a recipe."""
+    options = f" --metrics {metrics}" if metrics else ""
+    return f"`ebm train {recipe}`, `ebm evaluate runs/{recipe}{options}`: {hardware}"
+
+
+def fd_small() -> str:
+    row = Rows.read("cifar10-small").one(system="cifar10-small", metric="fd")
+    return f"`cifar10-small`: FD {number(row)} (judge-cifar10), no FID"
+
+
+def detected(digit: int) -> Callable[[], str]:
+    place = (1, 4, 5, 7, 9).index(digit)
+    return lambda: f"{precision('stages', 'ratio', 'pooled')[place]:.3f} (`mnist-anomaly-small`, pooled split)"
+
+
+INCEPTION = "fd_inception,inception_score"
+FIRST = (
+    Cell(
+        "CIFAR-10 without labels, one model: Inception score, FID",
+        "SNGAN 8.22, 21.70; PixelIQN 5.29, 49.46; PixelCNN 4.60, 65.93; DCGAN 6.40, 37.11; WGAN-GP 6.50, 36.40",
+        "6.02, 40.58",
+        REVIEW,
+        None,
+        waiting("cifar10", INCEPTION),
+    ),
+    Cell("the same, ensemble of ten", "", "6.78, 38.20", REVIEW, None, waiting("cifar10", "fd_replay")),
+    Cell(
+        "CIFAR-10 by class: Inception score, FID",
+        "SNGAN 8.59, 25.50; Improved GAN 8.09, –",
+        "8.30, 37.90",
+        REVIEW,
+        fd_small,
+        waiting("cifar10-conditional", INCEPTION),
+    ),
+    Cell(
+        "ImageNet 32 x 32 by class: Inception score, FID",
+        "PixelIQN 10.18, 22.99; PixelCNN 8.33, 33.27",
+        "18.22, 14.31",
+        REVIEW,
+        None,
+        waiting("imagenet32", INCEPTION, "GPUs and the data"),
+    ),
+    Cell(
+        "ImageNet 128 x 128 by class: Inception score, FID",
+        "SNGAN 36.8, 27.62; ACGAN 28.5, –",
+        "28.6, 43.70",
+        REVIEW,
+        None,
+        waiting("imagenet128", INCEPTION, "GPUs and the data"),
+    ),
+    *(
+        Cell(
+            f"CIFAR-10 against {other}: AUROC of the energy",
+            rivals,
+            value,
+            sure,
+            None,
+            waiting("cifar10", "ood_sets"),
+        )
+        for other, rivals, value, sure in (
+            ("SVHN", "PixelCNN++ 0.32, Glow 0.24 (recalled)", "0.63", LISTED),
+            ("textures", "PixelCNN++ 0.33, Glow 0.27 (recalled)", "0.48", LISTED),
+            ("constant pictures", "PixelCNN++ 0.0, Glow 0.0", "0.30", RECALLED),
+            ("uniform noise", "PixelCNN++ 1.0, Glow 1.0", "1.0", RECALLED),
+            ("interpolations", "PixelCNN++ 0.71, Glow 0.59 (recalled)", "0.70", LISTED),
+        )
+    ),
+    Cell(
+        "CIFAR-10 by class: accuracy of the lowest energy",
+        "",
+        "49.1 % (listed) or 49.6 % (recalled)",
+        f"{LISTED}; {RECALLED}",
+        None,
+        waiting("cifar10-conditional", "calibration,robustness"),
+    ),
+)
+LATENT = (
+    *(
+        Cell(
+            f"{data}: mean squared error of reconstructions, FID",
+            f"LEBM {lebm}; NCP-VAE {ncp}; VAE {vae}",
+            value,
+            sure,
+            None,
+            waiting(f"{name}-latent", "mse,fd_inception", "a day of one GPU, and the data"),
+        )
+        for data, name, lebm, ncp, vae, value, sure in (
+            ("SVHN", "svhn", "0.008, 29.44", "0.020, 33.23", "0.019, 46.78", "0.004, 26.19", OTHERS),
+            ("CelebA 64 x 64", "celeba64", "0.013, 37.87", "0.021, 42.07", "0.021, 65.75", "0.009, 35.38", OTHERS),
+            (
+                "CIFAR-10",
+                "cifar10",
+                "0.020, 70.15",
+                "0.054, 78.06",
+                "0.057, 106.37",
+                "0.008, 65.01",
+                f"FID: {OTHERS}; the errors: {RECALLED}",
+            ),
+        )
+    ),
+    *(
+        Cell(
+            f"MNIST without the digit {digit}: average precision",
+            f"LEBM {lebm}; VAE {vae}",
+            value,
+            f"{RECALLED}; the others: {OTHERS}",
+            detected(digit),
+        )
+        for digit, lebm, vae, value in (
+            (1, ".336 ± .008", ".063", "0.531 ± .02"),
+            (4, ".630 ± .017", ".337", "0.729 ± .02"),
+            (5, ".619 ± .013", ".325", "0.742 ± .01"),
+            (7, ".463 ± .009", ".148", "0.620 ± .02"),
+            (9, ".413 ± .010", ".104", "0.499 ± .01"),
+        )
+    ),
+)
+
+
+def papers(cells: Iterable[Cell]) -> str:
+    head = "row of the paper | others in it | its value | source of the values | measured here, or what it waits for"
+    return table(head, (cell.line() for cell in cells))
