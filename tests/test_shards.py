@@ -182,7 +182,7 @@ def held():
 @pytest.mark.parametrize("name", ["compiled", "eager"])
 def test_annealing_holds_no_more_with_more_levels(name, monkeypatch):
     """At the last of 40 levels and of 400, memory differs by less than the states of one level."""
-    start, calls, most, real = torch.randn(64, 2, generator=generator(1)), 0, [], annealed.advance
+    start, calls, most, real = torch.randn(64, 2, generator=generator(1)), 0, [], annealed.chains
 
     def noting(*given, **settings):
         nonlocal calls
@@ -191,7 +191,7 @@ def test_annealing_holds_no_more_with_more_levels(name, monkeypatch):
             most.append(held())
         return real(*given, **settings)
 
-    monkeypatch.setattr(annealed, "advance", noting)
+    monkeypatch.setattr(annealed, "chains", noting)
     for levels in (10, 40, 400):
         anneal(StandardNormal(2), [Ring(2.0, 0.3)], start, MALA(0.3), levels, generator=generator(2), engine=name)
     assert len(most) == 3 and abs(most[2] - most[1]) < start.nbytes

@@ -9,12 +9,13 @@ from typing import NamedTuple
 import torch
 from torch import Generator, Tensor
 
-from energybased.energy import EnergyLike, as_energy
+from energybased.energy import Energy, EnergyLike, as_energy
 from energybased.errors import require
 from energybased.sampling.adaptation import Accepting, with_step
-from energybased.sampling.chain import advance
-from energybased.sampling.engine import AnyEngine
+from energybased.sampling.engine import AnyEngine, chains
 from energybased.sampling.frozen import frozen
+from energybased.sampling.kernel import State
+from energybased.sampling.running import Start
 from energybased.sampling.streams import Streams
 
 ADAPTATION_RATE = 0.5  # change of log step_size per unit of error in the acceptance rate
@@ -109,7 +110,6 @@ def anneal(
         target_ess: if given, levels are chosen adaptively. Each level reduces the effective sample size to this
             fraction (Zhou, Johansen & Aston 2016), and the chains are resampled when it is below half their number (Del
             Moral, Doucet & Jasra 2006).
-
         engine: see `sample`. One program serves all levels of an added energy.
 
     Raises:
@@ -119,26 +119,47 @@ def anneal(
     require(target_ess is None or 0 < target_ess < 1, f"target_ess must be between 0 and 1, got {target_ess}")
     streams, x, log_step = Streams.of(generator, start), start, math.log(kernel.step_size)
     log_weights, resampled = torch.zeros(len(start), dtype=torch.float64, device=start.device), False
-    path = as_energy(first)
+    path: Energy = as_energy(first)
+    state: State | None = None
     for energy in map(as_energy, added):
-        frozen_energy, beta, level = frozen(energy), 0.0, 0
+        before, extra, beta, level = frozen(path), frozen(energy), 0.0, 0
         while beta < 1:
-            log_ratio, level = -frozen_energy(x).double(), level + 1
+            value, grad = extra.value_and_grad(x)
+            log_ratio, level = -value.double(), level + 1
             require(target_ess is None or level <= MAX_LEVELS, f"an added energy needs more than {MAX_LEVELS} levels")
             require(bool(log_ratio.isfinite().all()), "an energy is not finite at the states of the chains")
             next_beta = level / levels if target_ess is None else largest_step(log_ratio, log_weights, target_ess, beta)
-            beta, log_weights = next_beta, log_weights + (next_beta - beta) * log_ratio
+            more = next_beta - beta
+            beta, log_weights = next_beta, log_weights + more * log_ratio
+            state = None if state is None else heavier(state, more, value, grad)
             now = Annealed(x, log_weights, kernel)
             if target_ess is not None and now.ess() < 0.5 * len(x):
                 resampled, mean = True, now.estimate().value
-                x, log_weights = now.resample(generator), torch.full_like(log_weights, mean)
-            tempered = path + energy * torch.tensor(beta, device=x.device)  # a tensor: one program for all levels
-            moved = advance(tempered, x, with_step(kernel, log_step), steps, streams, engine=engine)
-            x, rate = moved.x, float(moved.info.acceptance.mean())
+                x, log_weights, state = now.resample(generator), torch.full_like(log_weights, mean), None
+            tempered = before + extra * torch.tensor(beta, device=x.device)  # a tensor: one program for all levels
+            begun = Start(tempered, with_step(kernel, log_step), x, streams, state=state)
+            running = chains(engine, begun, steps)
+            running.advance(steps)
+            state, accepted = running.state, running.accepted
+            x, rate = state.x, 1.0 if accepted is None else float(accepted.mean()) / steps
             require(math.isfinite(rate), "an energy is not finite at the states of the chains")
             log_step += ADAPTATION_RATE * (rate - kernel.optimal_acceptance)
         path = path + energy
     return Annealed(x, log_weights, with_step(kernel, log_step), resampled)
+
+
+def heavier(state: State, more: float, value: Tensor, grad: Tensor) -> State | None:
+    """The state under an energy that has grown by `more` E; None if the kernel keeps no energies and gradients.
+
+    Args:
+        state: before.
+        more: weight of the added energy.
+        value: E at the state, `(batch,)`.
+        grad: its gradient, `(batch, *event)`.
+    """
+    if state.value is None or state.grad is None:
+        return None
+    return state._replace(value=state.value + more * value, grad=state.grad + more * grad)
 
 
 def largest_step(log_ratio: Tensor, log_weights: Tensor, target_ess: float, beta: float) -> float:

@@ -51,6 +51,7 @@ class Start(NamedTuple):
         x: the first states, `(batch, *event)`.
         streams: the random streams of the chains.
         momentum: `(batch, *event)`; drawn by `begin` if it is not given and the kernel has one.
+        state: the kernel's state at x, if its energies and gradients are known already.
     """
 
     energy: Energy
@@ -58,9 +59,12 @@ class Start(NamedTuple):
     x: Tensor
     streams: Streams
     momentum: Tensor | None = None
+    state: State | None = None
 
     def begin(self) -> State:
         """The first state."""
+        if self.state is not None:
+            return self.state
         state, momentum = self.kernel.init(self.energy, self.x), self.momentum
         if momentum is None and getattr(self.kernel, "inertial", False):
             momentum = self.streams.normal(state.x)
@@ -69,14 +73,16 @@ class Start(NamedTuple):
     def select(self, rows: Rows) -> Start:
         """These chains, with copies of their streams."""
         momentum = None if self.momentum is None else self.momentum[rows]
-        return Start(self.energy.select(rows), self.kernel, self.x[rows], self.streams.select(rows), momentum)
+        leaves = () if self.state is None else (None if leaf is None else leaf[rows] for leaf in self.state)
+        state = None if self.state is None else State(*leaves)
+        return Start(self.energy.select(rows), self.kernel, self.x[rows], self.streams.select(rows), momentum, state)
 
 
 class Eager:
     """Chains whose kernel is called step by step."""
 
     def __init__(self, start: Start) -> None:
-        self.energy, self.kernel, _, self.streams, _ = start
+        self.energy, self.kernel, self.streams = start.energy, start.kernel, start.streams
         self.state = start.begin()
         self.before = self.state.x
         self.accepted: Tensor | None = None
