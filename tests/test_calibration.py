@@ -109,12 +109,12 @@ def test_reliability_is_that_of_a_loop(rng):
     error = 0.0
     for i in range(15):
         rows = (confidence > i / 15) & (confidence <= (i + 1) / 15)
-        assert found.count[i] == rows.sum()
+        assert found.counts[i] == rows.sum()
         if rows.any():
             error += (
                 float(rows.sum()) / 500 * abs(float((predicted == y)[rows].double().mean() - confidence[rows].mean()))
             )
-    assert found.error == pytest.approx(error) and found.count.sum() == 500
+    assert found.error == pytest.approx(error) and found.counts.sum() == 500
     with pytest.raises(UserError, match="do not fit"):
         reliability(probabilities, y[:3])
 

@@ -20,18 +20,18 @@ class Reliability(NamedTuple):
     Args:
         confidence: mean probability of the most probable class, `(bins,)`; 0 for an empty bin.
         accuracy: fraction of examples for which this class is right, `(bins,)`; 0 for an empty bin.
-        count: number of examples, `(bins,)`.
+        counts: number of examples, `(bins,)`.
     """
 
     confidence: Tensor
     accuracy: Tensor
-    count: Tensor
+    counts: Tensor
 
     @property
     def error(self) -> float:
         """The expected calibration error: the mean over examples of |accuracy - confidence| of their bins."""
-        gaps = (self.accuracy - self.confidence).abs() * self.count
-        return float(gaps.sum() / self.count.sum())
+        gaps = (self.accuracy - self.confidence).abs() * self.counts
+        return float(gaps.sum() / self.counts.sum())
 
 
 def reliability(probabilities: Tensor, y: Tensor, bins: int = BINS) -> Reliability:

@@ -13,7 +13,7 @@ from energybased.evaluation.outcome import Outcome, as_rows, squared_median_dist
 FOLDS, PERMUTATIONS = 5, 199
 BANDWIDTHS = (1.0, 0.3)  # of the Gaussian features, in multiples of the median distance
 FEATURES = 100  # Gaussian features of each bandwidth
-RIDGE = 30.0  # weight of the squared norm of the classifier's weights; less finds finer structure, and smaller shifts less often
+RIDGE = 30.0  # weight of the classifier's squared weights; a smaller one finds finer structure, but fewer shifts
 
 
 def classifier_two_sample_test(x: Tensor, y: Tensor, generator: Generator | None = None) -> Outcome:

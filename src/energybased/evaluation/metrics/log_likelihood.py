@@ -14,7 +14,7 @@ from energybased.data import Split
 from energybased.energies import Analytic, PrincipalGaussian, Uniform
 from energybased.energy import Energy
 from energybased.errors import require
-from energybased.evaluation.mixtures import COMPONENTS, EXAMPLES, candidates
+from energybased.evaluation.mixtures import COMPONENTS, EXAMPLES, add_noise, candidates
 from energybased.evaluation.partition import GROUPS, Sandwich, sandwich_log_z
 from energybased.evaluation.row import Row
 from energybased.evaluation.subject import Subject
@@ -88,9 +88,9 @@ class LogLikelihood:
 def energy_rows(subject: Subject) -> Iterator[Row]:
     """Rows of an energy over data, and of densities that are fitted to the data."""
     model: EnergyModel = subject.model
-    rng, labels = subject.rng(), list(range(model.classes)) or [None]
+    rng, labels = subject.rng(), range(model.classes)
     path = path_of(subject)
-    parts = [model if label is None else model.given(label) for label in labels]
+    parts = [model.given(label) for label in labels] or [model]
     count = max(FEWEST, CHAINS // len(parts))
     found = [sandwich(part, path, count, rng) for part in parts]
     sides = {"": [s.forward for s in found]}
@@ -176,22 +176,26 @@ def fitted_gaussian(subject: Subject) -> PrincipalGaussian:
 
 
 def baselines(subject: Subject, x: Tensor, rng: Generator) -> dict[str, tuple[Tensor, str]]:
-    """Log-densities `(n,)` of x `(n, dim)` and how they were fitted, for densities of data with the model's noise.
+    """Log-densities `(n,)` of x `(n, dim)`, and how they were fitted, for densities of data with the model's noise.
 
     They are those of a Gaussian, and of the mixture of Gaussians that has the least mean energy on the validation
-    split.
+    split. Both are fitted to data without noise, and the variance of the noise is added to their covariances.
     """
     data, noise, gaussian = subject.data, subject.model.noise, fitted_gaussian(subject)
     found = {"Gaussian": (gaussian.log_prob(x), f"fitted along {gaussian.rank} directions")}
     if len(data.train) >= COMPONENTS[0] and len(data.validation) > 0:
-        train = noisy(subject, data.train, rng, noise, slice(EXAMPLES)).flatten(1)
         held = noisy(subject, data.validation, rng, noise).flatten(1).double()
-        mixtures = candidates(train, None, rng)
-        best = min(mixtures, key=lambda mixture: float(energies(mixture.density, held).mean()))
-        names = ", ".join(mixture.name for mixture in mixtures)
-        values = -energies(best.density, x) - float(best.density.log_z)
-        found["mixture of Gaussians"] = values, f"{best.name}, chosen on the validation split from: {names}"
+        mixtures = candidates(data.domain.encode(subject.train(EXAMPLES)), None, rng)
+        densities = {mixture.name: add_noise(mixture.density, noise) for mixture in mixtures}
+        best = max(densities, key=lambda name: float(log_prob(densities[name], held).mean()))
+        tried = f"{best}, chosen on the validation split from: {', '.join(densities)}"
+        found["mixture of Gaussians"] = log_prob(densities[best], x), tried
     return found
+
+
+def log_prob(density: Analytic, x: Tensor) -> Tensor:
+    """log p(x) `(n,)` of x `(n, dim)`, in nats."""
+    return -energies(density, x) - float(density.log_z)
 
 
 def latent_rows(subject: Subject) -> Iterator[Row]:
@@ -217,7 +221,7 @@ def likelihood_rows(
     """
     n, dim, pixels = len(found.values), math.prod(subject.data.event), subject.data.domain.bounds is not None
     added = f"with noise of standard deviation {noise:g}" if noise else "without noise"
-    units = "pixels in [0, 1]" if pixels else "standardised columns" if subject.data.domain.mean else "values"
+    units = "pixels in [0, 1]" if pixels else "standardised columns"
     protocol = f"{n} test examples {added}, density over {units}; {how}"
     scales = {"log_likelihood": (1.0, "nats an example")}
     if pixels:
