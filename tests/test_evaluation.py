@@ -11,7 +11,7 @@ from energybased.data import from_arrays, load_data
 from energybased.evaluation import METRICS
 from energybased.evaluation.detection import OUT_OF_DISTRIBUTION, auroc, out_of_distribution_inputs
 from energybased.evaluation.frechet import frechet_distance, judge_distance
-from energybased.evaluation.mixtures import fit_class_mixture, fit_mixture, nearest_mixture
+from energybased.evaluation.mixtures import add_noise, fit_class_mixture, fit_mixture, nearest_mixture
 from energybased.evaluation.subject import Subject
 from energybased.recipes import judge_digits
 from energybased.runs.judge import find_judge, load_judge, train_judge
@@ -136,3 +136,20 @@ def test_who_has_a_joint_energy_distance():
     metric, data = METRICS["joint_energy_distance"], load_data("digits")
     assert Subject(Linear(1), data).missing(metric.needs) == []
     assert Subject(find_judge(data), data).missing(metric.needs) == ["conditional samples"]
+
+
+@pytest.mark.parametrize("dim", [3, 300])
+def test_a_mixture_with_noise(dim, rng):
+    """Of one Gaussian it is the Gaussian with the variance of the noise added to its covariance."""
+    x = torch.randn(400, dim, generator=rng, dtype=torch.float64) * torch.linspace(0.5, 2, dim)
+    mixture = fit_mixture(x, 1, rng).density
+    far = mixture.sample(10, rng)
+    if dim == 3:
+        covariance = mixture.scales[0] @ mixture.scales[0].T
+        mean = mixture.means[0]
+    else:
+        u, c = mixture.base.directions, mixture.mixture.scales[0] @ mixture.mixture.scales[0].T
+        covariance = u @ c @ u.T + mixture.base.rest * (torch.eye(dim) - u @ u.T)
+        mean = mixture.base.mean + u @ mixture.mixture.means[0]
+    exact = torch.distributions.MultivariateNormal(mean, covariance + 0.25 * torch.eye(dim))
+    torch.testing.assert_close(add_noise(mixture, 0.5).log_prob(far), exact.log_prob(far))

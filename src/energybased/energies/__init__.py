@@ -19,6 +19,7 @@ from energybased.energies.ratio import Ratio, Ratios
 from energybased.energies.reconstruction import Reconstruction
 from energybased.energies.tilted import Tilted
 from energybased.energies.tilted_mixture import TiltedMixture
+from energybased.energies.uniform import Uniform
 from energybased.energy import Energy
 
 ANALYTIC: tuple[Callable[[], Analytic], ...] = (
@@ -63,5 +64,6 @@ __all__ = [
     "StandardNormal",
     "Tilted",
     "TiltedMixture",
+    "Uniform",
     "as_energy",
 ]

@@ -90,9 +90,18 @@ class PrincipalGaussian(Analytic):
         return (x - self.mean) @ self.directions
 
     def sample(self, n: int, generator: Generator | None = None) -> Tensor:
-        z = self.draw(torch.randn, n, self.dim, generator=generator)
+        return self.colour(self.draw(torch.randn, n, self.dim, generator=generator))
+
+    def colour(self, z: Tensor) -> Tensor:
+        """mean + C^(1/2) z, `(batch, dim)`, with the covariance C: it takes standard normal z `(batch, dim)` to x."""
         along = z @ self.directions
         return self.mean + z * self.rest.sqrt() + along * (self.variances.sqrt() - self.rest.sqrt()) @ self.directions.T
+
+    def whiten(self, x: Tensor) -> Tensor:
+        """C^(-1/2) (x - mean), `(batch, dim)`, the inverse of `colour`, for x `(batch, dim)`."""
+        d = x - self.mean
+        along = d @ self.directions
+        return d / self.rest.sqrt() + along * (self.variances.rsqrt() - self.rest.rsqrt()) @ self.directions.T
 
     def extra_repr(self) -> str:
         return f"dim={self.dim}, rank={self.rank}"

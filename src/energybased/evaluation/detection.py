@@ -1,17 +1,21 @@
-"""Detection of out-of-distribution inputs by their scores."""
+"""Detection of out-of-distribution inputs by their scores. A high score means out of distribution."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
+
+from energybased.errors import require
 
 OUT_OF_DISTRIBUTION: dict[str, Callable[[Tensor, torch.Generator], Tensor]] = {
     "noise": lambda x, rng: torch.rand(x.shape, generator=rng),
     "inverted": lambda x, rng: 1 - x,
     "flipped": lambda x, rng: x.flip(-1),
 }
+KEPT = 0.95  # fraction of in-distribution inputs that the threshold of `false_positive_rate` keeps
 
 
 def auroc(in_distribution: Tensor, out_of_distribution: Tensor) -> float:
@@ -42,6 +46,45 @@ def auprc(in_distribution: Tensor, out_of_distribution: Tensor) -> float:
     return float(
         average_precision_score(truth.numpy(), torch.cat([in_distribution, out_of_distribution]).double().numpy())
     )
+
+
+def auprc_in(in_distribution: Tensor, out_of_distribution: Tensor) -> float:
+    """The average precision of detecting in-distribution inputs by low scores, `(n,)` and `(m,)`, in 0 ... 1.
+
+    Random scores have n / (n + m) in expectation.
+
+    >>> auprc_in(torch.tensor([0.0, 1.0]), torch.tensor([2.0, 0.5]))
+    0.8333333333333333
+    """
+    return auprc(-out_of_distribution, -in_distribution)
+
+
+def false_positive_rate(in_distribution: Tensor, out_of_distribution: Tensor) -> float:
+    """The fraction of out-of-distribution inputs that pass as in-distribution, in 0 ... 1, by scores `(n,)` and `(m,)`.
+
+    The threshold is the lowest that keeps 95 % of the in-distribution inputs: the FPR at 95 % TPR, with
+    in-distribution inputs as positives (Liang, Li & Srikant 2018). Random scores have 0.95 in expectation.
+
+    >>> false_positive_rate(torch.arange(100.0), torch.tensor([94.0, 95.0, 200.0, 300.0]))
+    0.25
+    """
+    require(min(len(in_distribution), len(out_of_distribution)) > 0, "a false-positive rate needs scores of both kinds")
+    threshold = in_distribution.kthvalue(math.ceil(KEPT * len(in_distribution))).values
+    return float((out_of_distribution <= threshold).double().mean())
+
+
+STATISTICS: dict[str, Callable[[Tensor, Tensor], float]] = {  # by the beginning of a row's metric
+    "auroc": auroc,
+    "auprc": auprc,
+    "auprc_in": auprc_in,
+    "fpr95": false_positive_rate,
+}
+
+
+def base_rates(inside: int, outside: int) -> str:
+    """Words on the statistics' positives, and the values of random scores."""
+    prevalence = outside / (inside + outside)
+    return f"prevalence {prevalence:.3g}; by chance auprc {prevalence:.3g}, auprc_in {1 - prevalence:.3g}, fpr95 0.95"
 
 
 def out_of_distribution_inputs(x: Tensor) -> dict[str, Tensor]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
+import torch
 from torch import Generator, Tensor
 
 from energybased.energies import Analytic, GaussianMixture, PrincipalGaussian, PrincipalMixture
@@ -122,6 +124,17 @@ def best_mixture(subject: Subject) -> tuple[FittedMixture, str]:
         subject.kept["mixture"] = nearest_mixture(subject, mixtures), ", ".join(m.name for m in mixtures)
     mixture, tried = subject.kept["mixture"]
     return mixture, tried
+
+
+def add_noise(density: Analytic, noise: float) -> Analytic:
+    """The density of x plus Gaussian noise of standard deviation `noise`, for x with a fitted mixture's density."""
+    if isinstance(density, PrincipalMixture):
+        base = density.base
+        spread = PrincipalGaussian(base.mean, base.directions, base.variances + noise**2, base.rest + noise**2)
+        return PrincipalMixture(spread, cast(GaussianMixture, add_noise(density.mixture, noise)))
+    assert isinstance(density, GaussianMixture)
+    covariances = density.scales @ density.scales.mT + noise**2 * torch.eye(density.dim).to(density.scales)
+    return GaussianMixture(density.means, covariances, density.log_weights.exp())
 
 
 def _flat(x: Tensor) -> Tensor:

@@ -34,4 +34,9 @@ class Row(NamedTuple):
 
     def json(self) -> dict[str, Any]:
         """The row as an object of `results.json`."""
-        return {**self._asdict(), "value": round(self.value, 4), "seconds": round(self.seconds, 2)}
+        return {**self._asdict(), "value": round(self.value, 6), "seconds": round(self.seconds, 2)}
+
+    @property
+    def shown(self) -> str:
+        """The value for readers: three decimals, or two digits if it is small."""
+        return f"{self.value:.3f}" if abs(self.value) >= 0.01 or self.value == 0 else f"{self.value:.2g}"

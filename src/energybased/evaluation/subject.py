@@ -105,4 +105,7 @@ CHECKS: Mapping[str, Callable[[Subject], bool]] = {
     "replay buffer": lambda s: s.buffer is not None,
     "judge": lambda s: s.judge is not None,
     "held-out class": lambda s: s.data.holdout is not None,
+    "energies": lambda s: bool({"energy", "latent vectors"} & s.model.offers),
+    "class probabilities": lambda s: s.model.classes > 0 or "features" in s.model.offers,
+    "validation data": lambda s: len(s.data.validation) > 0,
 }

@@ -54,9 +54,9 @@ class EnergyModel:
 
     @property
     def offers(self) -> frozenset[str]:
-        """What the model offers, of "samples", "conditional samples", "scores" and "chains"."""
+        """What the model offers, of "energy", "samples", "conditional samples", "scores" and "chains"."""
         marginal = not self.conditions or self.classes > 0  # a real vector cannot be summed over
-        found = {"scores"} if marginal else set[str]()
+        found = {"energy", "scores"} if marginal else set[str]()
         if self.sampler is not None:
             found |= {"samples", "chains"} if marginal else set()
             found |= {"conditional samples"} if self.conditions else set()

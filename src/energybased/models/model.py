@@ -28,7 +28,7 @@ class Model(Protocol):
 
     Models may have more methods: `restore`, `reconstruct`, `log_prob`, `run_chains`. `offers` says what metrics and
     reports may use: "samples", "conditional samples" (`given(y).sample`), "scores", "chains", "latent vectors",
-    "stages" and "features".
+    "stages", "features" and "energy" (`marginal`, a density over data in the model's units).
     """
 
     @property

@@ -2,9 +2,11 @@
 
 from energybased.evaluation.metric import Metric
 from energybased.evaluation.metrics.accuracy import Accuracy
+from energybased.evaluation.metrics.calibration import Calibration
 from energybased.evaluation.metrics.confidence import Confidence
 from energybased.evaluation.metrics.detection import HeldOutClass, OutOfDistribution
 from energybased.evaluation.metrics.energy_distance import EnergyDistance
+from energybased.evaluation.metrics.energy_histograms import EnergyHistograms
 from energybased.evaluation.metrics.frechet_baselines import FrechetBaselines
 from energybased.evaluation.metrics.frechet_buffer import FrechetBuffer
 from energybased.evaluation.metrics.frechet_long import FrechetLong
@@ -12,7 +14,11 @@ from energybased.evaluation.metrics.frechet_replay import FrechetReplay
 from energybased.evaluation.metrics.frechet_samples import FrechetSamples
 from energybased.evaluation.metrics.frechet_stages import FrechetPosterior, FrechetStages
 from energybased.evaluation.metrics.joint_energy_distance import JointEnergyDistance
+from energybased.evaluation.metrics.log_likelihood import LogLikelihood
+from energybased.evaluation.metrics.prior_fit import PriorFit
 from energybased.evaluation.metrics.reconstruction import ReconstructionError
+from energybased.evaluation.metrics.stein_discrepancy import SteinDiscrepancy
+from energybased.evaluation.metrics.two_sample_tests import TwoSampleTest
 
 METRICS: dict[str, Metric] = {
     "accuracy": Accuracy(),
@@ -26,9 +32,16 @@ METRICS: dict[str, Metric] = {
     "confidence": Confidence(),
     "energy_distance": EnergyDistance(),
     "joint_energy_distance": JointEnergyDistance(),
+    "ksd": SteinDiscrepancy(),
+    "c2st": TwoSampleTest("c2st"),
+    "mmd": TwoSampleTest("mmd"),
+    "prior_fit": PriorFit(),
+    "log_likelihood": LogLikelihood(),
     "mse": ReconstructionError(),
     "ood": OutOfDistribution(),
     "holdout": HeldOutClass(),
+    "energy_histograms": EnergyHistograms(),
+    "calibration": Calibration(),
 }
 
 __all__ = ["METRICS"]

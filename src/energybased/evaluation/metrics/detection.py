@@ -6,42 +6,73 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from energybased.evaluation.detection import auprc, auroc, out_of_distribution_inputs
-from energybased.evaluation.mixtures import best_mixture
+from torch import Tensor
+
+from energybased.evaluation.detection import STATISTICS, base_rates, out_of_distribution_inputs
+from energybased.evaluation.detectors import Score, energy_scores, neighbour_score, principal_score
+from energybased.evaluation.mixtures import EXAMPLES, best_mixture
 from energybased.evaluation.row import Row
 from energybased.evaluation.subject import SAMPLES, Subject
+
+NEIGHBOURS = 10_000  # most training examples among which nearest neighbours are searched
 
 
 @dataclass(frozen=True)
 class OutOfDistribution:
-    """AUROC of the score for the test split against changed copies: noise, inverted and mirrored pictures."""
+    """Detection of changed copies of the test split: noise, inverted and mirrored pictures.
+
+    The statistics are AUROC, average precision with either side as positives, and the false-positive rate at 95 % true
+    positives. They are measured for the model's score; for an energy also for the norm of its gradient, its typicality,
+    and its ratio to its base; and for baselines: a mixture of Gaussians, principal components and nearest neighbours.
+    """
 
     needs: ClassVar[tuple[str, ...]] = ("scores", "held-out data", "pictures")
 
     def measure(self, subject: Subject) -> Iterator[Row]:
-        slow = subject.has("latent vectors")
-        x = subject.test[:SAMPLES] if slow else subject.test
-        scorers = [("", lambda x: subject.model.score(x, generator=subject.rng()))]
-        if subject.has("judge"):
-            scorers.append(("best mixture", best_mixture(subject)[0].energy))
-        for system, score in scorers:
+        x = subject.test[:SAMPLES] if subject.has("latent vectors") else subject.test  # latent models score slowly
+        changed = out_of_distribution_inputs(x)
+        for system, (score, what) in detectors(subject).items():
             inside = score(x)
-            for kind, changed in out_of_distribution_inputs(x).items():
-                protocol = f"{len(x)} test examples against {len(changed)} changed copies ({kind}), prevalence 0.50"
-                yield subject.row(f"auroc_{kind}", auroc(inside, score(changed)), protocol, n=len(x), system=system)
+            for kind, copies in changed.items():
+                counts = f"{len(x)} test examples against {len(copies)} changed copies ({kind})"
+                protocol = f"{what}: {counts}, {base_rates(len(x), len(copies))}"
+                outside = score(copies)
+                for name, statistic in STATISTICS.items():
+                    yield subject.row(f"{name}_{kind}", statistic(inside, outside), protocol, n=len(x), system=system)
+
+
+def detectors(subject: Subject) -> dict[str, tuple[Score, str]]:
+    """Scores of the subject's model and of baselines, and what they are, by the name of the system."""
+    model, noise = subject.model, getattr(subject.model, "noise", 0.0)
+
+    def own(x: Tensor) -> Tensor:
+        scores: Tensor = model.score(x, generator=subject.rng())
+        return scores
+
+    learned = f", which has learned noise of {noise:g}, on x without noise" if noise else ""
+    found: dict[str, tuple[Score, str]] = {"": (own, f"score of the model{learned}")}
+    if subject.has("energy"):
+        for name, score in energy_scores(model, subject.train(EXAMPLES), subject.rng()).items():
+            found[f"{subject.system} ({name})"] = score, f"{name} of the energy{learned}"
+    if subject.has("judge"):
+        mixture, _ = best_mixture(subject)
+        found["best mixture"] = mixture.energy, mixture.name
+    found["principal components"] = principal_score(subject.train(EXAMPLES))
+    found["nearest neighbours"] = neighbour_score(subject.train(NEIGHBOURS))
+    return found
 
 
 @dataclass(frozen=True)
 class HeldOutClass:
-    """Average precision of the score in detecting the class that was held out of training."""
+    """Detection of the class that was held out of training, by the statistics of `OutOfDistribution`."""
 
     needs: ClassVar[tuple[str, ...]] = ("scores", "held-out class")
 
     def measure(self, subject: Subject) -> Iterator[Row]:
         inside, outside = subject.test, subject.held_out_class
-        scores = (subject.model.score(x, generator=subject.rng()) for x in (inside, outside))
-        prevalence = len(outside) / (len(inside) + len(outside))
-        label = f"class {subject.data.holdout}"
+        scores = [subject.model.score(x, generator=subject.rng()) for x in (inside, outside)]
         counts = f"{len(outside)} examples against {len(inside)} of other classes"
-        protocol = f"{label} held out of training: {counts}, prevalence {prevalence:.3f}"
-        yield subject.row("auprc", auprc(*scores), protocol, n=len(inside) + len(outside))
+        rates = base_rates(len(inside), len(outside))
+        protocol = f"class {subject.data.holdout} held out of training: {counts}, {rates}"
+        for name, statistic in STATISTICS.items():
+            yield subject.row(name, statistic(*scores), protocol, n=len(inside) + len(outside))

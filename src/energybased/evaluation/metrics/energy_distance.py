@@ -9,14 +9,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from energybased.energies import Gaussian, GaussianMixture
+from energybased.evaluation.rivals import rivals
 from energybased.evaluation.row import Row
 from energybased.evaluation.subject import Subject
-
-ROWS = 1000  # of samples, and of the test split
-MOST = 100_000  # most training rows that the baselines are fitted to
-RIDGE = 1e-6  # added to the variances of the baselines
-COMPONENTS, PER_COMPONENT = 30, 10  # most Gaussians of the mixture, and fewest rows per column for each of them
 
 
 @dataclass(frozen=True)
@@ -30,23 +25,8 @@ class EnergyDistance:
     needs: ClassVar[tuple[str, ...]] = ("samples", "held-out data", "real numbers")
 
     def measure(self, subject: Subject) -> Iterator[Row]:
-        encode = subject.data.domain.encode
-        test = encode(subject.test[:ROWS]).flatten(1)
-        train = encode(subject.train(MOST)).flatten(1)
-        covariance = torch.cov(train.T.double()) + RIDGE * torch.eye(train.shape[1], dtype=torch.float64)
-        gaussian = Gaussian(train.double().mean(0), torch.atleast_2d(covariance))
-        rows = train[torch.randperm(len(train), generator=subject.rng())[:ROWS]]
-        drawn = subject.model.sample(ROWS, generator=subject.rng())
-        compared = {
-            "": encode(drawn).flatten(1),
-            "Gaussian": gaussian.sample(ROWS, subject.rng()),
-            "training rows": rows,
-        }
-        components = min(COMPONENTS, len(train) // (PER_COMPONENT * train.shape[1]))
-        if components > 1:
-            mixture = GaussianMixture.fit(train.double(), components, subject.rng(), RIDGE)
-            compared["mixture of Gaussians"] = mixture.sample(ROWS, subject.rng())
-        for system, x in compared.items():
+        samples, test = rivals(subject)
+        for system, x in samples.items():
             protocol = f"of {len(x)} rows to {len(test)} of the test split, columns standardised"
             yield subject.row("energy_distance", energy_distance(x, test), protocol, n=len(x), system=system)
 

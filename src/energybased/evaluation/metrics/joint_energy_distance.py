@@ -13,7 +13,8 @@ from torch.nn.functional import one_hot
 from energybased.conditions import Classes, Conditions, tensors
 from energybased.data import AnyDomain, Reals
 from energybased.energy import Condition
-from energybased.evaluation.metrics.energy_distance import ROWS, energy_distance
+from energybased.evaluation.metrics.energy_distance import energy_distance
+from energybased.evaluation.rivals import ROWS
 from energybased.evaluation.row import Row
 from energybased.evaluation.subject import Subject
 

@@ -21,6 +21,29 @@ NAMES = {
     "energy_distance": "energy distance",
     "joint_energy_distance": "energy distance, x and its condition",
     "accuracy": "accuracy",
+    "ksd": "kernel Stein discrepancy",
+    "ksd_chains": "kernel Stein discrepancy, chains",
+    "c2st": "classifier two-sample test, AUROC",
+    "mmd": "maximum mean discrepancy",
+    "prior_ksd": "kernel Stein discrepancy, prior",
+    "prior_c2st": "classifier two-sample test of the prior, AUROC",
+    "prior_mmd": "maximum mean discrepancy, prior",
+    "log_likelihood": "log-likelihood, nats",
+    "bits_per_dim": "bits a dimension",
+    "log_z_width": "width of the sandwich of log Z, nats",
+    "energy_w1": "Wasserstein distance of training and test energies, nats",
+    "energy_auroc": "training against test energies, AUROC",
+    "class_accuracy": "accuracy of p(y | x)",
+    "ece": "expected calibration error",
+    "ece_scaled": "expected calibration error, with a temperature",
+    "nll": "negative log-likelihood of the class, nats",
+    "nll_scaled": "negative log-likelihood of the class, with a temperature",
+}
+DETECTION = {  # a longer beginning before a shorter one
+    "auroc": "AUROC",
+    "auprc_in": "average precision, held-out data as positives",
+    "auprc": "average precision",
+    "fpr95": "false-positive rate at 95 % true positives",
 }
 
 
@@ -38,9 +61,7 @@ class Measurements:
             mark = ' class="ours"' if row.system == contents.subject.system else ""
             words = (NAMES.get(row.metric) or named(row.metric), row.system)
             texts = "".join(f"<td>{html.escape(text)}</td>" for text in words)
-            cells += (
-                f'<tr{mark}>{texts}<td class="number">{row.value:.3f}</td><td>{html.escape(row.protocol)}</td></tr>'
-            )
+            cells += f'<tr{mark}>{texts}<td class="number">{row.shown}</td><td>{html.escape(row.protocol)}</td></tr>'
         head = "".join(f"<th>{name}</th>" for name in ("metric", "system", "value", "protocol"))
         yield f"<table><tr>{head}</tr>{cells}</table>"
         if any(row.metric.startswith("fd") for row in contents.rows):
@@ -51,7 +72,10 @@ class Measurements:
 
 def named(metric: str) -> str:
     """The name of a metric in words."""
-    kind, _, rest = metric.partition("_")
-    if kind == "auroc":
-        return f"AUROC, {rest}"
-    return f"Fréchet distance after {rest.split('_')[1]} stages" if metric.startswith("fd_stage_") else metric
+    if metric.endswith("_p"):
+        test = metric.removesuffix("_p")
+        return f"{NAMES.get(test, test)}, p-value"
+    for start, words in DETECTION.items():
+        if metric.startswith(f"{start}_"):
+            return f"{words}, {metric.removeprefix(f'{start}_')}"
+    return f"Fréchet distance after {metric.split('_')[2]} stages" if metric.startswith("fd_stage_") else metric

@@ -1,0 +1,254 @@
+"""The log-likelihood of held-out data by annealed importance sampling."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+import torch
+from torch import Generator, Tensor
+
+from energybased.data import Split
+from energybased.energies import Analytic, PrincipalGaussian, Uniform
+from energybased.energy import Energy
+from energybased.errors import require
+from energybased.evaluation.mixtures import COMPONENTS, EXAMPLES, add_noise, candidates
+from energybased.evaluation.partition import GROUPS, Sandwich, sandwich_log_z
+from energybased.evaluation.row import Row
+from energybased.evaluation.subject import Subject
+from energybased.models import EnergyModel
+from energybased.sampling.kernel import Bounds
+
+CHAINS, FEWEST = 1000, 40 * GROUPS  # chains in all classes together, and fewest in each class
+LARGEST, PER_DIRECTION = 1024, 4  # most directions of the Gaussian, and fewest examples for each
+SMALLEST = 1e-3  # least noise of the Gaussian, in the model's units
+LATENT_EXAMPLES, PARTICLES = 200, 20  # test examples of a latent model, and chains for each
+CHUNK = 500  # rows computed at a time
+
+
+class Path(NamedTuple):
+    """Where the path to an energy begins.
+
+    Args:
+        base: a density over flattened x.
+        name: its name.
+        scale: chains move in the coordinates in which this Gaussian is standard; in those of x if None.
+        bounds: of every entry of x.
+    """
+
+    base: Analytic
+    name: str
+    scale: PrincipalGaussian | None = None
+    bounds: Bounds | None = None
+
+
+class Likelihood(NamedTuple):
+    """Log-densities of examples.
+
+    Args:
+        values: `(n,)`, in nats.
+        error: standard error of log Z that enters all of them, in nats.
+    """
+
+    values: Tensor
+    error: float = 0.0
+
+    @property
+    def mean(self) -> float:
+        """The mean over examples, in nats."""
+        return float(self.values.double().mean())
+
+    @property
+    def standard_error(self) -> float:
+        """Standard error of the mean: of the choice of examples, and of log Z."""
+        return math.hypot(float(self.values.double().std()) / math.sqrt(len(self.values)), self.error)
+
+
+@dataclass(frozen=True)
+class LogLikelihood:
+    """Mean log-likelihood of the test split by annealed importance sampling (Neal 2001), in nats and bits a dimension.
+
+    For an energy, log Z is estimated forwards, from a Gaussian fitted to the training split or from the energy's own
+    base, and backwards, from the model's samples. Backwards it is a bound if the samples are exact; those of chains are
+    not. A model that has learned noisy data is measured on data with the same noise, beside a Gaussian and a mixture of
+    Gaussians that are fitted to such data. The density of an energy that is conditional on the class is
+    sum_y p(y) exp(-E(x, y)) / Z_y, with the shares of the classes in the training split. For a latent model see
+    `LatentModel.log_prob`.
+    """
+
+    needs: ClassVar[tuple[str, ...]] = ("energies", "held-out data")
+    optional: ClassVar[bool] = True  # minutes for pictures
+
+    def measure(self, subject: Subject) -> Iterator[Row]:
+        yield from latent_rows(subject) if subject.has("latent vectors") else energy_rows(subject)
+
+
+def energy_rows(subject: Subject) -> Iterator[Row]:
+    """Rows of an energy over data, and of densities that are fitted to the data."""
+    model: EnergyModel = subject.model
+    rng, labels = subject.rng(), range(model.classes)
+    path = path_of(subject)
+    parts = [model.given(label) for label in labels] or [model]
+    count = max(FEWEST, CHAINS // len(parts))
+    found = [sandwich(part, path, count, rng) for part in parts]
+    sides = {"": [s.forward for s in found]}
+    protocols = {"": f"log Z forwards from {path.name}, in expectation a lower bound of it"}
+    if all(s.backward is not None for s in found):
+        sides["_backward"] = [s.backward for s in found if s.backward is not None]
+        bound = (
+            "exact samples, in expectation an upper bound of it" if found[0].exact else "ends of chains: an estimate"
+        )
+        protocols["_backward"] = f"log Z backwards from {bound}"
+    each = f" for each of {len(parts)} classes" if len(parts) > 1 else ""
+    for side, estimates in sides.items():
+        protocol = f"{protocols[side]}, {count} chains{each}"
+        if len(parts) == 1:
+            yield subject.row(f"log_z{side}", estimates[0].value, f"{protocol}, nats", n=count)
+            yield subject.row(
+                f"log_z{side}_error", estimates[0].error, f"standard error between {GROUPS} groups; {protocol}", n=count
+            )
+        least = "the least " if each else ""
+        yield subject.row(
+            f"log_z{side}_ess",
+            min(e.ess for e in estimates),
+            f"{least}effective sample size of the last weights; {protocol}",
+            n=count,
+        )
+    if "_backward" in sides:
+        largest = "the largest " if each else ""
+        protocol = f"{largest}width of the sandwich of log Z, with two standard errors on both sides, nats"
+        yield subject.row("log_z_width", max(s.high - s.low for s in found), protocol, n=count)
+    x = noisy(subject, subject.data.test, rng, model.noise)
+    shares = class_shares(subject, len(parts))
+    minus_energies = torch.stack([-energies(part.energy, x.to(model.place)) for part in parts], 1)
+    for side, estimates in sides.items():
+        values = torch.tensor([e.value for e in estimates], dtype=torch.float64)
+        errors = torch.tensor([e.error for e in estimates], dtype=torch.float64)
+        joint = minus_energies - values + shares.log()
+        error = float((joint.softmax(1).mean(0) * errors).square().sum().sqrt())
+        likelihood = Likelihood(joint.logsumexp(1), error)
+        yield from likelihood_rows(subject, side, likelihood, model.noise, protocols[side])
+    for system, (values, fit) in baselines(subject, x.flatten(1).double(), rng).items():
+        yield from likelihood_rows(subject, "", Likelihood(values), model.noise, fit, system)
+
+
+def sandwich(part: EnergyModel, path: Path, count: int, rng: Generator) -> Sandwich:
+    """Estimates of log Z of a model whose condition is given, from both sides if it can be sampled."""
+    event, exact, samples = part.spec.event, isinstance(part.energy, Analytic), None
+    if isinstance(part.energy, Analytic):
+        samples = part.energy.sample(count, rng).view(count, *event)
+    elif part.sampler is not None:
+        samples = part.run_chains(part.start(count, generator=rng), generator=rng).x
+    return sandwich_log_z(part.energy, path.base, event, count, samples, exact, path.scale, path.bounds, generator=rng)
+
+
+def path_of(subject: Subject) -> Path:
+    """The base of the path to the energy of the subject's model.
+
+    It is the uniform density within the bounds of the model's chains, if they have any. Else it is the base of the
+    energy itself, or a Gaussian that is fitted to training examples with the noise of the model.
+
+    Raises:
+        UserError: if the chains have bounds, and noisy data lie beyond them.
+    """
+    model: EnergyModel = subject.model
+    own, bounds = getattr(model.energy, "base", None), getattr(getattr(model.sampler, "kernel", None), "bounds", None)
+    if bounds is not None:
+        refused = f"the model's chains stay in {bounds}, which data with noise of {model.noise:g} leave: they have no"
+        require(model.noise == 0, f"{refused} log-likelihood")
+        uniform = Uniform(math.prod(subject.data.event), *bounds).to(model.place)
+        return Path(uniform, "the uniform density within the bounds of the chains", bounds=bounds)
+    if isinstance(own, PrincipalGaussian):
+        return Path(own, "the energy's own Gaussian", own)
+    gaussian = fitted_gaussian(subject).to(model.place)
+    if isinstance(own, Analytic):
+        return Path(own, "the energy's own mixture of Gaussians", gaussian)
+    return Path(gaussian, "a Gaussian fitted to the training split", gaussian)
+
+
+def fitted_gaussian(subject: Subject) -> PrincipalGaussian:
+    """A Gaussian over flattened x, fitted to training examples with the noise of the subject's model."""
+    x = subject.data.domain.encode(subject.train(EXAMPLES)).flatten(1)
+    rank = max(1, min(x.shape[1], LARGEST, len(x) // PER_DIRECTION))
+    return PrincipalGaussian.fit(x.double(), rank, max(subject.model.noise, SMALLEST))
+
+
+def baselines(subject: Subject, x: Tensor, rng: Generator) -> dict[str, tuple[Tensor, str]]:
+    """Log-densities `(n,)` of x `(n, dim)`, and how they were fitted, for densities of data with the model's noise.
+
+    They are those of a Gaussian, and of the mixture of Gaussians that has the least mean energy on the validation
+    split. Both are fitted to data without noise, and the variance of the noise is added to their covariances.
+    """
+    data, noise, gaussian = subject.data, subject.model.noise, fitted_gaussian(subject)
+    found = {"Gaussian": (gaussian.log_prob(x), f"fitted along {gaussian.rank} directions")}
+    if len(data.train) >= COMPONENTS[0] and len(data.validation) > 0:
+        held = noisy(subject, data.validation, rng, noise).flatten(1).double()
+        mixtures = candidates(data.domain.encode(subject.train(EXAMPLES)), None, rng)
+        densities = {mixture.name: add_noise(mixture.density, noise) for mixture in mixtures}
+        best = max(densities, key=lambda name: float(log_prob(densities[name], held).mean()))
+        tried = f"{best}, chosen on the validation split from: {', '.join(densities)}"
+        found["mixture of Gaussians"] = log_prob(densities[best], x), tried
+    return found
+
+
+def log_prob(density: Analytic, x: Tensor) -> Tensor:
+    """log p(x) `(n,)` of x `(n, dim)`, in nats."""
+    return -energies(density, x) - float(density.log_z)
+
+
+def latent_rows(subject: Subject) -> Iterator[Row]:
+    """Rows of a latent model."""
+    x = subject.test[:LATENT_EXAMPLES]
+    values = subject.model.log_prob(x, particles=PARTICLES, generator=subject.rng()).cpu()
+    protocol = f"{PARTICLES} chains for each example, in expectation a lower bound but for the prior's log Z"
+    yield from likelihood_rows(subject, "", Likelihood(values), 0.0, protocol)
+
+
+def likelihood_rows(
+    subject: Subject, side: str, found: Likelihood, noise: float, how: str, system: str = ""
+) -> Iterator[Row]:
+    """The mean log-likelihood and its standard error, in nats and, for pixels, in bits a dimension, as rows.
+
+    Args:
+        subject: names data and seed.
+        side: what is added to the names of the values.
+        found: log-densities of test examples.
+        noise: standard deviation of the noise that they have.
+        how: how they were computed.
+        system: see `Subject.row`.
+    """
+    n, dim, pixels = len(found.values), math.prod(subject.data.event), subject.data.domain.bounds is not None
+    added = f"with noise of standard deviation {noise:g}" if noise else "without noise"
+    units = "pixels in [0, 1]" if pixels else "standardised columns"
+    protocol = f"{n} test examples {added}, density over {units}; {how}"
+    scales = {"log_likelihood": (1.0, "nats an example")}
+    if pixels:
+        scales["bits_per_dim"] = (-1 / (dim * math.log(2)), "bits a dimension, less is better")
+    for name, (scale, unit) in scales.items():
+        yield subject.row(f"{name}{side}", scale * found.mean, f"{unit}: {protocol}", n=n, system=system)
+        error = abs(scale) * found.standard_error
+        yield subject.row(f"{name}{side}_error", error, f"standard error, {unit}: {protocol}", n=n, system=system)
+
+
+def noisy(subject: Subject, split: Split, rng: Generator, noise: float, rows: slice = slice(None)) -> Tensor:
+    """Rows of a split as training sees them, `(n, *event)`: dequantised or standardised, with noise added."""
+    x = subject.data.domain.batch(split.take(rows).x, rng)
+    return x + noise * torch.randn(x.shape, generator=rng).to(x)
+
+
+def class_shares(subject: Subject, classes: int) -> Tensor:
+    """The shares of the classes in the training split, `(classes,)`; 1 for a single density."""
+    if classes == 1:
+        return torch.ones(1, dtype=torch.float64)
+    y = subject.data.train.take().y
+    assert isinstance(y, Tensor)
+    counts = torch.bincount(y.cpu().long(), minlength=classes).double()
+    return counts / counts.sum()
+
+
+@torch.no_grad()
+def energies(energy: Energy, x: Tensor) -> Tensor:
+    """Energies `(n,)` of x `(n, ...)`, in float64 on the processor."""
+    return torch.cat([energy(part) for part in x.split(CHUNK)]).double().cpu()

@@ -1,0 +1,120 @@
+"""The partition function Z of an energy by annealed importance sampling, from both ends of a path."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import torch
+from torch import Generator, Tensor
+
+from energybased.energies import Analytic, PrincipalGaussian
+from energybased.energy import EnergyLike, as_energy
+from energybased.errors import require
+from energybased.evaluation.whitened import Whitened
+from energybased.sampling import HMC, adapt
+from energybased.sampling.annealed import Estimate, anneal
+from energybased.sampling.kernel import Bounds
+
+KERNEL = HMC(0.3, 5)  # of the annealed chains, before its step size is adapted
+TARGET_ESS, STEPS = 0.95, 1  # fraction of the effective sample size that a level keeps; transitions per level
+ADAPTATION = 50  # transitions that adapt the step size before the path
+GROUPS = 8  # of chains; the spread between groups gives the error of an estimate
+ERRORS = 2.0  # standard errors by which the sandwich is widened on both sides
+
+
+class Sandwich(NamedTuple):
+    """Estimates of log Z from both ends of a path (Grosse, Ghahramani & Adams 2015).
+
+    Args:
+        forward: from exact samples of the base; in expectation a lower bound.
+        backward: from samples of the energy; in expectation an upper bound if these are exact. None without samples.
+        exact: whether they are.
+    """
+
+    forward: Estimate
+    backward: Estimate | None = None
+    exact: bool = False
+
+    @property
+    def low(self) -> float:
+        """The forward estimate less two standard errors, in nats."""
+        return self.forward.value - ERRORS * self.forward.error
+
+    @property
+    def high(self) -> float:
+        """The backward estimate and two standard errors, in nats; infinite without one."""
+        return math.inf if self.backward is None else self.backward.value + ERRORS * self.backward.error
+
+
+def sandwich_log_z(
+    energy: EnergyLike,
+    base: Analytic,
+    event: Sequence[int],
+    chains: int = 1000,
+    samples: Tensor | None = None,
+    exact: bool = False,
+    scale: PrincipalGaussian | None = None,
+    bounds: Bounds | None = None,
+    generator: Generator | None = None,
+) -> Sandwich:
+    """log of the integral of exp(-E), in nats, by annealed importance sampling between a base and E (Neal 2001).
+
+    Levels are chosen so that each keeps 0.95 of the effective sample size, and chains are resampled. They run in eight
+    groups that are independent of each other, whose spread gives the standard errors. A region that no chain reaches is
+    missing from the forward estimate, and its error does not show this; the backward one shows it if the samples have
+    that region.
+
+    Args:
+        energy: maps `(batch, *event)` to `(batch,)`, integrable.
+        base: a density over flattened events that can be sampled and is near the energy's, such as one fitted to data.
+        event: shape of one example.
+        chains: number of chains in all groups together, for each direction.
+        samples: of the energy, `(n, *event)`, at which the backward chains start: at least 16; the first `chains` are
+            used.
+        exact: whether the samples are exact and independent, so that the backward estimate is a bound.
+        scale: chains move in the coordinates in which this Gaussian over flattened events is standard.
+        bounds: (low, high) of every entry, outside which the density is zero; not together with `scale`.
+        generator: source of random numbers.
+
+    Raises:
+        UserError: if there are too few chains or samples, or an energy is not finite.
+    """
+    require(chains >= 2 * GROUPS, f"log Z needs at least {2 * GROUPS} chains, got {chains}")
+    require(scale is None or bounds is None, "bounds are lost in other coordinates: give either bounds or scale")
+    first, last = Whitened(base, scale, (base.dim,)), Whitened(energy, scale, event)
+    kernel, size, log_z = replace(KERNEL, bounds=bounds), chains // GROUPS, float(base.log_z)
+
+    def whiten(x: Tensor) -> list[Tensor]:
+        flat = x.flatten(1).to(base.anchor)
+        return list((flat if scale is None else scale.whiten(flat)).tensor_split(GROUPS))
+
+    forward = annealed_estimate(first, last, whiten(base.sample(size * GROUPS, generator)), kernel, generator)
+    forward = forward._replace(value=log_z + forward.value)
+    if samples is None:
+        return Sandwich(forward)
+    require(len(samples) >= 2 * GROUPS, f"the backward estimate needs {2 * GROUPS} samples, got {len(samples)}")
+    backward = annealed_estimate(last, first, whiten(samples[: size * GROUPS]), kernel, generator)
+    return Sandwich(forward, backward._replace(value=log_z - backward.value), exact)
+
+
+def annealed_estimate(
+    first: EnergyLike, last: EnergyLike, starts: Sequence[Tensor], kernel: HMC, generator: Generator | None
+) -> Estimate:
+    """log Z_last - log Z_first from groups of chains, each of which starts at samples of exp(-first), `(n, dim)`.
+
+    The value is the logarithm of the mean of the groups' estimates of the ratio; its error is the standard error
+    between groups.
+    """
+    adapted, _ = adapt(kernel, first, starts[0], steps=ADAPTATION, generator=generator)
+    added = as_energy(last) - as_energy(first)
+    ends = [
+        anneal(first, [added], start, adapted, steps=STEPS, generator=generator, target_ess=TARGET_ESS)
+        for start in starts
+    ]
+    values = torch.tensor([end.estimate().value for end in ends], dtype=torch.float64, device="cpu")
+    count = len(values)
+    error = float(count * values.softmax(0).std()) / math.sqrt(count)
+    return Estimate(float(values.logsumexp(0)) - math.log(count), error, sum(end.ess() for end in ends))

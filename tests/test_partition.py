@@ -1,0 +1,147 @@
+"""log Z and log-likelihoods where they are known."""
+
+import math
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+import energybased as eb
+from energybased import EnergyModel, Gaussian, IsotropicMixture, LatentModel, Sampler, StandardNormal, Tilted, UserError
+from energybased.cli import main
+from energybased.data import from_arrays, load_data
+from energybased.energies import PrincipalGaussian, Uniform
+from energybased.evaluation import METRICS
+from energybased.evaluation.metrics import log_likelihood
+from energybased.evaluation.metrics.log_likelihood import noisy
+from energybased.evaluation.partition import sandwich_log_z
+from energybased.evaluation.subject import Subject
+from energybased.recipes import RECIPES
+from energybased.runs.evaluate import read_rows, subject_of
+
+OWN = Path(__file__).parent / "own"
+
+
+def test_whitening_undoes_colouring(rng):
+    x = torch.randn(50, 6, generator=rng) @ torch.randn(6, 6, generator=rng)
+    for rank in (2, 6):
+        gaussian = PrincipalGaussian.fit(x.double(), rank)
+        z = torch.randn(7, 6, generator=rng, dtype=torch.float64)
+        torch.testing.assert_close(gaussian.whiten(gaussian.colour(z)), z)
+        torch.testing.assert_close(gaussian(gaussian.colour(z)), StandardNormal(6)(z))
+
+
+def sandwiched(density, rng, chains=512):
+    base = PrincipalGaussian.fit(density.sample(2000, rng), density.dim)
+    samples = density.sample(chains, rng)
+    return sandwich_log_z(density + 7.0, base, (density.dim,), chains, samples, True, base, generator=rng)
+
+
+def test_log_z_of_a_gaussian_is_inside_the_sandwich(rng):
+    factor = torch.randn(50, 50, generator=rng) / math.sqrt(50)
+    density = Gaussian(torch.ones(50), factor @ factor.T + 0.1 * torch.eye(50))
+    found, true = sandwiched(density, rng), float(density.log_z) - 7
+    assert found.exact and found.low < true < found.high and found.high - found.low < 0.5
+    assert abs(found.forward.value - true) < 5 * found.forward.error < 0.2
+
+
+def test_log_z_of_a_mixture_is_inside_the_sandwich(rng):
+    density = IsotropicMixture(2 * torch.randn(4, 5, generator=rng), 0.8)
+    found = sandwiched(density, rng)
+    assert found.low < -7 < found.high and found.high - found.low < 0.5
+
+
+def test_one_direction_alone(rng):
+    base = PrincipalGaussian.fit(torch.randn(100, 2, generator=rng), 2)
+    found = sandwich_log_z(StandardNormal(2), base, (2,), 64, generator=rng)
+    assert found.backward is None and found.high == math.inf and not found.exact
+    with pytest.raises(UserError, match="at least 16 chains"):
+        sandwich_log_z(StandardNormal(2), base, (2,), 4)
+
+
+class Zero(torch.nn.Module):
+    """A network that adds a number to each class, or nothing."""
+
+    def forward(self, x, y=None):
+        return 0 * x.flatten(1).sum(1) + (0 if y is None else 3.0 * y)
+
+
+@pytest.mark.parametrize("classes", [0, 10])
+def test_the_likelihood_of_a_gaussian_of_pictures(classes, monkeypatch):
+    """An energy that adds to its Gaussian no more than a number for each class has the Gaussian's likelihood."""
+    monkeypatch.setattr(log_likelihood, "CHAINS", 32)
+    monkeypatch.setattr(log_likelihood, "FEWEST", 16)
+    data, noise = load_data("digits"), 0.2
+    energy = Tilted.fit(data.values(data.train), noise, Zero())
+    conditions = data.conditions if classes else ()
+    subject = Subject(EnergyModel(energy, data.spec, None, noise, conditions), data)
+    rows = {(row.metric, row.system): row for row in METRICS["log_likelihood"].measure(subject)}
+    own, gaussian = rows["log_likelihood", "model"], rows["log_likelihood", "Gaussian"]
+    assert own.value == pytest.approx(gaussian.value, abs=1e-2)  # float32 against float64
+    x = noisy(subject, data.test, subject.rng(), noise).flatten(1)
+    assert "with noise of standard deviation 0.2" in own.protocol and own.n == len(x) == 500
+    bits = rows["bits_per_dim", "model"].value
+    assert bits == pytest.approx(-own.value / (64 * math.log(2)))
+    names = {"log_z", "log_z_error", "log_z_backward"} & {metric for metric, _ in rows}
+    assert names == (set() if classes else {"log_z", "log_z_error"})
+    assert rows["log_likelihood", "mixture of Gaussians"].value > gaussian.value
+
+
+def test_a_known_density_through_the_command_line(tmp_path, monkeypatch):
+    """log Z is inside the sandwich, and the log-likelihood is that of the density."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(OWN)
+    own = ["--import", str(OWN / "known.py")]
+    try:
+        assert main(["train", "known", "--name", "a", *own]) == 0
+        assert main(["evaluate", "runs/a", "--metrics", "log_likelihood", *own]) == 0
+        run = eb.Run.open("runs/a")
+        rows = {row.metric: row for row in read_rows(run) if row.system == "known"}
+        subject = subject_of(run)
+    finally:
+        RECIPES.pop("known", None)
+        sys.modules.pop("known", None)
+    low, high = (rows[name].value for name in ("log_z", "log_z_backward"))
+    errors = [rows[f"{name}_error"].value for name in ("log_z", "log_z_backward")]
+    assert low - 2 * errors[0] < -7 < high + 2 * errors[1] and "exact samples" in rows["log_z_backward"].protocol
+    assert rows["log_z_width"].value == pytest.approx(high - low + 2 * sum(errors), abs=1e-5)
+    exact = float(subject.model.energy.log_prob(subject.test).mean())
+    for side, log_z in (("", low), ("_backward", high)):
+        assert rows[f"log_likelihood{side}"].value == pytest.approx(exact + (-7 - log_z), abs=1e-3)
+    assert 0 < rows["log_likelihood_error"].value < 1 and rows["log_z_ess"].value > 100
+
+
+def test_a_latent_model_has_a_likelihood():
+    """Of x = z + noise in one dimension it is that of N(0, 1 + sigma^2), within five standard errors."""
+    generator = torch.nn.Linear(1, 1).requires_grad_(False)
+    generator.weight.fill_(1.0), generator.bias.fill_(0.0)
+    model = LatentModel(generator, StandardNormal(1), 0.5)
+    x = math.sqrt(1.25) * torch.randn(600, 1, generator=torch.Generator().manual_seed(0))
+    data = replace(from_arrays("one", x), domain=model.spec.domain)
+    rows = {row.metric: row.value for row in METRICS["log_likelihood"].measure(Subject(model, data))}
+    test = data.values(data.test)
+    exact = torch.distributions.Normal(0.0, math.sqrt(1.25)).log_prob(test).mean()
+    # The estimate is a mean of logarithms of means over 20 chains; 0.02 is left to its bias.
+    assert rows["log_likelihood"] == pytest.approx(float(exact), abs=0.02)
+    assert rows["log_likelihood_error"] == pytest.approx(0.7 / math.sqrt(len(test)), rel=0.5)
+
+
+def test_log_z_within_bounds(rng):
+    """exp(-sum of x) on [0, 1]^5: (1 - 1 / e)^5."""
+    energy = lambda x: x.flatten(1).sum(1)  # noqa: E731
+    found = sandwich_log_z(energy, Uniform(5), (1, 5), 512, bounds=(0.0, 1.0), generator=rng)
+    true = 5 * math.log(1 - math.exp(-1))
+    assert abs(found.forward.value - true) < 5 * found.forward.error < 0.2
+    with pytest.raises(UserError, match="either bounds or scale"):
+        base = PrincipalGaussian.fit(torch.randn(100, 5, generator=rng), 5)
+        sandwich_log_z(energy, base, (1, 5), 512, scale=base, bounds=(0.0, 1.0))
+
+
+def test_noisy_data_beyond_the_bounds_of_chains_are_refused():
+    data = load_data("digits")
+    sampler = Sampler(eb.Langevin(0.1, 0.1, bounds=(0.0, 1.0)))
+    model = EnergyModel(eb.Network(Zero()), data.spec, sampler, 0.2)
+    with pytest.raises(UserError, match="chains stay in"):
+        list(METRICS["log_likelihood"].measure(Subject(model, data)))
