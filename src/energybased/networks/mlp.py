@@ -1,4 +1,4 @@
-"""A multilayer perceptron with one output."""
+"""A multilayer perceptron."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ class MLP(nn.Module):
         hidden: width of each hidden layer.
         condition: the kinds of y, see `conditions`. An int is a number of classes, and 0 means no condition.
         activation: class of the activations between the layers.
+        outputs: numbers per row.
 
     >>> MLP(4, (8,), condition=3)(torch.zeros(2, 4), torch.tensor([0, 2])).shape
     torch.Size([2])
@@ -32,6 +33,7 @@ class MLP(nn.Module):
         hidden: Sequence[int],
         condition: int | Classes | Vector | Sequence[Classes | Vector] = 0,
         activation: type[nn.Module] = nn.SiLU,
+        outputs: int = 1,
     ) -> None:
         super().__init__()
         self.condition = ConditionEncoder(as_conditions(condition))
@@ -39,10 +41,10 @@ class MLP(nn.Module):
         layers: list[nn.Module] = []
         for a, b in pairwise(widths):
             layers += [nn.Linear(a, b), activation()]
-        self.layers = nn.Sequential(*layers, nn.Linear(widths[-1], 1))
+        self.layers = nn.Sequential(*layers, nn.Linear(widths[-1], outputs))
 
     def forward(self, x: Tensor, y: Condition | None = None) -> Tensor:
-        """x `(batch, *event)` and a condition y of `batch` rows -> `(batch,)`.
+        """x `(batch, *event)` and a condition y of `batch` rows -> `(batch,)`, or `(batch, outputs)` for several.
 
         Raises:
             UserError: if y is missing, or of another kind than the network's conditions.

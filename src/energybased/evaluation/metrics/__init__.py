@@ -12,6 +12,7 @@ from energybased.evaluation.metrics.frechet_samples import FrechetSamples
 from energybased.evaluation.metrics.frechet_stages import FrechetPosterior, FrechetStages
 from energybased.evaluation.metrics.joint_energy_distance import JointEnergyDistance
 from energybased.evaluation.metrics.reconstruction import ReconstructionError
+from energybased.evaluation.metrics.robustness import Robustness
 
 METRICS: dict[str, Metric] = {
     "accuracy": Accuracy(),
@@ -27,6 +28,7 @@ METRICS: dict[str, Metric] = {
     "mse": ReconstructionError(),
     "ood": OutOfDistribution(),
     "holdout": HeldOutClass(),
+    "robustness": Robustness(),
 }
 
 __all__ = ["METRICS"]
