@@ -167,7 +167,7 @@ def folder(tmp_path_factory):
         kinds = np.array(["even", "odd"])[digits.target % 2]
         np.savez("two.npz", x=digits.images[:, None].astype(np.float32) / 16, y=kinds)
         assert main(["train", "digits", "--data", "two.npz", "--name", "a", *QUICK]) == 0
-        assert main(["train", "digits", "--no-conditional", "--name", "free", *QUICK[2:], "--steps", "2"]) == 0
+        assert main(["train", "digits", "--conditional", "False", "--name", "free", *QUICK[2:], "--steps", "2"]) == 0
         assert main(["train", "judge-digits", "--name", "judge", "--steps", "40"]) == 0
         np.savez("x.npz", x=digits.images[:6, None].astype(np.float32) / 16)
         (folder / "pictures").mkdir()

@@ -142,7 +142,7 @@ def test_the_gradient_of_joint_training_is_the_sum_of_its_terms(build):
     terms = [torch.autograd.grad(term, list(energy.parameters())) for term in (contrast, 0.7 * cross_entropy)]
     for gradient, a, b in zip(found, *terms, strict=True):
         torch.testing.assert_close(gradient, a + b)
-        assert a.abs().max() > 1e-4 and b.abs().max() > 1e-4
+    assert all(max(float(part.abs().max()) for part in term) > 1e-3 for term in terms)
 
 
 @pytest.mark.parametrize(

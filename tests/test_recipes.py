@@ -155,7 +155,9 @@ def test_the_first_papers_method_on_mnist():
         bare = replace(recipe, network=replace(recipe.network, spectral=False))
         assert differences(bare, recipe) == ["--network.no-spectral"]
         spec = DataSpec((1, 28, 28), Pixels(), as_conditions(10 if conditional else 0))
-        normalised = [any("parametrizations" in n for n in r.build(spec)["energy"].state_dict()) for r in (recipe, bare)]
+        normalised = [
+            any("parametrizations" in n for n in r.build(spec)["energy"].state_dict()) for r in (recipe, bare)
+        ]
         assert normalised == [True, False]
 
 

@@ -39,7 +39,7 @@ def classify(
         out: a .csv file; the lines are printed if not given.
         steps: transitions of the sampler that move an example before it is classified.
         under: whether these transitions follow one chain, summed over the classes, or a chain under each class.
-        copies: number of copies with the noise of training whose probabilities are averaged; 0 takes the example itself.
+        copies: number of copies with the noise of training whose probabilities are averaged; 0 takes the example.
         seed: seed of noise and chains.
         device: device that computes, such as cpu or cuda.
     """

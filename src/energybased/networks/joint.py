@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from energybased.errors import UserError, require
@@ -16,6 +15,7 @@ class Joint(nn.Module):
     Args:
         classifier: maps `(batch, *event)` to logits `(batch, classes)`.
 
+    >>> import torch
     >>> Joint(nn.Linear(2, 3))(torch.zeros(4, 2), torch.tensor([0, 1, 2, 0])).shape
     torch.Size([4])
     """
@@ -38,5 +38,7 @@ class Joint(nn.Module):
     def by_class(self, x: Tensor, classes: int) -> Tensor:
         """Energies `(batch, classes)` of x `(batch, *event)` under each class."""
         values: Tensor = self.classifier(x)
-        require(values.shape == (len(x), classes), f"logits of shape {tuple(values.shape)} do not fit {classes} classes")
+        require(
+            values.shape == (len(x), classes), f"logits of shape {tuple(values.shape)} do not fit {classes} classes"
+        )
         return -values

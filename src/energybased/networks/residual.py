@@ -93,9 +93,7 @@ class Block(nn.Module):
         super().__init__()
         width = stage.width
         self.first = Conv(channels, width, classes=classes, before=True, spectral=spectral)
-        self.second = Conv(
-            width, width, classes=classes, before=True, gain=True, near_zero=True, spectral=spectral
-        )
+        self.second = Conv(width, width, classes=classes, before=True, gain=True, near_zero=True, spectral=spectral)
         self.skip = Conv(channels, width, spectral=spectral) if channels != width else None
         self.dropout, self.activation, self.halve = nn.Dropout(dropout), act, stage.halve
 

@@ -59,7 +59,9 @@ class Ball:
         ordered = self.bounds is None or self.bounds[0] < self.bounds[1]
         require(ordered, f"bounds must be (low, high), got {self.bounds}")
         wide = self.bounds is None or self.norm == "l2" or self.epsilon <= self.bounds[1] - self.bounds[0]
-        require(wide, f"epsilon {self.epsilon:g} is larger than the range {self.bounds}: divide by 255 if x is in [0, 1]")
+        require(
+            wide, f"epsilon {self.epsilon:g} is larger than the range {self.bounds}: divide by 255 if x is in [0, 1]"
+        )
 
     def project(self, x: Tensor, centre: Tensor) -> Tensor:
         """x `(n, *event)` moved into the ball around the centre `(n, *event)` and into the bounds.
@@ -96,9 +98,9 @@ class Ball:
 class PGD:
     """Projected gradient descent on the margin, with random starts (Madry et al. 2018).
 
-    The length of a step falls linearly from 2 epsilon, so that early steps cross the ball and late ones settle. Restart 0
-    lowers the margin, restart 1 the log probability of the class, and restart r > 1 the margin to the class that was the
-    (r - 1)-th nearest (Gowal et al. 2019). The best iterate of all restarts is kept for each example.
+    The length of a step falls linearly from 2 epsilon, so that early steps cross the ball and late ones settle. Restart
+    0 lowers the margin, restart 1 the log probability of the class, and restart r > 1 the margin to the class that was
+    the (r - 1)-th nearest (Gowal et al. 2019). The best iterate of all restarts is kept for each example.
 
     For random logits (`draws` > 1), gradients and margins are those of the mean log probability over the draws (Athalye
     et al. 2018, EOT), and each restart contributes its last iterate: the best of many noisy ones would be lucky.

@@ -23,8 +23,8 @@ class Refinement:
 
     Args:
         steps: transitions of the model's sampler that start at x; 0 for none.
-        under: "marginal" follows one chain, under the energy summed over the classes. "class" follows a chain under each
-            class, as the paper does, and compares the energies at their ends.
+        under: "marginal" follows one chain, under the energy summed over the classes. "class" follows a chain under
+            each class, as the paper does, and compares the energies at their ends.
         copies: number of copies whose probabilities are averaged. Gaussian noise of the standard deviation in training
             is added to each before its chain begins. 0 takes x as it is.
         radius: largest change of an entry by the chain, in the model's units; None for no limit. The paper has 8/255.
@@ -72,7 +72,7 @@ def log_probabilities(
 ) -> Tensor:
     """log p(y | x) `(n, classes)` of x `(n, *event)` in the user's units, differentiable in x.
 
-    The gradient passes the chains of the refinement as if their ends were x plus a constant (Athalye et al. 2018, BPDA).
+    The gradient passes the chains of the refinement as if they added a constant to x (Athalye et al. 2018, BPDA).
 
     Args:
         model: an energy conditional on the class, or a judge.

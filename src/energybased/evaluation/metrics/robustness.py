@@ -13,7 +13,7 @@ from energybased.errors import require
 from energybased.evaluation.interval import binomial_interval
 from energybased.evaluation.row import Row
 from energybased.evaluation.subject import Subject
-from energybased.tasks.attack import PGD, Ball, Logits, RandomSearch, margins
+from energybased.tasks.attack import PGD, Attack, Ball, Logits, RandomSearch, margins
 from energybased.tasks.classify import Refinement, log_probabilities
 
 
@@ -24,7 +24,7 @@ class Robustness:
     The logits are attacked on the whole test split: by PGD, by PGD on the judge (a transfer attack), and by a random
     search without gradients. The latter two take the examples that are left. On a fixed part of the split, the sampler
     of the model refines an example before it is classified, and the whole of it is attacked: by PGD over random draws,
-    whose gradients bypass the chains, and by all that was found against the logits. Pixels are in [0, 1] and the network
+    whose gradients bypass the chains, and by all that was found against the logits. Pixels are in [0, 1]. The network
     computes in the precision of its weights, so that rounding hides no gradient. Classes are decided after the attack,
     with new random numbers.
 
@@ -116,6 +116,7 @@ class Robustness:
         left = right(logits, found[-1], y)
         told = f"PGD on the logits, {pgd.steps} steps, {pgd.restarts} starts"
         yield subject.row(f"{name}_pgd", float(left.float().mean()), told, n=len(x))
+        others: dict[str, tuple[Attack, Logits]]
         others = {} if surrogate is None else {f"PGD of {transfer.steps} steps on the judge": (transfer, surrogate)}
         others[f"random search of {search.queries} queries"] = search, logits
         for attack, target in others.values():
