@@ -19,7 +19,7 @@ def mnist_paper_conditional(**changes: Any) -> EnergyRecipe:
     The method: Langevin steps whose noise is much smaller than their size, a replay buffer that relabels, spectral
     norms, a penalty on squared energies, and no Gaussian base. The network, the 20 transitions per update and the
     60,000 updates are those of the released code. It says no more about MNIST: the step size, its clipping and the
-    batch are those of CIFAR-10. The code cannot train MNIST by class, so classes change biases and gains as on CIFAR-10.
+    batch are those of CIFAR-10. The code cannot train MNIST by class; here classes change biases and gains, as there.
 
     Each technique can be switched off: --buffer.restart 1 starts every chain from noise, --network.no-spectral leaves
     out the spectral norm, --energy-l2 0 the penalty.
