@@ -2,9 +2,9 @@
 
 The value of a row is the time of the fastest rival divided by that of this library; its field `rival` names that rival.
 In rows "equal", all compute in float32. In rows "best", each uses the faster of float32 and bfloat16 autocast, with
-channels-last convolutions. Compile time is a separate field. Rows "eager" have the time of eager chains divided by that
-of a plain loop. No other program may run at the same time. `python benchmarks/bench.py WORDS` measures only the cases
-whose name contains these words, and keeps the other rows of the file.
+channels-last convolutions; a processor on which bfloat16 is slower has no such rows. Compile time is a separate field.
+Rows "eager" have the time of eager chains divided by that of a plain loop. No other program may run at the same time.
+`python benchmarks/bench.py WORDS` measures only the cases whose name contains these words, and keeps the other rows.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from functools import partial
 
 import torch
 import torch._inductor.config
-from losses import Runs, anneals, buffers, in_turn, latent_updates, updates
+from losses import HALVES, Runs, anneals, buffers, in_turn, latent_updates, updates
 from rivals import STEP
 from rivals import chains as rival_chains
 from rows import Measured
@@ -57,7 +57,7 @@ class Case:
     def runs(self, rivals: bool = True) -> Runs:
         module, ours = self.module.requires_grad_(False), (self.ours or self.module).requires_grad_(False)
         runs: Runs = {}
-        for half in (False, True) if self.neural else (False,):
+        for half in HALVES if self.neural else (False,):
             bits = "bfloat16" if half else "float32"
             energy = Network(BFloat16(ours)) if half else as_energy(ours)
             runs[f"ours {bits}"] = lambda e=energy: sample(e, self.start, self.kernel, self.steps, engine="compiled")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import speed
 import tables
@@ -18,8 +19,15 @@ PAGES: Mapping[str, Mapping[str, Callable[[], str]]] = {  # page -> mark -> func
         "ratios": tables.known_ratios,
     },
     "docs/latent.md": {"latent": tables.systems, "ablation": tables.ablation, "anomaly": tables.anomalies},
-    "docs/speed.md": {"processes": speed.processes},
-    "docs/chains.md": {"bench": speed.bench, "rates": speed.rates, "parts": speed.parts, "quality": speed.quality},
+    "docs/speed.md": {"processes": speed.processes, "annealing": speed.annealing},
+    "docs/chains.md": {
+        "bench": speed.bench,
+        "rates": speed.rates,
+        "bench-avx512": partial(speed.bench, "bench-avx512"),
+        "rates-avx512": partial(speed.rates, "bench-avx512"),
+        "parts": speed.parts,
+        "quality": speed.quality,
+    },
 }
 
 

@@ -16,10 +16,10 @@ MANY = (8, 64)  # numbers of processes of the projection
 BOUNDED = 0.7  # of the rate of matrix products; above it, a rival leaves little to gain
 
 
-def bench() -> str:
+def bench(name: str = "bench") -> str:
     """A table of rows against rivals, and one of eager chains and new processes."""
     lines = []
-    for r in Rows.read("bench").all(metric="speedup"):
+    for r in Rows.read(name).all(metric="speedup"):
         ours, rival = fastest(r, True), fastest(r, False)
         least, share = target(r), r.get("of_product_rate", {}).get(ours)
         met = f"≥ {least:g}: {'yes' if r['value'] >= least else '**missed**'}"
@@ -34,7 +34,7 @@ def bench() -> str:
         )
         lines.append((r["case"], r["kind"], *values, *rest))
     head = "case | precision | times as fast | target | ours | fastest rival | of matrix rate | compiling | peak memory"
-    goals = [*eager(), *startups()]
+    goals = [*eager(name), *startups(name)]
     return table(head, lines) + (f"\n\n{table(GOALS, goals)}" if goals else "")
 
 
@@ -59,15 +59,15 @@ def spent(r: Row, name: str) -> str:
     return f"{milliseconds:{',.0f' if milliseconds >= 1000 else '.3g'}} ms ({name.removeprefix('ours ')})"
 
 
-def eager() -> Iterator[Line]:
-    for r in Rows.read("bench").all(metric="eager_time"):
+def eager(name: str) -> Iterator[Line]:
+    for r in Rows.read(name).all(metric="eager_time"):
         what = f"{r['case']}: time of eager chains, divided by that of a plain loop"
         yield goal(what, number(r, 2), r["value"], (1.15, "≤ 1.15"), (1.0, "≤ 1"))
 
 
-def startups() -> Iterator[Line]:
+def startups(name: str) -> Iterator[Line]:
     """New processes, by engine and cache of the compiler."""
-    rows = Rows.read("bench")
+    rows = Rows.read(name)
     for r in rows.all(metric="times_torch"):
         same = {"engine": r["engine"], "variant": r["variant"]}
         seconds, call = (rows.one(metric=metric, **same) for metric in ("first_samples", "first_call"))
@@ -79,8 +79,8 @@ def startups() -> Iterator[Line]:
         yield goal(f"first chains of a new energy, MLP, MALA: {how}", f"{number(call)} s", call["value"], bound)
 
 
-def rates() -> str:
-    found = Rows.read("bench").all(metric="gflops")
+def rates(name: str = "bench") -> str:
+    found = Rows.read(name).all(metric="gflops")
     return ", ".join(f"{r['value']:.0f} GFLOP/s in {r['precision']}" for r in found) + f"; {found[0]['hardware']}."
 
 
@@ -113,6 +113,22 @@ def projected(row: Row) -> Line:
     rest = max(two - one / 2, 0.0)
     times = (f"{one / p + rest:.3g}" for p in MANY)
     return row["case"], f"{one:.3g}", f"{two:.3g}", *times, f"P = {one / rest:.0f}" if rest else ""
+
+
+def annealing() -> str:
+    """Annealed importance sampling, by engine, and before the engine of today."""
+    found, lines = Rows.read("annealing"), []
+    for row in found.all(engine="compiled"):
+        case, n = row["case"], row["at"]
+        eager, before = (found.one(case=case, at=n, engine=engine) for engine in ("eager", "before"))
+        gain, least = before["value"] / min(row["value"], eager["value"]), 2 if n <= 500 else 1.5
+        state = "yes" if gain >= least else "**missed**"
+        seconds = (f"{r['value']:.3g} s" for r in (before, eager, row))
+        values = "; ".join(f"{r['log_z']:.3f} ± {r['error']:.3f}" for r in (before, eager, row))
+        compiling = f"{row['first_seconds'] - row['value']:.0f} s"
+        lines.append((case, f"{n:,}", *seconds, compiling, values, f"{gain:.2f}", f"≥ {least}: {state}"))
+    head = "prior | chains | before | eager | compiled | compiling | log Z of the three | times as fast | target"
+    return f"{table(head, lines)}\n{found[0]['hardware']}."
 
 
 def quality() -> str:

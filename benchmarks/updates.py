@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from threading import Event
 
 from rows import Measured
 
@@ -39,10 +40,11 @@ def update(name: str) -> list[float]:
     loop = Loop(recipe.parts(data), recipe.phases(data), data, recipe, data.domain, bool(recipe.conditional))
     inner = loop._step
 
-    def timed() -> None:
+    def timed(interrupt: Event) -> bool:
         began = time.perf_counter()
-        inner()
+        stopping = inner(interrupt)
         times.append(time.perf_counter() - began)
+        return stopping
 
     loop._step = timed
     run = Run.create(f"runs/updates-{name}", {}, overwrite=True)

@@ -5,11 +5,15 @@ from dataclasses import replace
 
 import torch
 
-from energybased import Gaussian, ReplayBuffer
+from energybased import Gaussian, Langevin, Network, ReplayBuffer
+from energybased.conditions import Classes
+from energybased.data import DataSpec
+from energybased.models import EnergyModel, Sampler
 from energybased.networks import Stage
 from energybased.recipes import RECIPES, Dense, EnergyRecipe, cifar10_small, digits
 from energybased.sampling.denoise import denoise
 from energybased.settings import differences, from_json, to_json
+from energybased.tasks.replay_sampling import ReplaySampling
 
 
 def test_denoising_is_exact_for_a_gaussian(rng):
@@ -44,3 +48,35 @@ def test_what_is_printed_to_repeat_a_run_is_read_back():
 
 def test_settings_say_how_they_differ():
     assert differences(digits(seed=2, network=Dense((8, 9))), digits()) == ["--seed 2", "--network.hidden 8 9"]
+
+
+def gaussian_model(mean, classes=0):
+    """An energy model of N(mean, I), or of N(class, I) for each class."""
+    kinds = (Classes(classes),) if classes else ()
+    energy = Network(lambda x, y: 0.5 * (x - y[:, None]).square().sum(1)) if classes else Gaussian(mean, torch.eye(2))
+    spec = DataSpec((2,), conditions=kinds)
+    return EnergyModel(energy, spec, Sampler(Langevin.overdamped(0.5), steps=10, denoise=0), conditions=kinds)
+
+
+def test_a_buffer_at_test_time_samples_the_density(rng):
+    """Each chain is visited about 50 times for 10 steps, long enough to forget its start."""
+    mean = torch.tensor([1.0, -2.0])
+    x = ReplaySampling(rounds=100, frozen=5, batch=200, size=400).sample([gaussian_model(mean)], 800, rng)
+    assert x.shape == (800, 2)
+    assert ((x.mean(0) - mean).abs() < 4 / 800**0.5).all()
+    assert ((x.var(0) - 1.07).abs() < 4 * (2 / 800) ** 0.5).all()  # 1 / (1 - h / 4), of unadjusted steps with h = 0.25
+
+
+def test_the_models_of_an_ensemble_take_turns(rng):
+    """The rounds of the models at 0 and at 8 pull every chain in turn; the last round is that of the newest."""
+    ensemble = [gaussian_model(torch.full((2,), at)) for at in (0.0, 8.0)]
+    sampling = ReplaySampling(rounds=40, frozen=40, batch=3000, size=300)
+    both, last = (sampling.sample(models, 300, rng).mean() for models in (ensemble, ensemble[1:]))
+    assert abs(float(last) - 8) < 0.3 and 6 < float(both) < 7.9
+
+
+def test_classes_change_in_a_buffer_at_test_time(rng):
+    """Random classes 0, 1 and 2 are the means of their chains: the variance is that of both."""
+    x = ReplaySampling(rounds=60, batch=500, size=500, relabel=0.3).sample([gaussian_model(None, 3)], 500, rng)
+    assert abs(float(x.mean()) - 1) < 4 * (1.7 / 500) ** 0.5
+    assert abs(float(x.var()) - 1.07 - 2 / 3) < 0.5

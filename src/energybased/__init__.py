@@ -1,7 +1,5 @@
 """Energy-based models: everything is an energy; every job is sampling from energies, or comparing them."""
 
-from importlib.metadata import version
-
 from energybased import conditions, data, energies, latent, models, networks, objectives, recipes, sampling, training
 from energybased.algebra import mean, mixture
 from energybased.conditions import Classes, Vector
@@ -27,8 +25,7 @@ from energybased.runs.load import load
 from energybased.runs.train import resume, train
 from energybased.sampling import HMC, MALA, Langevin, ReplayBuffer, Underdamped, adapt, sample
 from energybased.training import Adam, Phase, Run, Settings, TorchOptimizer
-
-__version__ = version("energybased")
+from energybased.version import __version__
 
 __all__ = [
     "HMC",
@@ -64,6 +61,7 @@ __all__ = [
     "Underdamped",
     "UserError",
     "Vector",
+    "__version__",
     "adapt",
     "conditions",
     "data",

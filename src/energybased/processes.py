@@ -130,6 +130,7 @@ class Processes:
         for dtype in dict.fromkeys(tensor.dtype for tensor in tensors):
             alike = [tensor for tensor in tensors if tensor.dtype == dtype]
             flat = torch.cat([tensor.detach().reshape(-1) for tensor in alike])
+            flat = flat.byte() if dtype == torch.bool else flat  # backends cannot add the former
             with _connected():
                 collective(flat)
             for tensor, part in zip(alike, flat.split([t.numel() for t in alike]), strict=True):

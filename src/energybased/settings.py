@@ -13,7 +13,7 @@ import types
 import typing
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar, Union
+from typing import Annotated, Any, Literal, TypeVar, Union
 
 from torch import nn
 
@@ -21,6 +21,8 @@ from energybased.errors import UserError, nearest, require
 
 T = TypeVar("T")
 OWN = "energybased"
+HIDDEN = "hidden"
+Hidden = Annotated[T, HIDDEN]  # a setting that is not an option of the command line
 
 
 @dataclasses.dataclass(frozen=True)

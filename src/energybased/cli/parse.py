@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+import typing
 from collections.abc import Sequence
 from contextlib import redirect_stderr
 from typing import Any
@@ -11,6 +12,15 @@ from typing import Any
 import tyro
 
 from energybased.errors import UserError
+from energybased.settings import HIDDEN
+
+
+def hide(recipe: type) -> None:
+    """Tells tyro which settings of a recipe are hidden. The recipes do not, because tyro takes long to import."""
+    for kind in recipe.__mro__:
+        for name, hint in typing.get_type_hints(kind, include_extras=True).items():
+            if name in kind.__annotations__ and HIDDEN in getattr(hint, "__metadata__", ()):
+                kind.__annotations__[name] = tyro.conf.Suppress[hint]  # type: ignore[misc, valid-type]
 
 
 def parse(kind: Any, arguments: Sequence[str], **options: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Generic, TypeVar
 
 import tyro
 
-from energybased.cli.parse import parse
+from energybased.cli.parse import hide, parse
 from energybased.errors import require
 from energybased.processes import is_first
 from energybased.recipes import RECIPES, Recipe, find_recipe, read_recipe
@@ -65,6 +65,7 @@ def run(arguments: Sequence[str]) -> int:
             return 0
         return tell(resume(path, devices=old.devices, nodes=old.nodes))
     recipe = find_recipe(arguments[0])
+    hide(type(recipe))
     kind: Any = NewRun[type(recipe)]  # type: ignore[misc]
     new = parse(
         kind,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -30,6 +30,7 @@ class Subject:
         seed: seed of the training, and of all random numbers of the evaluation.
         system: name of the model in rows.
         buffer: settings and state of the replay buffer, whose chains are `(capacity, *event)`; None if there is none.
+        history: models with the weights that the run kept of the last hundredths of its training, the oldest first.
         pictures: samples `(n, *event)` to show in a report, by metric or baseline.
         kept: results that one metric has computed and others need, by name.
     """
@@ -40,6 +41,7 @@ class Subject:
     seed: int = 0
     system: str = "model"
     buffer: tuple[Any, dict[str, Tensor]] | None = None
+    history: Sequence[Any] = ()
     pictures: dict[str, Tensor] = field(default_factory=dict)
     kept: dict[str, Any] = field(default_factory=dict)
 

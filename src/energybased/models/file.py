@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 from energybased.data import DataSpec
 from energybased.errors import UserError, require
 from energybased.settings import from_json, to_json
+from energybased.version import __version__
 
 FORMAT, FORMAT_VERSION = "energybased-model", 3
 FIRST_FORMAT = "energybased-model-1"  # the format of version 0.1, which has no checksum
@@ -42,7 +42,7 @@ def write_model(file: Path, settings: Any, spec: DataSpec, parts: Mapping[str, n
     require(not lost, f"the model has weights that are not finite: {', '.join(lost[:3])}")
     weights = {name: v.half() if half and v.is_floating_point() else v for name, v in weights.items()}
     weights = {name: v.detach().cpu().contiguous() for name, v in weights.items()}
-    about = {"format": FORMAT, "format_version": str(FORMAT_VERSION), "energybased": version("energybased")}
+    about = {"format": FORMAT, "format_version": str(FORMAT_VERSION), "energybased": __version__}
     header = {**about, "recipe": json.dumps(settings), "spec": json.dumps(to_json(spec))}
     try:
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tyro.conf import Suppress
-
 from energybased.errors import require
 from energybased.latent import Posterior
 from energybased.recipes.latent import LatentRecipe
+from energybased.settings import Hidden
 
 
 @dataclass(frozen=True)
 class AutoencoderRecipe(LatentRecipe):
     """A generator and an encoder, without chains on the posterior. Subclasses define the prior and the training."""
 
-    recipe: Suppress[str] = "coded"
+    recipe: Hidden[str] = "coded"
     encoder: bool = True
     stages: int = 1
     posterior: Posterior = Posterior(steps=0)

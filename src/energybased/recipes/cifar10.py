@@ -34,6 +34,7 @@ def cifar10_conditional(**changes: Any) -> EnergyRecipe:
         energy_l2=1.0,
         optimizer=Adam(lr=1e-4, beta1=0.0, beta2=0.999, clip_sigma=3.0),
         ema=0.0,
+        history=10,
         guard="off",
     )
     return replace(recipe, **changes)
@@ -79,5 +80,6 @@ def cifar10_small(**changes: Any) -> EnergyRecipe:
         optimizer=Adam(lr=2e-3, clip_norm=5.0, schedule="cosine", warmup=100),
         ema=0.995,
         checkpoint_every=250,
+        history=10,
     )
     return replace(recipe, **changes)

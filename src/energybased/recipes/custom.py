@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from torch import nn
-from tyro.conf import Suppress
 
 from energybased.data import DataSet, DataSpec
 from energybased.energies import Network, as_energy
@@ -17,7 +16,7 @@ from energybased.errors import UserError, require
 from energybased.models import EnergyModel, Sampler
 from energybased.networks.condition import ConditionEncoder
 from energybased.recipes.recipe import Recipe
-from energybased.settings import Given, to_json
+from energybased.settings import Given, Hidden, to_json
 from energybased.training import Phase
 
 log = logging.getLogger("energybased")
@@ -37,7 +36,7 @@ class CustomRecipe(Recipe):
         stages: phases to train instead of the one phase of `objective`.
     """
 
-    recipe: Suppress[str] = "custom"
+    recipe: Hidden[str] = "custom"
     conditional: bool | None = None
     energy: Any = None
     objective: Any = None

@@ -10,7 +10,6 @@ from typing import Any, Literal, Self
 
 import torch
 from torch import nn
-from tyro.conf import Suppress
 
 from energybased import networks
 from energybased.conditions import classes_of, mapped, rows_of, tensors
@@ -24,6 +23,7 @@ from energybased.objectives import ContrastiveDivergence, Objective
 from energybased.recipes.network import AnyNetwork, Dense
 from energybased.recipes.recipe import Recipe
 from energybased.sampling import ReplayBuffer, fastest, fresh_starts
+from energybased.settings import Hidden
 from energybased.training import Phase
 
 BASE_EXAMPLES = slice(20_000)  # the training examples to which the base is fitted
@@ -47,7 +47,7 @@ class EnergyRecipe(Recipe):
         objective: what is minimised; contrastive divergence with the settings above if not given.
     """
 
-    recipe: Suppress[str] = "energy"
+    recipe: Hidden[str] = "energy"
     network: AnyNetwork = Dense()
     base: Literal["gaussian", "mixture", "none"] = "gaussian"
     components: int = 30
@@ -55,7 +55,7 @@ class EnergyRecipe(Recipe):
     sampler: Sampler = Sampler()
     buffer: ReplayBuffer = ReplayBuffer(capacity=1024)
     energy_l2: float = 0.0
-    objective: Suppress[Any] = None
+    objective: Hidden[Any] = None
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Literal, Self, cast
 
 from torch import nn
-from tyro.conf import Suppress
 
 from energybased.conditions import classes_of
 from energybased.data import DataSet, DataSpec
@@ -17,6 +16,7 @@ from energybased.models import Judge
 from energybased.networks.judge import JudgeNetwork
 from energybased.objectives.cross_entropy import CrossEntropy
 from energybased.recipes.recipe import Recipe
+from energybased.settings import Hidden
 from energybased.training import Phase
 
 
@@ -36,7 +36,7 @@ class JudgeRecipe(Recipe):
         precision: dtype in which the judge computes during training; float32 where bfloat16 is slower.
     """
 
-    recipe: Suppress[str] = "judge"
+    recipe: Hidden[str] = "judge"
     conditional: bool | None = True
     widths: tuple[int, ...] = (32, 64, 64)
     strides: tuple[int, ...] = (1, 2, 1)

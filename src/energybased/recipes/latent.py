@@ -9,7 +9,6 @@ from typing import Literal, Self, get_args
 
 import torch
 from torch import nn
-from tyro.conf import Suppress
 
 from energybased.data import DataSet, DataSpec
 from energybased.data.holdout import hold_out
@@ -23,6 +22,7 @@ from energybased.networks import BatchedMLP, BFloat16
 from energybased.objectives import Objective
 from energybased.recipes.network import AnyCoder, DenseCoder
 from energybased.recipes.recipe import Recipe
+from energybased.settings import Hidden
 from energybased.training import Phase
 
 MOMENTS = 0.02  # fraction of the budget in which a Gaussian base or a mixture is fitted
@@ -49,7 +49,7 @@ class LatentRecipe(Recipe):
         pooled_split: the test split has all examples of this class and a fifth of all others (Zenati et al. 2018).
     """
 
-    recipe: Suppress[str] = "latent"
+    recipe: Hidden[str] = "latent"
     dim: int = 16
     coder: AnyCoder = DenseCoder()
     encoder: bool = False

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from torch import nn
-from tyro.conf import Suppress
 
 from energybased.errors import require
 from energybased.latent import EnergyPrior, LatentMaximumLikelihood, ShortRun
 from energybased.networks import BatchedMLP
 from energybased.recipes.latent import LatentRecipe
+from energybased.settings import Hidden
 from energybased.training import Phase
 
 
@@ -22,7 +22,7 @@ class LebmRecipe(LatentRecipe):
         prior_sampler: settings of the chains on the prior, in training and afterwards.
     """
 
-    recipe: Suppress[str] = "lebm"
+    recipe: Hidden[str] = "lebm"
     stages: int = 1
     prior_sampler: ShortRun = ShortRun()
 

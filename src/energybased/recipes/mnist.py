@@ -33,6 +33,7 @@ def mnist_conditional(**changes: Any) -> EnergyRecipe:
         buffer=ReplayBuffer(capacity=5000, restart=0.002, by_class=True),
         optimizer=Adam(lr=3e-3, clip_norm=5.0, schedule="cosine", warmup=500),
         ema=0.998,
+        history=10,
     )
     return replace(recipe, **changes)
 

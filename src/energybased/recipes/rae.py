@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
-from tyro.conf import Suppress
 
 from energybased.data import DataSpec
 from energybased.energies import GaussianMixture
@@ -17,6 +16,7 @@ from energybased.networks import Encoder, PointEncoder
 from energybased.objectives import RegularizedAutoencoder
 from energybased.recipes.autoencoder import AutoencoderRecipe
 from energybased.recipes.latent import MOMENTS
+from energybased.settings import Hidden
 from energybased.training import Phase
 
 
@@ -28,7 +28,7 @@ class RaeRecipe(AutoencoderRecipe):
         components: number of Gaussians of the mixture.
     """
 
-    recipe: Suppress[str] = "rae"
+    recipe: Hidden[str] = "rae"
     components: int = 10
 
     def __post_init__(self) -> None:

@@ -10,7 +10,6 @@ from typing import Any, Self
 
 import torch
 from torch import nn
-from tyro.conf import Suppress
 
 from energybased.conditions import concatenated
 from energybased.data import DataSet, DataSpec, Split, load_data
@@ -19,7 +18,7 @@ from energybased.errors import require
 from energybased.models import Model
 from energybased.models.model import Origin
 from energybased.objectives import Objective
-from energybased.settings import to_json
+from energybased.settings import Hidden, to_json
 from energybased.training import Phase, Settings
 
 log = logging.getLogger("energybased")
@@ -43,7 +42,7 @@ class Recipe(Settings):
         minutes: wall time, instead of a number of updates.
     """
 
-    recipe: Suppress[str] = "recipe"
+    recipe: Hidden[str] = "recipe"
     data: str = "digits"
     data_root: str | None = None
     label: str | None = None

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from tyro.conf import Suppress
 
 from energybased.energies import Analytic, Gaussian, StandardNormal
 from energybased.errors import require
@@ -16,6 +15,7 @@ from energybased.latent.objectives.latent_stage import POOL, ROWS
 from energybased.recipes.latent import MOMENTS, LatentRecipe
 from energybased.recipes.recipe import Recipe
 from energybased.sampling import MALA, AnyKernel
+from energybased.settings import Hidden
 from energybased.training import Phase
 
 RESTING_POOL, RESTING_ROWS = 20_000, 500  # with a fixed generator, old samples of the posterior stay valid
@@ -42,7 +42,7 @@ class StagedRecipe(LatentRecipe):
         restart: probability that a visited chain starts anew at a sample of the base; 1 gives short runs.
     """
 
-    recipe: Suppress[str] = "staged"
+    recipe: Hidden[str] = "staged"
     first_fraction: float = 0.4
     pretrain_generator: bool = False
     moment_matched: bool = False

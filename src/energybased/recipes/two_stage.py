@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import cast
 
 from torch import nn
-from tyro.conf import Suppress
 
 from energybased.data import DataSpec
 from energybased.energies import StandardNormal
@@ -16,6 +15,7 @@ from energybased.latent import LatentElbo
 from energybased.networks import Encoder, LatentDecoder, TwoStageEncoder, TwoStageGenerator, dense_encoder
 from energybased.objectives import Elbo
 from energybased.recipes.autoencoder import AutoencoderRecipe
+from energybased.settings import Hidden
 from energybased.training import Phase
 
 
@@ -31,7 +31,7 @@ class TwoStageRecipe(AutoencoderRecipe):
         first_fraction: fraction of the budget for the first autoencoder.
     """
 
-    recipe: Suppress[str] = "two-stage"
+    recipe: Hidden[str] = "two-stage"
     first_fraction: float = 0.7
 
     def __post_init__(self) -> None:

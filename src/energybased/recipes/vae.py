@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from torch import nn
-from tyro.conf import Suppress
 
 from energybased.errors import require
 from energybased.latent import LatentDiscrepancy, LatentStage, StageRatio, Telescope
 from energybased.objectives import Elbo, Objective
 from energybased.recipes.autoencoder import AutoencoderRecipe
 from energybased.sampling import MALA
+from energybased.settings import Hidden
 from energybased.training import Phase
 
 LearnedBy = Literal["normal", "nce", "telescope", "discrepancy"]
@@ -31,7 +31,7 @@ class VaeRecipe(AutoencoderRecipe):
         first_fraction: fraction of the budget for the autoencoder, if a prior is learned afterwards.
     """
 
-    recipe: Suppress[str] = "vae"
+    recipe: Hidden[str] = "vae"
     prior: LearnedBy = "normal"
     magnitude: float = 1.0
     first_fraction: float = 0.7

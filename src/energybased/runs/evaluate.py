@@ -17,7 +17,7 @@ from energybased.processes import is_first
 from energybased.recipes import Recipe
 from energybased.runs.data import run_data
 from energybased.runs.judge import find_judge
-from energybased.runs.load import load, recipe_of, run_of
+from energybased.runs.load import load, load_history, recipe_of, run_of
 from energybased.training import checkpoint
 from energybased.training.run import Run
 
@@ -52,7 +52,8 @@ def subject_of(
     found = judge if isinstance(judge, Judge) else find_judge(dataset, judge)
     fits = found is None or tuple(found.spec.event) == dataset.event
     require(fits, f"the judge takes examples of shape {found and found.spec.event}, but the data have {dataset.event}")
-    return Subject(model, dataset, found, recipe.seed, recipe.recipe, _buffer(run, recipe, dataset))
+    history = load_history(run, recipe, device)
+    return Subject(model, dataset, found, recipe.seed, recipe.recipe, _buffer(run, recipe, dataset), history)
 
 
 def evaluate(

@@ -65,18 +65,28 @@ def load(
         settings, stored_spec, weights, where = None, facts["spec"], load_group(folder, "ema"), str(path)
         recipe = recipe or recipe_of(run, None if energy is None else copy.deepcopy(energy))
     spec = read_spec(stored_spec, where)
-    recipe = recipe or read_recipe(settings)
+    model: Any = model_of(recipe or read_recipe(settings), spec, weights, where)
+    processes = launch(devices, nodes, str(device))
+    model = replace(model, processes=processes) if hasattr(model, "processes") else model
+    place = processes.device or find_device(device)
+    return model if place.type == "cpu" else model.to(place)
+
+
+def model_of(recipe: Recipe, spec: DataSpec, weights: Mapping[str, Tensor], where: str) -> Model:
+    """The model of a recipe with these weights. Errors name `where`, from which the weights were read."""
     with preserved_rng():
         check_shapes(recipe, spec, weights, where)
         parts = recipe.build(spec)
         for name, part in parts.items():
             part.cpu().load_state_dict(split_parts(weights).get(name, {}))
             part.eval().requires_grad_(False)
-    model: Any = recipe.model(parts, spec)
-    processes = launch(devices, nodes, str(device))
-    model = replace(model, processes=processes) if hasattr(model, "processes") else model
-    place = processes.device or find_device(device)
-    return model if place.type == "cpu" else model.to(place)
+    return recipe.model(parts, spec)
+
+
+def load_history(run: Run, recipe: Recipe, device: str = "cpu") -> list[Model]:
+    """Models with the weights that a run kept of the last hundredths of its training, the oldest first."""
+    spec, where = read_spec(run.recipe["spec"], str(run.path)), f"{run.path}/history"
+    return [model_of(copy.deepcopy(recipe), spec, weights, where).to(device) for weights in run.history()]
 
 
 def check_shapes(recipe: Recipe, spec: DataSpec, weights: Mapping[str, Tensor], where: str) -> None:

@@ -7,10 +7,10 @@ import platform
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -26,8 +26,8 @@ from energybased.runs.load import recipe_of
 from energybased.settings import to_json
 from energybased.training import Loop, Phase, Run, Settings, TrainState, checkpoint
 from energybased.training.rng import preserved_rng
+from energybased.version import __version__
 
-VERSIONS = ("energybased", "torch", "numpy")
 AGREED = ("settings", "data_sha256", "phase_data_sha256", "versions")  # what all processes must have in common
 SHOWN = 64  # chains in the picture beside a checkpoint
 
@@ -258,5 +258,5 @@ def _facts(recipe: Recipe, data: DataSet, loop: Loop, named: bool) -> dict[str, 
         "threads": torch.get_num_threads(),
         "device": str(loop.device),
         "machine": f"{platform.machine()} {platform.system()}, Python {platform.python_version()}",
-        "versions": {name: version(name) for name in VERSIONS},
+        "versions": {"energybased": __version__, "torch": str(torch.__version__), "numpy": np.__version__},
     }

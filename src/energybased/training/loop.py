@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from energybased.data import AnyDomain
 from energybased.devices import find_device
@@ -26,7 +27,7 @@ from energybased.training.progress import Display
 from energybased.training.rng import seed_all
 from energybased.training.run import Run
 from energybased.training.settings import Settings
-from energybased.training.shard import Shard, common, cut, each
+from energybased.training.shard import Shard, common, cut, each, fill
 from energybased.training.state import TrainState
 from energybased.training.update import Update, mean
 
@@ -97,8 +98,9 @@ class Loop:
                 self._enter_phase()
                 if self.state.counters.step == 0:
                     self._checkpoint()  # so that there is something to resume, however soon a run is killed
-                self._step()
-                stopping = self._tick(interrupt.is_set())
+                before = self.progress
+                stopping = self._step(interrupt)
+                self._keep_weights(before)
                 metrics = self._window()
                 if metrics is not None and not self._watch(metrics, display):
                     metrics = None
@@ -151,7 +153,9 @@ class Loop:
             batch = self._batch(everything, shard, number)
             shard.objective = self.phase.objective.init(state.parts, batch, shard.rng)
 
-        each(begin, state.shards, common(state.parts, weights=True), self.processes)
+        everything_shared = common(state.parts, weights=True)
+        each(begin, state.shards, everything_shared)
+        self.processes.copy(everything_shared)
         for name in self.phase.restart_from_ema:  # what began the phase may have changed weights
             state.averages[name] = ema_init(state.parts[name])
         vitals = [list(vital) for vital in self.phase.objective.vitals]
@@ -168,7 +172,8 @@ class Loop:
         batches.load(position)
         return stored
 
-    def _step(self) -> None:
+    def _step(self, interrupt: Event) -> bool:
+        """One update. Returns whether any process was interrupted."""
         state, counters = self.state, self.state.counters
         everything, objective = self._stored(), self.phase.objective
 
@@ -177,7 +182,14 @@ class Loop:
             shard.objective = result.state
             return Update.of(result, state.optimizers)
 
-        update = mean(each(learn, state.shards, common(state.parts), self.processes), self.shards, self.processes)
+        buffers = common(state.parts)
+        updates, times = each(learn, state.shards, buffers), self._times(interrupt.is_set())
+        first = self.processes.first
+        sums = buffers if first else [torch.zeros_like(b) for b in buffers]  # their sums are those of the first process
+        update = mean(updates, self.shards, self.processes, [times, *sums])
+        if not first:
+            fill(buffers, sums)
+        stopping = self._count(times)
         use_gradients(update.gradients)
         metrics = update.metrics
         if isinstance(objective, Coupled):
@@ -202,22 +214,32 @@ class Loop:
         counters.step += 1
         counters.phase_step += 1
         counters.window += 1
+        return stopping
 
-    def _tick(self, interrupted: bool) -> bool:
-        """Counts all time since the last tick, including checkpoints and waiting for a device.
+    def _keep_weights(self, before: float) -> None:
+        """Writes the weights if the step has reached one of the last hundredths of the training."""
+        mark = int(100 * self.progress + 1e-9)
+        if int(100 * before + 1e-9) < mark > 100 - self.settings.history and self.processes.first:
+            self.run.keep_weights(mark, self.state.snapshot()["model"])
 
-        All processes count the time of the first one. Returns whether any process was interrupted.
+    def _times(self, interrupted: bool) -> Tensor:
+        """What `_count` takes: the time since the last call, which includes checkpoints and waiting for a device.
+
+        All processes count the time of the first one.
         """
         now, used = time.monotonic(), time.process_time()
-        elapsed = now - self.clock if self.processes.first else 0.0
-        told = torch.tensor([elapsed, used - self.used, interrupted], dtype=torch.float64, device=self.processes.device)
-        self.processes.sum([told])
+        elapsed, spent = now - self.clock if self.processes.first else 0.0, used - self.used
         self.clock, self.used = now, used
-        elapsed, spent, stopping = told.tolist()
-        self.state.counters.seconds += elapsed
-        self.state.counters.phase_seconds += elapsed
-        self.state.counters.processor_seconds += spent
-        return stopping > 0
+        return torch.tensor([elapsed, spent, interrupted], device=self.device)
+
+    def _count(self, times: Tensor) -> bool:
+        """Counts the times of all processes. Returns whether any of them was interrupted."""
+        elapsed, spent, interrupted = times.tolist()
+        counters = self.state.counters
+        counters.seconds += elapsed
+        counters.phase_seconds += elapsed
+        counters.processor_seconds += spent
+        return bool(interrupted > 0)
 
     def _window(self) -> dict[str, float] | None:
         """The averages over a window that has just ended; the only place where metrics are read."""
@@ -286,7 +308,9 @@ class Loop:
             batch = self._batch(everything, shard, number)
             shard.objective = objective.refresh(self.state.parts, shard.objective, batch, shard.rng)
 
-        each(refresh, self.state.shards, common(self.state.parts), self.processes)
+        buffers = common(self.state.parts)
+        each(refresh, self.state.shards, buffers)
+        self.processes.copy(buffers)
 
     def _leave_phase(self, metrics: dict[str, float] | None) -> None:
         counters, phase = self.state.counters, self.phase

@@ -6,9 +6,10 @@ import logging
 import sys
 import time
 from types import TracebackType
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 LINE_EVERY = 10.0  # seconds between two log records
 
@@ -23,6 +24,9 @@ class Display:
         self.began = self.spoke = time.monotonic()
         self.bar: Progress | None = None
         if visible and sys.stderr.isatty():
+            from rich.console import Console  # imported here, because it takes long
+            from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
             columns = (BarColumn(), TaskProgressColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
             self.bar = Progress(*columns, console=Console(stderr=True))
             self.task = self.bar.add_task("", total=1.0)

@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from energybased.errors import UserError, require
 from energybased.training import checkpoint
@@ -18,6 +21,7 @@ Json = dict[str, Any]
 
 
 FORMAT_VERSION = 2
+HISTORY = "history"
 
 
 def identity(facts: Json) -> str:
@@ -132,6 +136,21 @@ class Run:
         if found is None:
             raise UserError(f"{self.path} has no checkpoint yet")
         return found
+
+    def keep_weights(self, mark: int, weights: dict[str, Tensor]) -> None:
+        """Writes weights as history/<mark>.safetensors, completely or not at all."""
+        file = self.path / HISTORY / f"{mark:03d}.safetensors"
+        scratch = file.with_suffix(".new")
+        try:
+            file.parent.mkdir(exist_ok=True)
+            save_file({name: value.contiguous() for name, value in weights.items()}, scratch)
+            os.replace(scratch, file)
+        except (OSError, SafetensorError) as error:
+            raise UserError(f"cannot write {file}: {error}") from error
+
+    def history(self) -> list[dict[str, Tensor]]:
+        """The weights that were kept, the oldest first."""
+        return [load_file(file) for file in sorted((self.path / HISTORY).glob("*.safetensors"))]
 
     def drop_checkpoints_after(self, step: int) -> None:
         """Removes the checkpoints after a step that the guard restored."""

@@ -23,6 +23,7 @@ class Settings:
         optimizer: settings of the optimisers; each part has its own.
         ema: decay of the average of weights that evaluation uses.
         checkpoint_every: steps between two checkpoints; the last step always makes one.
+        history: number of past weights that the run keeps, a hundredth of the training apart up to its end.
         guard: "off" is the plain method: nothing is watched, nothing is rolled back.
         device: where parts and batches are: "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1" or "mps".
     """
@@ -34,6 +35,7 @@ class Settings:
     optimizer: AnyOptimizer = Adam()
     ema: float = 0.999
     checkpoint_every: int = 1000
+    history: int = 0
     guard: Literal["on", "off"] = "on"
     device: str = "auto"
 
@@ -46,4 +48,5 @@ class Settings:
         require(self.data_noise >= 0, f"data_noise must not be negative, got {self.data_noise}")
         require(0 <= self.ema < 1, f"ema must be in [0, 1), got {self.ema}")
         require(self.checkpoint_every >= 1, f"checkpoint_every must be at least 1, got {self.checkpoint_every}")
+        require(0 <= self.history <= 100, f"history must be in 0 ... 100, got {self.history}")
         require(self.guard in ("on", "off"), f"guard is 'on' or 'off', got {self.guard!r}")

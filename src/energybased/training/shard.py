@@ -17,7 +17,6 @@ from torch import Tensor, nn
 from energybased.conditions import rows_of
 from energybased.errors import require
 from energybased.objectives import Batch
-from energybased.processes import Processes
 from energybased.training.rng import global_rng, preserved_rng, seed_all, set_global_rng
 
 Group = dict[str, Tensor]
@@ -97,15 +96,10 @@ def cut(batch: Batch, number: int, count: int) -> Batch:
     return Batch(batch.x[rows], rows_of(batch.y, rows), held_out, batch.domain, count)
 
 
-def each(
-    function: Callable[[Shard, int], Made],
-    shards: dict[int, Shard],
-    shared: Sequence[Tensor],
-    processes: Processes,
-) -> list[Made]:
+def each(function: Callable[[Shard, int], Made], shards: dict[int, Shard], shared: Sequence[Tensor]) -> list[Made]:
     """Calls a function for each shard of this process, each time with the same values of the shared tensors.
 
-    Afterwards the shared tensors, of all processes, are as the call for shard 0 has left them.
+    Afterwards the shared tensors are as the call for the first shard has left them.
     """
     several = len(shards) > 1  # otherwise there is nothing to restore
     before = [tensor.clone() for tensor in shared] if several else []
@@ -113,14 +107,13 @@ def each(
     made = []
     for i, (number, shard) in enumerate(shards.items()):
         if i:
-            _fill(shared, before)
+            fill(shared, before)
         with shard.drawing():
             made.append(function(shard, number))
         if several and not i:
             after = [tensor.clone() for tensor in shared]
     if several:
-        _fill(shared, after)
-    processes.copy(shared)
+        fill(shared, after)
     return made
 
 
@@ -131,6 +124,7 @@ def common(parts: Mapping[str, nn.Module], weights: bool = False) -> list[Tensor
 
 
 @torch.no_grad()
-def _fill(tensors: Sequence[Tensor], values: Sequence[Tensor]) -> None:
+def fill(tensors: Sequence[Tensor], values: Sequence[Tensor]) -> None:
+    """Copies values into tensors."""
     for tensor, value in zip(tensors, values, strict=True):
         tensor.copy_(value)

@@ -34,13 +34,14 @@ class Update(NamedTuple):
         return Update(frozenset(result.losses), found, result.metrics, result.shared)
 
 
-def mean(updates: Sequence[Update], shards: int, processes: Processes) -> Update:
+def mean(updates: Sequence[Update], shards: int, processes: Processes, told: Sequence[Tensor]) -> Update:
     """The mean over all shards, in every process.
 
     Args:
         updates: of the shards of this process.
         shards: number of shards of all processes.
         processes: the processes of the training.
+        told: tensors that are replaced by their sums over all processes, in the same message.
     """
     first = updates[0]
     if shards == 1:
@@ -48,14 +49,14 @@ def mean(updates: Sequence[Update], shards: int, processes: Processes) -> Update
     numbers = [_vector([*one.metrics.values(), *one.shared.values()]) for one in updates]
     slopes = [[torch.zeros_like(p) if g is None else g for p, g in one.gradients.items()] for one in updates]
     sums = _total([[*s, vector] for s, vector in zip(slopes, numbers, strict=True)])
-    processes.sum(sums)
+    processes.sum([*sums, *told])
     *grads, values = [value / shards for value in sums]
-    told = dict(zip([*first.metrics, *first.shared], values, strict=True))
+    means = dict(zip([*first.metrics, *first.shared], values, strict=True))
     return Update(
         first.parts,
         dict(zip(first.gradients, grads, strict=True)),
-        {name: told[name] for name in first.metrics},
-        {name: told[name] for name in first.shared},
+        {name: means[name] for name in first.metrics},
+        {name: means[name] for name in first.shared},
     )
 
 

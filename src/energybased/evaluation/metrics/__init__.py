@@ -8,6 +8,7 @@ from energybased.evaluation.metrics.energy_distance import EnergyDistance
 from energybased.evaluation.metrics.frechet_baselines import FrechetBaselines
 from energybased.evaluation.metrics.frechet_buffer import FrechetBuffer
 from energybased.evaluation.metrics.frechet_long import FrechetLong
+from energybased.evaluation.metrics.frechet_replay import FrechetReplay
 from energybased.evaluation.metrics.frechet_samples import FrechetSamples
 from energybased.evaluation.metrics.frechet_stages import FrechetPosterior, FrechetStages
 from energybased.evaluation.metrics.joint_energy_distance import JointEnergyDistance
@@ -19,6 +20,7 @@ METRICS: dict[str, Metric] = {
     "fd_buffer": FrechetBuffer(),
     "fd": FrechetSamples(),
     "fd_long": FrechetLong(),
+    "fd_replay": FrechetReplay(),
     "fd_stages": FrechetStages(),
     "fd_posterior": FrechetPosterior(),
     "fd_baselines": FrechetBaselines(),
