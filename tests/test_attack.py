@@ -8,7 +8,7 @@ from scipy.stats import binom
 
 from energybased import EnergyModel, Langevin, Sampler, StandardNormal, UserError
 from energybased.conditions import as_conditions
-from energybased.data import DataSet, DataSpec, Pixels, Split
+from energybased.data import DataSet, DataSpec, Pixels, Split, load_data
 from energybased.energies import Network
 from energybased.evaluation import METRICS, Subject
 from energybased.evaluation.interval import binomial_interval
@@ -121,6 +121,33 @@ def test_random_logits_are_averaged_and_the_last_iterate_is_kept(rng):
         found = PGD(ball, steps=10, restarts=1, draws=draws)(noisy, x, y, rng)
         falls.append(((margins(model(x), y) - margins(model(found), y)) / (margins(model(x), y) - expected)).mean())
     assert falls[1] > 0.6 and falls[1] > falls[0] + 0.2
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_pgd_is_no_weaker_than_that_of_foolbox(monkeypatch):
+    """On a network of digits, of which each attack leaves between a tenth and nine tenths."""
+    monkeypatch.setenv("GIT_PYTHON_REFRESH", "quiet")
+    foolbox = pytest.importorskip("foolbox", reason="it is in the extra energybased[attacks]")
+    data = load_data("digits")
+    x, y = data.values(data.train), data.train.take().y
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 64), torch.nn.ReLU(), torch.nn.Linear(64, 10))
+    optimizer = torch.optim.Adam(network.parameters(), 3e-3)
+    for _ in range(300):
+        rows = torch.randint(len(x), (128,))
+        loss = torch.nn.functional.cross_entropy(network(x[rows]), y[rows])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    network.eval().requires_grad_(False)
+    x, y = data.values(data.test), data.test.take().y
+    theirs = foolbox.PyTorchModel(network, bounds=(0, 1), device="cpu")
+    for ball in (Ball("linf", 0.05), Ball("linf", 0.1), Ball("l2", 0.3), Ball("l2", 0.6)):
+        attack = foolbox.attacks.LinfPGD(steps=40) if ball.norm == "linf" else foolbox.attacks.L2PGD(steps=40)
+        missed = float(attack(theirs, x, y, epsilons=ball.epsilon)[2].float().mean())
+        found = PGD(ball, steps=40, restarts=2)(network, x, y, torch.Generator().manual_seed(0))
+        left = float((margins(network(found), y) > 0).float().mean())
+        assert 0.1 < left <= 1 - missed < 0.9
 
 
 @pytest.mark.parametrize(

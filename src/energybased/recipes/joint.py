@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Self, cast
 
 from torch import nn
-from tyro.conf import Suppress
 
 from energybased.conditions import classes_of
 from energybased.data import DataSet, DataSpec
@@ -15,6 +14,7 @@ from energybased.errors import require
 from energybased.networks import Joint
 from energybased.objectives import ContrastiveDivergence, JointEnergy, Objective
 from energybased.recipes.energy import EnergyRecipe
+from energybased.settings import Hidden
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class JointRecipe(EnergyRecipe):
         cross_entropy: weight of the cross entropy beside the contrastive divergence.
     """
 
-    recipe: Suppress[str] = "joint"
+    recipe: Hidden[str] = "joint"
     conditional: bool | None = True
     cross_entropy: float = 1.0
 
