@@ -18,7 +18,7 @@ from functools import partial
 
 import torch
 import torch._inductor.config
-from losses import HALVES, Runs, anneals, buffers, in_turn, latent_updates, updates
+from losses import Runs, anneals, buffers, halves, in_turn, latent_updates, updates
 from rivals import STEP
 from rivals import chains as rival_chains
 from rows import Measured
@@ -57,7 +57,7 @@ class Case:
     def runs(self, rivals: bool = True) -> Runs:
         module, ours = self.module.requires_grad_(False), (self.ours or self.module).requires_grad_(False)
         runs: Runs = {}
-        for half in HALVES if self.neural else (False,):
+        for half in halves() if self.neural else (False,):
             bits = "bfloat16" if half else "float32"
             energy = Network(BFloat16(ours)) if half else as_energy(ours)
             runs[f"ours {bits}"] = lambda e=energy: sample(e, self.start, self.kernel, self.steps, engine="compiled")

@@ -25,9 +25,13 @@ DIM, EVENT, STAGE, CHAINS, POOL, ROWS = 16, (1, 28, 28), 2, 10_000, 5000, 300
 POSTERIOR = Posterior(0.15, Langevin.overdamped(0.1), 20, "compiled")
 PRIOR, PRIOR_STEPS, PRIOR_ENGINE = MALA(0.2), 3, "compiled"
 PATH, LEVELS = HMC(0.2, 5), 20
-HALVES = (False, True) if bfloat16_pays(torch.device("cpu")) else (False,)  # whether bfloat16 is raced
 Loss = Callable[[], Tensor]
 Runs = dict[str, Callable[[], object]]  # "program precision" -> function that is timed
+
+
+def halves() -> tuple[bool, ...]:
+    """Whether to race in bfloat16: never, and also if it pays."""
+    return (False, True) if bfloat16_pays(torch.device("cpu")) else (False,)
 
 
 def updates(dim: int, hidden: tuple[int, ...], batch: int, steps: int, persistent: bool) -> Runs:
@@ -37,7 +41,7 @@ def updates(dim: int, hidden: tuple[int, ...], batch: int, steps: int, persisten
     """
     runs, programs = {}, {"ours": _ours, "torchebm": _torchebm, "ebmkit": _ebmkit}
     programs |= {who: partial(_plain, who) for who in ("plain", "compiled step")}
-    for half, (who, make) in product(HALVES, programs.items()):
+    for half, (who, make) in product(halves(), programs.items()):
         torch.manual_seed(0)
         net, data = MLP(dim, hidden), torch.rand(batch, dim)
         runs[f"{who} {'bfloat16' if half else 'float32'}"] = learning(make(net, data, steps, half, persistent), net)
@@ -152,7 +156,7 @@ def buffers(capacity: int, batch: int = 128) -> Runs:
 def latent_updates(batch: int = 100) -> Runs:
     """One update in the third stage: chains on posterior and prior, the losses of the generator and of the stage."""
     x, runs = torch.rand(batch, *EVENT), {}
-    for half, who in product(HALVES, ("ours", "ebmkit", "plain", "compiled step")):
+    for half, who in product(halves(), ("ours", "ebmkit", "plain", "compiled step")):
         torch.manual_seed(0)
         logits, generator = small_ratios(), dense_generator(DIM, (256, 512), EVENT)
         learns = logits if who == "ours" else logits.one(STAGE)

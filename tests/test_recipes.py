@@ -8,7 +8,7 @@ import torch
 
 from energybased import Adam, Sampler, load, resume, train
 from energybased.conditions import as_conditions
-from energybased.data import DataSpec, Pixels
+from energybased.data import DataSpec, Pixels, load_data
 from energybased.networks import groups
 from energybased.recipes import (
     RECIPES,
@@ -184,8 +184,17 @@ def test_the_engine_is_decided_once_and_written_into_the_run(root, tmp_path, mon
     assert resume(run.path).path == run.path
 
 
+@pytest.mark.parametrize("pays", [True, False])
+def test_bfloat16_is_used_where_it_is_faster(root, monkeypatch, pays):
+    monkeypatch.setattr("energybased.recipes.recipe.bfloat16_pays", lambda device: pays)
+    for recipe in (find_recipe("digits"), find_recipe("judge-digits"), find_recipe("digits-latent")):
+        resolved = replace(tiny(recipe, root), precision="bfloat16").resolve(load_data("digits", root))
+        assert resolved.precision == ("bfloat16" if pays else "float32")
+
+
 def test_a_network_that_breaks_in_bfloat16_runs_in_float32(root, tmp_path, monkeypatch):
     recipe = replace(tiny(find_recipe("digits"), root), precision="bfloat16")
+    monkeypatch.setattr("energybased.recipes.recipe.bfloat16_pays", lambda device: True)
     monkeypatch.setattr("energybased.networks.BFloat16.fault", lambda self, x, y: "its gradient is not finite")
     with pytest.warns(UserWarning, match="runs in float32: in bfloat16, its gradient is not finite"):
         run = train(recipe, out=tmp_path / "a")
