@@ -1,17 +1,18 @@
 """Classification by energies whose posterior is known, and the command."""
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from energybased import EnergyModel, Langevin, Sampler, UserError, load
+from energybased import MLP, EnergyModel, Langevin, Sampler, Tilted, UserError, load
 from energybased.cli import main
 from energybased.conditions import Classes
 from energybased.data import DataSpec, Reals
 from energybased.data.pictures import save_png
-from energybased.energies import Network
+from energybased.energies import Network, PrincipalGaussian
 from energybased.energy import Energy
 from energybased.networks import BFloat16, Joint
 from energybased.networks.bfloat16 import unwrapped
@@ -50,7 +51,9 @@ def test_energies_of_all_classes_are_those_of_each(rng):
     """A module that has all energies at once, one that has one at a time, and their sum over the classes."""
     x, linear = points(rng), torch.nn.Linear(2, 3)
     joint = EnergyModel(Network(Joint(linear)), model().spec, conditions=model().conditions)
-    for found in (model(), joint):
+    dense = replace(joint, energy=MLP(2, (8, 8), 3))
+    tilted = replace(joint, energy=Tilted(PrincipalGaussian.fit(x, 2, 0.1), dense.energy))
+    for found in (model(), joint, dense, tilted):
         each = torch.stack([found.energy.given(y)(x) for y in range(3)], 1)
         torch.testing.assert_close(-found.logits(x), each)
         torch.testing.assert_close(found.score(x), -(-each).logsumexp(1))

@@ -7,9 +7,10 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from energybased.conditions import Classes, Vector, as_conditions
-from energybased.energy import Condition
+from energybased.conditions import Classes, Vector, as_conditions, classes_of
+from energybased.energy import Condition, energies_by_class
 from energybased.networks.condition import ConditionEncoder
 
 
@@ -53,3 +54,13 @@ class MLP(nn.Module):
         if y is not None or self.condition.conditions:
             x = torch.cat([x, self.condition(y, x)], dim=1)
         return self.layers(x).squeeze(1)
+
+    def by_class(self, x: Tensor, classes: int) -> Tensor:
+        """Energies `(batch, classes)` of x `(batch, *event)` under each class. The first layer sees x only once."""
+        if classes_of(self.condition.conditions) != classes:
+            return energies_by_class(self.__call__, x, classes)
+        first, x = self.layers[0], x.flatten(1)
+        assert isinstance(first, nn.Linear)
+        of_x, of_y = first.weight.split([x.shape[1], classes], dim=1)
+        hidden = F.linear(x, of_x, first.bias)[:, None] + of_y.T
+        return self.layers[1:](hidden.flatten(0, 1)).view(-1, classes)
