@@ -150,7 +150,8 @@ def test_the_first_papers_method_on_mnist():
         kernel, buffer = recipe.sampler.kernel, recipe.buffer
         assert (kernel.step_size, kernel.noise_scale, kernel.grad_clip) == (10.0, 0.005, 0.01) and kernel.noise_first
         assert (buffer.capacity, buffer.policy, buffer.restart, buffer.images) == (10_000, "fifo", 0.05, True)
-        assert recipe.sampler.steps == 20 and recipe.steps == 60_000 and recipe.conditional == conditional
+        assert (recipe.optimizer.lr, recipe.optimizer.beta1, recipe.optimizer.clip_sigma) == (3e-4, 0.0, 3.0)
+        assert recipe.sampler.steps == 20 and recipe.batch_size == 128 and recipe.conditional == conditional
         assert (recipe.energy_l2, recipe.base, recipe.data_noise, recipe.ema) == (1.0, "none", 0.0, 0.0)
         bare = replace(recipe, network=replace(recipe.network, spectral=False))
         assert differences(bare, recipe) == ["--network.no-spectral"]
