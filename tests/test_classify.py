@@ -90,7 +90,7 @@ def test_copies_average_probabilities_over_the_noise(rng):
     """Two classes are compared on a line by quadrature; tolerance of five standard errors of the copies."""
     copies, noise = 4000, 0.8
     x = torch.tensor([[0.3, 0.0]])
-    found = probabilities(model(noise), x, Refinement(steps=0, copies=copies), rng)[0]
+    found = probabilities(model(noise), x, Refinement(steps=0, copies=copies, noise=True), rng)[0]
     nodes, weights = np.polynomial.hermite_e.hermegauss(30)
     a, b = np.meshgrid(nodes, nodes)
     grid = x + noise * torch.tensor(np.stack([a.ravel(), b.ravel()], 1), dtype=torch.float32)
@@ -122,7 +122,8 @@ def test_gradients_pass_the_chains_as_a_shift(rng, under):
 def test_noise_is_drawn_from_the_generator():
     x = torch.zeros(4, 2)
     draws = [
-        probabilities(model(0.5), x, Refinement(2, copies=2), torch.Generator().manual_seed(seed)) for seed in (0, 0, 1)
+        probabilities(model(0.5), x, Refinement(2, copies=2, noise=True), torch.Generator().manual_seed(seed))
+        for seed in (0, 0, 1)
     ]
     assert torch.equal(draws[0], draws[1]) and not torch.equal(draws[0], draws[2])
 
@@ -138,7 +139,7 @@ def test_a_model_of_a_type_computes_in_it(rng):
 
 
 @pytest.mark.parametrize(
-    "settings", [{"steps": -1}, {"under": "other"}, {"copies": -1}, {"radius": 0.0}, {"radius": float("inf")}], ids=str
+    "settings", [{"steps": -1}, {"under": "other"}, {"copies": 0}, {"radius": 0.0}, {"radius": float("inf")}], ids=str
 )
 def test_bad_refinements(settings):
     with pytest.raises(UserError):
@@ -192,7 +193,7 @@ def test_the_command_writes_labels_and_probabilities(folder, monkeypatch, capsys
     assert [row["name"] for row in read] == [str(i) for i in range(6)]
     assert [row["class"] for row in read] == [("even", "odd")[i] for i in expected.indices]
     np.testing.assert_allclose([float(row["probability"]) for row in read], expected.values, rtol=1e-4)
-    refined = ["--steps", "3", "--copies", "2", "--under", "class", "--out", "found.csv"]
+    refined = ["--steps", "3", "--copies", "2", "--noise", "--under", "class", "--out", "found.csv"]
     assert main(["classify", "runs/a", "pictures", "pictures/0.png", *refined]) == 0
     names = [row["name"] for row in lines((folder / "found.csv").read_text())]
     assert names == ["pictures/0.png", "pictures/1.png", "pictures/0.png"]
@@ -210,7 +211,7 @@ def test_a_judge_classifies(folder, monkeypatch, capsys):
         (["runs/free", "x.npz"], "has no classes"),
         (["runs/judge", "x.npz", "--steps", "5"], "no chains"),
         (["runs/a", "x.npz", "--steps", "-1"], "steps must not be negative"),
-        (["runs/a", "x.npz", "--copies", "-1"], "copies must not be negative"),
+        (["runs/a", "x.npz", "--copies", "0"], "copies must be at least 1"),
         (["runs/a", "gone.png"], "there is nothing at"),
         (["runs/a"], "nothing to classify"),
     ],

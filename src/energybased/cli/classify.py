@@ -25,7 +25,8 @@ def classify(
     out: Path | None = None,
     steps: int = 0,
     under: Literal["marginal", "class"] = "marginal",
-    copies: int = 0,
+    copies: int = 1,
+    noise: bool = False,
     seed: int = 0,
     device: str = "cpu",
 ) -> int:
@@ -39,13 +40,14 @@ def classify(
         out: a .csv file; the lines are printed if not given.
         steps: transitions of the sampler that move an example before it is classified.
         under: whether these transitions follow one chain, summed over the classes, or a chain under each class.
-        copies: number of copies with the noise of training whose probabilities are averaged; 0 takes the example.
+        copies: number of copies of an example, with their own chains and noise, whose probabilities are averaged.
+        noise: add the noise of training to each copy.
         seed: seed of noise and chains.
         device: device that computes, such as cpu or cuda.
     """
     require(0 <= seed < 2**62, f"seed must be in 0 ... 2^62, got {seed}")
     require(len(what) > 0, "there is nothing to classify: name pictures, folders, tables or arrays")
-    refinement = Refinement(steps, under, copies)
+    refinement = Refinement(steps, under, copies, noise)
     model: Any = load(path, device=device)
     names, rng = labels(model), torch.Generator().manual_seed(seed)
     lines: list[tuple[str, str, str]] = [("name", "class", "probability")]

@@ -13,7 +13,7 @@ from energybased.recipes.network import Images
 from energybased.sampling import Langevin
 from energybased.training import Adam
 
-WIDTHS = (16, 32, 64)  # a quarter of the paper's: an update takes one second of a core instead of ten
+WIDTHS = (16, 32, 64)  # a quarter of the paper's: an update takes a second of one core, not ten
 
 
 def mnist_paper_conditional(**changes: Any) -> EnergyRecipe:
@@ -21,9 +21,9 @@ def mnist_paper_conditional(**changes: Any) -> EnergyRecipe:
 
     The method: Langevin steps whose noise is much smaller than their size, a replay buffer that relabels, spectral
     norms, a penalty on squared energies, and no Gaussian base. The layers of the network, the 20 transitions per update
-    and the learning rate are those of the released code, which trains a network four times as wide for 60,000 updates. It says
-    no more about MNIST: the step size, its clipping and the batch are those of CIFAR-10. The code cannot train MNIST by
-    class; here classes change biases and gains, as there.
+    and the learning rate are those of the released code; its network is four times as wide, and trained for 60,000
+    updates. It says no more about MNIST: the step size, its clipping and the batch are those of CIFAR-10. The code
+    cannot train MNIST by class; here classes change biases and gains, as there.
 
     Each technique can be switched off: --buffer.restart 1 starts every chain from noise, --network.no-spectral leaves
     out the spectral norm, --energy-l2 0 the penalty.

@@ -25,8 +25,8 @@ class Refinement:
         steps: transitions of the model's sampler that start at x; 0 for none.
         under: "marginal" follows one chain, under the energy summed over the classes. "class" follows a chain under
             each class, as the paper does, and compares the energies at their ends.
-        copies: number of copies whose probabilities are averaged. Gaussian noise of the standard deviation in training
-            is added to each before its chain begins. 0 takes x as it is.
+        copies: number of copies of x, each with its own chain and noise, whose probabilities are averaged.
+        noise: add Gaussian noise of the standard deviation in training to each copy before its chain begins.
         radius: largest change of an entry by the chain, in the model's units; None for no limit. The paper has 8/255.
 
     Raises:
@@ -35,21 +35,27 @@ class Refinement:
 
     steps: int = 10
     under: Literal["marginal", "class"] = "marginal"
-    copies: int = 0
+    copies: int = 1
+    noise: bool = False
     radius: float | None = None
 
     def __post_init__(self) -> None:
         require(self.steps >= 0, f"steps must not be negative, got {self.steps}")
         require(self.under in ("marginal", "class"), f"under is 'marginal' or 'class', got {self.under!r}")
-        require(self.copies >= 0, f"copies must not be negative, got {self.copies}")
+        require(self.copies >= 1, f"copies must be at least 1, got {self.copies}")
         require(self.radius is None or 0 < self.radius < math.inf, f"radius must be positive, got {self.radius}")
 
     def __str__(self) -> str:
-        noisy = f"the mean over {self.copies} noisy copies" if self.copies else ""
+        noisy = f"the mean over {self.copies} {'noisy ' if self.noise else ''}copies" if self.active else ""
         near = f", within {self.radius:g}" if self.radius else ""
         energy = "each class" if self.under == "class" else "the marginal energy"
         chain = f"{self.steps} transitions under {energy}{near}" if self.steps else ""
         return " after ".join(part for part in (noisy, chain) if part) or "no refinement"
+
+    @property
+    def active(self) -> bool:
+        """Whether anything happens to x; if not, it is classified as it is."""
+        return self.steps > 0 or self.noise
 
 
 AS_IT_IS = Refinement(steps=0)
@@ -84,15 +90,15 @@ def log_probabilities(
         UserError: if the model does not classify, or has no chains to refine x with.
     """
     classes = len(labels(model))
-    if refinement.steps == 0 and refinement.copies == 0:
+    if not refinement.active:
         return model.logits(x).log_softmax(1)
-    require("chains" in model.offers, "this model has no chains over data: classify without steps and copies")
+    require("chains" in model.offers, "this model has no chains over data: classify without steps and noise")
     rng = seeded(generator)
     clean = model.spec.domain.encode(x).to(model.place)
     copies = []
-    for _ in range(max(1, refinement.copies)):
+    for _ in range(refinement.copies):
         noise = torch.randn(clean.shape, generator=rng, device=rng.device, dtype=clean.dtype).to(clean.device)
-        start = clean + (model.noise if refinement.copies else 0.0) * noise
+        start = clean + model.noise * noise if refinement.noise else clean
         copies.append(_refined(model, start, refinement, classes, rng).log_softmax(1))
     return torch.stack(copies).logsumexp(0) - math.log(len(copies))
 

@@ -54,9 +54,9 @@ class Robustness:
     transfer_steps: int = 10
     queries: int = 300
     part: int = 256
-    refinement: Refinement = Refinement(steps=10)
+    refinement: Refinement = Refinement(steps=5, copies=4)
     sampler_steps: int = 20
-    draws: int = 4
+    draws: int = 2
 
     def __post_init__(self) -> None:
         require(len(self.linf) + len(self.l2) > 0, "an attack needs an epsilon")
