@@ -7,9 +7,10 @@ import torch
 
 from energybased import ContrastiveDivergence, Energy, ReplayBuffer, StandardNormal, Underdamped, UserError
 from energybased.data import Pixels
-from energybased.energies import MLP
+from energybased.energies import MLP, Network
 from energybased.latent import OBJECTIVES as LATENT
-from energybased.objectives import OBJECTIVES, Batch, CrossEntropy, EnergyDiscrepancy, Refreshing
+from energybased.networks import Joint
+from energybased.objectives import OBJECTIVES, Batch, CrossEntropy, EnergyDiscrepancy, JointEnergy, Refreshing
 from energybased.objectives.contrastive_divergence import separation
 
 (CD,) = (objective for objective, _ in OBJECTIVES if isinstance(objective, ContrastiveDivergence))
@@ -116,6 +117,50 @@ def test_the_loss_is_the_papers():
     positive, negative = parts["energy"](batch.x), parts["energy"](result.state["x"][:8])
     expected = positive.mean() - negative.mean() + 0.5 * (positive.square().mean() + negative.square().mean())
     torch.testing.assert_close(result.losses["energy"], expected)
+
+
+@pytest.mark.parametrize(
+    "build", [lambda: MLP(4, (8,), 3), lambda: Network(Joint(torch.nn.Linear(4, 3)))], ids=["conditional", "logits"]
+)
+def test_the_gradient_of_joint_training_is_the_sum_of_its_terms(build):
+    """-log p(y | x) by a softmax of energies, and the contrast of -log sum_y exp(-E(x, y)) between data and chains."""
+    torch.manual_seed(0)
+    objective, energy = JointEnergy(CD, classes=3, weight=0.7), build()
+    x, y = torch.rand(8, 4, generator=generator(1)), torch.arange(8) % 3
+    batch, parts = Batch(x, y, domain=Pixels()), {"energy": energy}
+    state = objective.init(parts, batch, generator(2))
+    result = objective.step(parts, state, batch, generator(3))
+    found = torch.autograd.grad(result.losses["energy"], list(energy.parameters()))
+
+    def energies(x):
+        return torch.stack([energy(x, torch.full((len(x),), label)) for label in range(3)], 1)
+
+    cross_entropy = torch.nn.functional.cross_entropy(-energies(x), y)
+    negatives = result.state["x"][:8]
+    assert not torch.equal(negatives, x) and "y0" not in result.state
+    contrast = energies(negatives).neg().logsumexp(1).mean() - energies(x).neg().logsumexp(1).mean()
+    terms = [torch.autograd.grad(term, list(energy.parameters())) for term in (contrast, 0.7 * cross_entropy)]
+    for gradient, a, b in zip(found, *terms, strict=True):
+        torch.testing.assert_close(gradient, a + b)
+    assert all(max(float(part.abs().max()) for part in term) > 1e-3 for term in terms)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"classes": 1}, {"weight": 0.0}, {"divergence": replace(CD, buffer=ReplayBuffer(by_class=True))}],
+    ids=["classes", "weight", "by_class"],
+)
+def test_bad_settings_of_joint_training(change):
+    with pytest.raises(UserError):
+        replace(JointEnergy(CD, 2), **change)
+
+
+def test_joint_training_needs_labels():
+    parts, batch, _ = begin(CD, classes=2)
+    objective = JointEnergy(CD, 2)
+    state = objective.init(parts, batch, generator(2))
+    with pytest.raises(UserError, match="class labels"):
+        objective.step(parts, state, batch._replace(y=None), generator(3))
 
 
 def test_conditional_chains_go_on_under_the_batch():

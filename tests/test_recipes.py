@@ -8,7 +8,7 @@ import torch
 
 from energybased import Adam, Sampler, load, resume, train
 from energybased.conditions import as_conditions
-from energybased.data import load_data
+from energybased.data import DataSpec, Pixels, load_data
 from energybased.networks import groups
 from energybased.recipes import (
     RECIPES,
@@ -23,6 +23,7 @@ from energybased.recipes import (
 from energybased.recipes.network import DenseCoder
 from energybased.recipes.systems import SYSTEMS, system
 from energybased.runs.judge import load_judge
+from energybased.settings import differences
 from formats import picture, write_all
 
 
@@ -140,6 +141,38 @@ def test_the_papers_settings():
         assert (adam.lr, adam.beta1, adam.beta2, adam.clip_sigma) == (1e-4, 0.0, 0.999, 3.0)
         assert recipe.energy_l2 == 1.0 and recipe.data_noise == 0 and recipe.base == "none" and buffer.relabel
     assert find_recipe("cifar10").network.dropout == 0.5 and find_recipe("cifar10").sampler.dropout
+
+
+def test_the_first_papers_method_on_mnist():
+    """The settings that Du & Mordatch's code says for MNIST, those of CIFAR-10 elsewhere, and each technique off."""
+    for name, conditional in (("mnist-paper", False), ("mnist-paper-conditional", True)):
+        recipe = find_recipe(name)
+        kernel, buffer = recipe.sampler.kernel, recipe.buffer
+        assert (kernel.step_size, kernel.noise_scale, kernel.grad_clip) == (10.0, 0.005, 0.01) and kernel.noise_first
+        assert (buffer.capacity, buffer.policy, buffer.restart, buffer.images) == (10_000, "fifo", 0.05, True)
+        assert (recipe.optimizer.lr, recipe.optimizer.beta1, recipe.optimizer.clip_sigma) == (3e-4, 0.0, 3.0)
+        assert recipe.sampler.steps == 20 and recipe.batch_size == 128 and recipe.conditional == conditional
+        assert (recipe.energy_l2, recipe.base, recipe.data_noise, recipe.ema) == (1.0, "none", 0.0, 0.0)
+        bare = replace(recipe, network=replace(recipe.network, spectral=False))
+        assert differences(bare, recipe) == ["--network.no-spectral"]
+        spec = DataSpec((1, 28, 28), Pixels(), as_conditions(10 if conditional else 0))
+        normalised = [
+            any("parametrizations" in n for n in r.build(spec)["energy"].state_dict()) for r in (recipe, bare)
+        ]
+        assert normalised == [True, False]
+
+
+def test_a_joint_run_goes_on_to_the_bit_and_classifies(root, tmp_path):
+    recipe = replace(tiny(find_recipe("mnist-jem"), root), steps=6, checkpoint_every=1)
+    whole, halted = train(recipe, out=tmp_path / "a"), train(recipe, out=tmp_path / "b")
+    for folder in sorted((halted.path / "checkpoints").iterdir())[3:]:
+        shutil.rmtree(folder)
+    resume(halted.path)
+    models = [load(path) for path in (whole.path, halted.path)]
+    x = torch.rand(3, 1, 28, 28, generator=seeded())
+    assert torch.equal(models[0].logits(x), models[1].logits(x)) and models[0].logits(x).shape == (3, 10)
+    torch.testing.assert_close(models[0].score(x), -models[0].logits(x).logsumexp(1))
+    assert models[0].given(3).sample(2).shape == (2, 1, 28, 28)
 
 
 def test_the_engine_is_decided_once_and_written_into_the_run(root, tmp_path, monkeypatch):

@@ -114,6 +114,30 @@ class Mixture(Composite):
         return f"log_weights=({', '.join(f'{w:g}' for w in self.log_weights.tolist())})"
 
 
+class Marginal(Composite):
+    """E(x) = -log sum_y exp(-E(x, y)) over the classes y = 0 ... classes - 1 of a conditional energy."""
+
+    def __init__(self, energy: EnergyLike, classes: int) -> None:
+        super().__init__([energy])
+        require(classes >= 1, f"a sum over classes needs at least one, got {classes}")
+        require(not self.terms[0].bound, "the energy is already bound to a condition")
+        self.classes = classes
+
+    @property
+    def bound(self) -> bool:
+        return True
+
+    def rebuild(self, terms: Sequence[Energy]) -> Energy:
+        return Marginal(terms[0], self.classes)
+
+    def forward(self, x: Tensor, y: Condition | None = None) -> Tensor:
+        require(y is None, "the energy is summed over its classes: it takes no condition")
+        return -torch.logsumexp(-self.terms[0].by_class(x, self.classes), dim=1)
+
+    def extra_repr(self) -> str:
+        return f"classes={self.classes}"
+
+
 def _for_all(part: Tensor) -> bool:
     """Whether a tensor applies to every row: it is 0-d, or has one row."""
     return part.ndim == 0 or len(part) == 1

@@ -54,6 +54,18 @@ def as_energy(function: EnergyLike) -> Energy:
     return Network(function)
 
 
+def energies_by_class(module: Callable[..., Tensor], x: Tensor, classes: int) -> Tensor:
+    """The energies `(batch, classes)` that a conditional module gives x `(batch, *event)` under each class.
+
+    A module that has all of them at once says so by a method `by_class(x, classes)`. Others are called once per class.
+    """
+    own: Callable[[Tensor, int], Tensor] | None = getattr(module, "by_class", None)
+    if own is not None:
+        return own(x, classes)
+    rows = torch.zeros(len(x), dtype=torch.int64, device=x.device)
+    return torch.stack([module(x, rows + y) for y in range(classes)], 1)
+
+
 class Energy(nn.Module):
     """Base class of all energies. Subclasses define `forward(x, y=None)`.
 
@@ -104,6 +116,15 @@ class Energy(nn.Module):
             require(values.requires_grad, f"{type(self).__name__} returned energies that torch cannot differentiate")
             (grad,) = torch.autograd.grad(values.sum(), leaf, create_graph=graph)
         return (values if graph else values.detach()), self.mask_gradient(grad)
+
+    def by_class(self, x: Tensor, classes: int) -> Tensor:
+        """Energies under each class y = 0 ... classes - 1, `(batch, classes)`, of x `(batch, *event)`.
+
+        >>> from energybased.energies import MLP
+        >>> MLP(2, (8,), condition=3).by_class(torch.zeros(4, 2), 3).shape
+        torch.Size([4, 3])
+        """
+        return energies_by_class(self.__call__, x, classes)
 
     # An energy may hold tensors with one entry per row of the batch, such as a condition. `select` and `expand` select
     # and repeat the entries of these tensors in the same way as the rows of the batch.
@@ -219,6 +240,9 @@ class Network(Energy):
 
     def forward(self, x: Tensor, y: Condition | None = None) -> Tensor:
         return self.module(x) if y is None else self.module(x, y)
+
+    def by_class(self, x: Tensor, classes: int) -> Tensor:
+        return energies_by_class(self.module, x, classes)
 
     def extra_repr(self) -> str:
         return "" if isinstance(self.module, nn.Module) else getattr(self.module, "__name__", repr(self.module))

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from energybased.energies.gaussian import GaussianMixture
 from energybased.energies.principal import PrincipalGaussian
-from energybased.energy import Condition, Energy
+from energybased.energy import Condition, Energy, energies_by_class
 from energybased.errors import require
 
 RANK = 256  # the most principal directions of a base; pictures vary little along the others
@@ -53,3 +53,7 @@ class Tilted(Energy):
     def forward(self, x: Tensor, y: Condition | None = None) -> Tensor:
         centred = x - self.base.mean.view(x.shape[1:])
         return self.base(x.flatten(1)) + (self.network(centred) if y is None else self.network(centred, y))
+
+    def by_class(self, x: Tensor, classes: int) -> Tensor:
+        centred = x - self.base.mean.view(x.shape[1:])
+        return self.base(x.flatten(1))[:, None] + energies_by_class(self.network, centred, classes)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from energybased.algebra import mixture
+from energybased.algebra import Marginal
 from energybased.conditions import Conditions, check_conditions, classes_of
 from energybased.data import DataSpec
 from energybased.energy import Energy
@@ -54,9 +54,10 @@ class EnergyModel:
 
     @property
     def offers(self) -> frozenset[str]:
-        """What the model offers, of "energy", "samples", "conditional samples", "scores" and "chains"."""
+        """What the model offers: "energy", "samples", "conditional samples", "scores", "chains" and "class logits"."""
         marginal = not self.conditions or self.classes > 0  # a real vector cannot be summed over
         found = {"energy", "scores"} if marginal else set[str]()
+        found |= {"class logits"} if self.classes else set()
         if self.sampler is not None:
             found |= {"samples", "chains"} if marginal else set()
             found |= {"conditional samples"} if self.conditions else set()
@@ -105,9 +106,21 @@ class EnergyModel:
     def marginal(self) -> Energy:
         """-log sum_y exp(-E(x, y)) over the classes y; the energy itself if no condition must be given."""
         if self.classes:
-            return mixture([self.energy.given(y) for y in range(self.classes)])
+            return Marginal(self.energy, self.classes)
         self._free()
         return self.energy
+
+    def logits(self, x: Tensor) -> Tensor:
+        """-E(x, y) for each class y, `(n, classes)`, of x `(n, *event)` in the user's units; differentiable in x.
+
+        Their softmax is p(y | x) if exp(-E(x, y)) is the joint density of x and y. Contrastive divergence, which
+        compares energies under one class at a time, leaves a term of the class alone open.
+
+        Raises:
+            UserError: if there is no class that must still be given.
+        """
+        require(self.classes > 0, "the model has no classes, or a class was given already: it cannot classify")
+        return -self.energy.by_class(self.spec.domain.encode(x).to(self.place), self.classes)
 
     @property
     def place(self) -> Tensor:

@@ -31,8 +31,8 @@ class Judge:
 
     @property
     def offers(self) -> frozenset[str]:
-        """What the model offers, of "samples", "scores", "chains", "latent vectors", "stages" and "features"."""
-        return frozenset({"scores", "features"})
+        """What the model offers, of "scores", "features" and "class logits"."""
+        return frozenset({"scores", "features", "class logits"})
 
     @property
     def classes(self) -> int:
@@ -42,6 +42,10 @@ class Judge:
     def features(self, x: Tensor) -> Tensor:
         """Features `(n, 64)` of pictures `(n, channels, height, width)`."""
         return self.network.features(x.to(place_of(self.network)))
+
+    def logits(self, x: Tensor) -> Tensor:
+        """Class logits `(n, classes)` of pictures `(n, channels, height, width)` in [0, 1]; differentiable in x."""
+        return self.network(x.to(place_of(self.network)))
 
     def probabilities(self, x: Tensor) -> Tensor:
         """Class probabilities `(n, classes)` of pictures `(n, channels, height, width)`."""

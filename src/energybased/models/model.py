@@ -6,7 +6,7 @@ import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from energybased.data import DataSpec
 from energybased.devices import find_device
 from energybased.errors import UserError, require
 from energybased.models.file import write_model
+from energybased.networks.bfloat16 import unwrapped
 from energybased.processes import Processes
 
 M = TypeVar("M", bound=nn.Module)
@@ -26,9 +27,10 @@ CHUNK = 500  # rows computed at a time
 class Model(Protocol):
     """The methods of every trained model. Examples and samples are in the user's units.
 
-    Models may have more methods: `restore`, `reconstruct`, `log_prob`, `run_chains`. `offers` says what metrics and
-    reports may use: "samples", "conditional samples" (`given(y).sample`), "scores", "chains", "latent vectors",
-    "stages", "features" and "energy" (`marginal`, a density over data in the model's units).
+    Models may have more methods: `restore`, `reconstruct`, `log_prob`, `run_chains`, `logits`. `offers` says what
+    metrics and reports may use: "samples", "conditional samples" (`given(y).sample`), "scores", "chains",
+    "class logits" (`logits`), "latent vectors", "stages", "features" and "energy" (`marginal`, a density over data in
+    the model's units).
     """
 
     @property
@@ -63,7 +65,7 @@ class Model(Protocol):
         ...
 
     def to(self, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> Model:
-        """A copy on another device, or with another floating-point type."""
+        """A copy on another device, or with another floating-point type, in which all of it then computes."""
         ...
 
     def export(self, file: Path | str) -> None:
@@ -98,9 +100,10 @@ def export(origin: Origin | None, file: Path | str, half: bool = False) -> None:
 
 
 def moved(module: M, device: str | torch.device | None, dtype: torch.dtype | None) -> M:
-    """A copy of a module on another device, or with another floating-point type."""
+    """A copy of a module on another device, or with another floating-point type, in which all of it computes."""
     require(dtype is None or dtype.is_floating_point, f"a model's dtype is a floating-point type, got {dtype}")
-    return copy.deepcopy(module).to(None if device is None else find_device(device), dtype)
+    copied = copy.deepcopy(module) if dtype is None else cast(M, unwrapped(module))
+    return copied.to(None if device is None else find_device(device), dtype)
 
 
 def place_of(*modules: nn.Module) -> Tensor:

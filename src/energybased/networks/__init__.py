@@ -5,6 +5,7 @@ from energybased.networks.bfloat16 import BFloat16
 from energybased.networks.condition import ConditionEncoder
 from energybased.networks.encoder import Encoder, PointEncoder, convolutional_encoder, dense_encoder
 from energybased.networks.generator import deconvolutional_generator, dense_generator
+from energybased.networks.joint import Joint
 from energybased.networks.mlp import MLP
 from energybased.networks.residual import Residual, Stage, groups
 from energybased.networks.spectral import power_iteration
@@ -13,6 +14,7 @@ from energybased.networks.two_stage import LatentDecoder, TwoStageEncoder, TwoSt
 __all__ = [
     "MLP",
     "Encoder",
+    "Joint",
     "BFloat16",
     "BatchedMLP",
     "ConditionEncoder",

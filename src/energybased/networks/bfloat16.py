@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch import Tensor, nn
+
+from energybased.energy import energies_by_class
 
 MIN_COSINE = 0.9  # between the gradients in float32 and in bfloat16
 
@@ -31,6 +35,12 @@ class BFloat16(nn.Module):
             values: Tensor = self.module(x) if y is None else self.module(x, y)
         return values.float()
 
+    def by_class(self, x: Tensor, classes: int) -> Tensor:
+        """The module's energies under each class, `(batch, classes)`, of x `(batch, *event)`, in float32."""
+        with torch.autocast(x.device.type, torch.bfloat16):
+            values = energies_by_class(self.module, x, classes)
+        return values.float()
+
     def fault(self, x: Tensor, y: Tensor | None = None) -> str | None:
         """The reason why the gradient in bfloat16 at x `(batch, *event)` cannot be used; None if it can.
 
@@ -45,6 +55,20 @@ class BFloat16(nn.Module):
         agreement = float(torch.cosine_similarity(half.flatten(), single.flatten(), dim=0, eps=1e-30))
         same = agreement > MIN_COSINE or not bool(single.any())
         return None if same else f"the cosine of its gradient with that in float32 is {agreement:.2f}"
+
+
+def unwrapped(module: nn.Module) -> nn.Module:
+    """A copy of a module whose parts compute in the type of their weights, without `BFloat16`."""
+
+    def bare(part: nn.Module) -> nn.Module:
+        while isinstance(part, BFloat16):
+            part = part.module
+        for name, child in list(part.named_children()):
+            if child is not (inner := bare(child)):
+                setattr(part, name, inner)
+        return part
+
+    return bare(copy.deepcopy(module))
 
 
 def _gradient(module: nn.Module, x: Tensor, y: Tensor | None) -> Tensor:

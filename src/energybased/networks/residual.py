@@ -54,12 +54,15 @@ class Conv(nn.Module):
         before: bool = False,
         gain: bool = False,
         near_zero: bool = False,
+        spectral: bool = True,
     ) -> None:
         super().__init__()
         self.padding = (kernel - 1) // 2, kernel // 2  # as "same" of TensorFlow on even images
         self.conv = nn.Conv2d(channels, width, kernel, stride, bias=False)
-        nn.init.normal_(self.conv.weight, std=NEAR_ZERO if near_zero else 1.0)
-        normalised(self.conv, capped=near_zero)
+        if spectral or near_zero:
+            nn.init.normal_(self.conv.weight, std=NEAR_ZERO if near_zero else 1.0)
+        if spectral:
+            normalised(self.conv, capped=near_zero)
         rows = max(classes, 1)
         self.before = nn.Parameter(torch.zeros(rows, channels)) if before else None
         self.gain = nn.Parameter(torch.ones(rows, width)) if gain else None
@@ -84,12 +87,14 @@ class Conv(nn.Module):
 class Block(nn.Module):
     """act(pool(skip(x) + conv2(act(dropout(conv1(x)))))), as in the code of Du & Mordatch 2019."""
 
-    def __init__(self, channels: int, stage: Stage, classes: int, act: nn.Module, dropout: float) -> None:
+    def __init__(
+        self, channels: int, stage: Stage, classes: int, act: nn.Module, dropout: float, spectral: bool = True
+    ) -> None:
         super().__init__()
         width = stage.width
-        self.first = Conv(channels, width, classes=classes, before=True)
-        self.second = Conv(width, width, classes=classes, before=True, gain=True, near_zero=True)
-        self.skip = Conv(channels, width) if channels != width else None
+        self.first = Conv(channels, width, classes=classes, before=True, spectral=spectral)
+        self.second = Conv(width, width, classes=classes, before=True, gain=True, near_zero=True, spectral=spectral)
+        self.skip = Conv(channels, width, spectral=spectral) if channels != width else None
         self.dropout, self.activation, self.halve = nn.Dropout(dropout), act, stage.halve
 
     def forward(self, x: Tensor, y: Tensor | None) -> Tensor:
@@ -101,10 +106,10 @@ class Block(nn.Module):
 class Strided(nn.Module):
     """act(conv(x)) for a 4x4 convolution with the bias and the gain of a block."""
 
-    def __init__(self, channels: int, stage: Stage, classes: int, act: nn.Module) -> None:
+    def __init__(self, channels: int, stage: Stage, classes: int, act: nn.Module, spectral: bool = True) -> None:
         super().__init__()
         stride = 2 if stage.halve else 1
-        self.conv = Conv(channels, stage.width, 4, stride, classes, before=True, gain=True)
+        self.conv = Conv(channels, stage.width, 4, stride, classes, before=True, gain=True, spectral=spectral)
         self.activation = act
 
     def forward(self, x: Tensor, y: Tensor | None) -> Tensor:
@@ -115,8 +120,8 @@ class Strided(nn.Module):
 class Residual(nn.Module):
     """A 3x3 convolution, stages, and a head with one output (Du & Mordatch 2019).
 
-    Biases are added before convolutions, not after them. All layers but the last are spectrally normalised. The head
-    sums over space, or flattens into a dense layer of `dense` units.
+    Biases are added before convolutions, not after them. All layers but the last are spectrally normalised, unless
+    `spectral` is False. The head sums over space, or flattens into a dense layer of `dense` units.
 
     Args:
         event: `(channels, height, width)` of the images.
@@ -126,6 +131,8 @@ class Residual(nn.Module):
         activation: "leaky" (slope 0.2) or "swish".
         dropout: inside every residual block, in train mode.
         dense: units of the layer before the last; 0 sums over space instead.
+        spectral: whether the weights are spectrally normalised. If not, they begin as torch initialises them.
+        outputs: numbers per row.
 
     Raises:
         UserError: if the event is not a picture, or too small for the stages.
@@ -140,34 +147,36 @@ class Residual(nn.Module):
         activation: Literal["leaky", "swish"] = "leaky",
         dropout: float = 0.0,
         dense: int = 0,
+        spectral: bool = True,
+        outputs: int = 1,
     ) -> None:
         super().__init__()
         require(len(event) == 3, f"a residual network reads pictures (channels, height, width), got {tuple(event)}")
         require(len(stages) > 0, "a residual network needs at least one stage")
         self.classes = classes
         self.activation: nn.Module = nn.LeakyReLU(SLOPE) if activation == "leaky" else nn.SiLU()
-        self.stem = Conv(event[0], stem)
+        self.stem = Conv(event[0], stem, spectral=spectral)
         channels, side = stem, (event[1], event[2])
         self.stages = nn.ModuleList()
         for stage in stages:
             self.stages.append(
-                Strided(channels, stage, classes, self.activation)
+                Strided(channels, stage, classes, self.activation, spectral)
                 if stage.plain
-                else Block(channels, stage, classes, self.activation, dropout)
+                else Block(channels, stage, classes, self.activation, dropout, spectral)
             )
             channels = stage.width
             if stage.halve:  # a strided convolution rounds sides up, pooling down
                 side = tuple((s + 1) // 2 if stage.plain else s // 2 for s in side)  # type: ignore[assignment]
         require(min(side) >= 1, f"{tuple(event)} is too small for the stages")
         self.dense = nn.Linear(channels * side[0] * side[1], dense) if dense else None
-        if self.dense is not None:
+        if self.dense is not None and spectral:
             normalised(self.dense)
-        self.last = nn.Linear(dense or channels, 1)
+        self.last = nn.Linear(dense or channels, outputs)
         nn.init.xavier_normal_(self.last.weight)
         nn.init.zeros_(self.last.bias)
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        """x `(batch, *event)` and class numbers y `(batch,)` -> `(batch,)`.
+        """x `(batch, *event)` and class numbers y `(batch,)` -> `(batch,)`, or `(batch, outputs)` for several.
 
         Raises:
             UserError: if y is missing, or given to an unconditional network.

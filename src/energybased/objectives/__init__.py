@@ -4,12 +4,13 @@ from collections.abc import Callable
 
 from torch import nn
 
-from energybased.energies import MLP
-from energybased.networks import dense_encoder, dense_generator
+from energybased.energies import MLP, Network
+from energybased.networks import Joint, dense_encoder, dense_generator
 from energybased.objectives.contrastive_divergence import ContrastiveDivergence
 from energybased.objectives.cross_entropy import CrossEntropy
 from energybased.objectives.elbo import Elbo
 from energybased.objectives.energy_discrepancy import EnergyDiscrepancy
+from energybased.objectives.joint_energy import JointEnergy
 from energybased.objectives.objective import Batch, Coupled, Objective, Refreshing, Result, Vital
 from energybased.objectives.regularized_autoencoder import RegularizedAutoencoder
 from energybased.sampling import Langevin, ReplayBuffer
@@ -19,6 +20,12 @@ OBJECTIVES: tuple[tuple[Objective, Callable[[], dict[str, nn.Module]]], ...] = (
     (
         ContrastiveDivergence(Langevin(0.1, 0.05, bounds=(0.0, 1.0)), steps=3, buffer=ReplayBuffer(capacity=16)),
         lambda: {"energy": MLP(4, (8,), 2)},
+    ),
+    (
+        JointEnergy(
+            ContrastiveDivergence(Langevin(0.1, 0.05, bounds=(0.0, 1.0)), steps=3, buffer=ReplayBuffer(capacity=16)), 2
+        ),
+        lambda: {"energy": Network(Joint(nn.Sequential(nn.Flatten(), nn.Linear(4, 2))))},
     ),
     (EnergyDiscrepancy(particles=4), lambda: {"energy": MLP(4, (8,), 2)}),
     (
@@ -44,6 +51,7 @@ __all__ = [
     "CrossEntropy",
     "Elbo",
     "EnergyDiscrepancy",
+    "JointEnergy",
     "Objective",
     "Refreshing",
     "Result",

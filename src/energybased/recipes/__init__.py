@@ -16,6 +16,7 @@ from energybased.recipes.dsprites import dsprites
 from energybased.recipes.energy import EnergyRecipe
 from energybased.recipes.imagenet import imagenet32, imagenet128
 from energybased.recipes.images import images
+from energybased.recipes.joint import JointRecipe
 from energybased.recipes.judge import JudgeRecipe
 from energybased.recipes.judges import judge_cifar10, judge_digits, judge_fashion, judge_mnist
 from energybased.recipes.latent import LatentRecipe
@@ -36,6 +37,8 @@ from energybased.recipes.latent_small import (
 )
 from energybased.recipes.lebm import LebmRecipe
 from energybased.recipes.mnist import fashion, mnist, mnist_conditional
+from energybased.recipes.mnist_jem import mnist_jem
+from energybased.recipes.mnist_paper import mnist_paper, mnist_paper_conditional
 from energybased.recipes.network import Dense, Images
 from energybased.recipes.rae import RaeRecipe
 from energybased.recipes.recipe import Recipe
@@ -50,6 +53,9 @@ RECIPES: dict[str, Callable[..., Recipe]] = {
     "digits": digits,
     "mnist": mnist,
     "mnist-conditional": mnist_conditional,
+    "mnist-jem": mnist_jem,
+    "mnist-paper": mnist_paper,
+    "mnist-paper-conditional": mnist_paper_conditional,
     "fashion": fashion,
     "cifar10": cifar10,
     "cifar10-conditional": cifar10_conditional,
@@ -77,6 +83,7 @@ RECIPES: dict[str, Callable[..., Recipe]] = {
 }
 KINDS: tuple[type[Recipe], ...] = (  # classes of recipes
     EnergyRecipe,
+    JointRecipe,
     CustomRecipe,
     JudgeRecipe,
     StagedRecipe,
@@ -128,6 +135,7 @@ __all__ = [
     "Dense",
     "EnergyRecipe",
     "Images",
+    "JointRecipe",
     "JudgeRecipe",
     "LatentRecipe",
     "LebmRecipe",
@@ -160,8 +168,11 @@ __all__ = [
     "mnist_anomaly",
     "mnist_anomaly_small",
     "mnist_conditional",
+    "mnist_jem",
     "mnist_latent",
     "mnist_latent_small",
+    "mnist_paper",
+    "mnist_paper_conditional",
     "read_recipe",
     "svhn_latent",
     "system",

@@ -94,8 +94,12 @@ class EnergyRecipe(Recipe):
         return {"energy": Tilted.build(dim, network) if self.base == "gaussian" else Network(network)}
 
     def _network(self, spec: DataSpec) -> nn.Module:
-        network = self.network.build(spec.event, spec.conditions)
+        network = self._bare(spec)
         return networks.BFloat16(network) if self.precision == "bfloat16" else network
+
+    def _bare(self, spec: DataSpec) -> nn.Module:
+        """The network, in the precision of its weights."""
+        return self.network.build(spec.event, spec.conditions)
 
     def resolve(self, data: DataSet) -> Self:
         recipe = super().resolve(data)

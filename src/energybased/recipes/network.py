@@ -29,9 +29,9 @@ class Dense:
     def __post_init__(self) -> None:
         require(len(self.hidden) > 0 and min(self.hidden) >= 1, f"hidden must be widths of layers, got {self.hidden}")
 
-    def build(self, event: Sequence[int], conditions: Conditions) -> nn.Module:
-        """The network over events of shape `event`, with these kinds of conditions."""
-        return networks.MLP(math.prod(event), self.hidden, conditions)
+    def build(self, event: Sequence[int], conditions: Conditions, outputs: int = 1) -> nn.Module:
+        """The network over events of shape `event`, with these kinds of conditions and numbers per row."""
+        return networks.MLP(math.prod(event), self.hidden, conditions, outputs=outputs)
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ class Images:
         activation: "leaky" (LeakyReLU of slope 0.2) or "swish".
         dropout: probability of dropout inside residual blocks, in train mode.
         dense: units of the layer before the last; 0 sums over space instead.
+        spectral: normalise the weights spectrally.
     """
 
     stem: int = 64
@@ -51,6 +52,7 @@ class Images:
     activation: Literal["leaky", "swish"] = "leaky"
     dropout: float = 0.0
     dense: int = 0
+    spectral: bool = True
 
     def __post_init__(self) -> None:
         require(self.stem >= 1, f"stem must be at least 1, got {self.stem}")
@@ -58,15 +60,16 @@ class Images:
         require(0 <= self.dropout < 1, f"dropout must be in [0, 1), got {self.dropout}")
         require(self.dense >= 0, f"dense must not be negative, got {self.dense}")
 
-    def build(self, event: Sequence[int], conditions: Conditions) -> nn.Module:
-        """The network over pictures of shape `event`.
+    def build(self, event: Sequence[int], conditions: Conditions, outputs: int = 1) -> nn.Module:
+        """The network over pictures of shape `event`, with this many numbers per picture.
 
         Raises:
             UserError: if the conditions are anything but one class.
         """
         classes = classes_of(conditions)
         require(classes > 0 or not conditions, "this network takes one class as its condition: use Dense for others")
-        return networks.Residual(event, self.stem, self.stages, classes, self.activation, self.dropout, self.dense)
+        settings = self.activation, self.dropout, self.dense, self.spectral, outputs
+        return networks.Residual(event, self.stem, self.stages, classes, *settings)
 
 
 @dataclass(frozen=True)

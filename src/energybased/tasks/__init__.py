@@ -1,1 +1,1 @@
-"""Tasks that use a trained model: denoising and composition."""
+"""Tasks that use a trained model: composition, classification, and attacks on classifiers."""

@@ -17,6 +17,7 @@ from energybased.evaluation.metrics.joint_energy_distance import JointEnergyDist
 from energybased.evaluation.metrics.log_likelihood import LogLikelihood
 from energybased.evaluation.metrics.prior_fit import PriorFit
 from energybased.evaluation.metrics.reconstruction import ReconstructionError
+from energybased.evaluation.metrics.robustness import Robustness
 from energybased.evaluation.metrics.stein_discrepancy import SteinDiscrepancy
 from energybased.evaluation.metrics.two_sample_tests import TwoSampleTest
 
@@ -42,6 +43,7 @@ METRICS: dict[str, Metric] = {
     "holdout": HeldOutClass(),
     "energy_histograms": EnergyHistograms(),
     "calibration": Calibration(),
+    "robustness": Robustness(),
 }
 
 __all__ = ["METRICS"]

@@ -1,0 +1,71 @@
+"""`ebm classify RUN PATHS`."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+import tyro
+
+from energybased.data.columns import write_csv
+from energybased.data.examples import examples
+from energybased.errors import require
+from energybased.runs.load import load
+from energybased.tasks.classify import Refinement, labels, probabilities
+
+
+def classify(
+    path: tyro.conf.Positional[Path],
+    what: tyro.conf.Positional[tuple[Path, ...]],
+    /,
+    out: Path | None = None,
+    steps: int = 0,
+    under: Literal["marginal", "class"] = "marginal",
+    copies: int = 1,
+    noise: bool = False,
+    seed: int = 0,
+    device: str = "cpu",
+) -> int:
+    """Writes the most probable class and its probability as CSV, with one line per example.
+
+    The class is that of the lowest energy, and its probability is the softmax of the energies with their sign changed.
+
+    Args:
+        path: a run or an exported model that is conditional on the class, or a judge.
+        what: tables, pictures, folders of pictures, and .npy or .npz files.
+        out: a .csv file; the lines are printed if not given.
+        steps: transitions of the sampler that move an example before it is classified.
+        under: whether these transitions follow one chain, summed over the classes, or a chain under each class.
+        copies: number of copies of an example, with their own chains and noise, whose probabilities are averaged.
+        noise: add the noise of training to each copy.
+        seed: seed of noise and chains.
+        device: device that computes, such as cpu or cuda.
+    """
+    require(0 <= seed < 2**62, f"seed must be in 0 ... 2^62, got {seed}")
+    require(len(what) > 0, "there is nothing to classify: name pictures, folders, tables or arrays")
+    refinement = Refinement(steps, under, copies, noise)
+    model: Any = load(path, device=device)
+    names, rng = labels(model), torch.Generator().manual_seed(seed)
+    lines: list[tuple[str, str, str]] = [("name", "class", "probability")]
+    for source in what:
+        rows, x, notes = examples(source, model.spec)
+        for note in notes:
+            print(note, file=sys.stderr)
+        best = probabilities(model, x, refinement, rng).max(1)
+        where = "" if len(what) == 1 else f"{source.parent}/" if rows == [source.name] else f"{source}/"
+        found = zip(rows, best.indices.tolist(), best.values.tolist(), strict=True)
+        lines += [(f"{where}{row}", names[label], f"{value:.6g}") for row, label, value in found]
+    if out is None:
+        csv.writer(sys.stdout, lineterminator="\n").writerows(lines)
+    else:
+        write_csv(out, lines)
+        print(out)
+    return 0
+
+
+def run(arguments: Sequence[str]) -> int:
+    return tyro.cli(classify, args=arguments, prog="ebm classify")

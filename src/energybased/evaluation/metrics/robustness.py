@@ -1,0 +1,143 @@
+"""The accuracy of a classifier under attack."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from energybased.errors import require
+from energybased.evaluation.interval import binomial_interval
+from energybased.evaluation.row import Row
+from energybased.evaluation.subject import Subject
+from energybased.tasks.attack import PGD, Attack, Ball, Logits, RandomSearch, margins
+from energybased.tasks.classify import Refinement, log_probabilities
+
+
+@dataclass(frozen=True)
+class Robustness:
+    """Fraction of the test split that is classified rightly under every attack within a distance epsilon.
+
+    The logits are attacked on the whole test split: by PGD, by PGD on the judge (a transfer attack), and by a random
+    search without gradients. The latter two take the examples that are left. On a fixed part of the split, the sampler
+    of the model refines an example before it is classified, and the whole of it is attacked: by PGD over random draws,
+    whose gradients bypass the chains, and by all that was found against the logits. Pixels are in [0, 1]. The network
+    computes in the precision of its weights, so that rounding hides no gradient. Classes are decided after the attack,
+    with new random numbers.
+
+    Args:
+        linf: epsilons for the largest change of a pixel.
+        l2: epsilons for the Euclidean length of the change.
+        steps: gradient steps of an attack on the logits.
+        restarts: its random starts.
+        transfer_steps: gradient steps on the judge.
+        queries: queries of the random search.
+        part: number of examples on which the sampler is attacked.
+        refinement: how the sampler refines an example.
+        sampler_steps: gradient steps of an attack on the sampler.
+        draws: draws of the sampler in each of these steps.
+
+    Raises:
+        UserError: for settings out of range.
+    """
+
+    needs: ClassVar[tuple[str, ...]] = ("class logits", "pictures", "held-out data", "labels")
+    optional: ClassVar[bool] = True
+
+    linf: tuple[float, ...] = (0.1, 0.2, 0.3)
+    l2: tuple[float, ...] = (1.0, 2.0, 3.0)
+    steps: int = 40
+    restarts: int = 2
+    transfer_steps: int = 10
+    queries: int = 300
+    part: int = 256
+    refinement: Refinement = Refinement(steps=5, copies=4)
+    sampler_steps: int = 20
+    draws: int = 2
+
+    def __post_init__(self) -> None:
+        require(len(self.linf) + len(self.l2) > 0, "an attack needs an epsilon")
+        require(self.part >= 1, f"part must be at least 1, got {self.part}")
+        for ball in self.balls(None):
+            PGD(ball, self.steps, self.restarts), PGD(ball, self.sampler_steps, 1, self.draws)
+            PGD(ball, self.transfer_steps, 1), RandomSearch(ball, self.queries)
+
+    def balls(self, bounds: tuple[float, float] | None) -> list[Ball]:
+        """The allowed changes, in order."""
+        return [Ball("linf", epsilon, bounds) for epsilon in self.linf] + [Ball("l2", e, bounds) for e in self.l2]
+
+    def measure(self, subject: Subject) -> Iterator[Row]:
+        model: Any = subject.model.to(dtype=torch.float32)
+        test, x = subject.data.test.take(), subject.data.values(subject.data.test)
+        assert isinstance(test.y, Tensor)
+        y, rng = test.y, torch.Generator().manual_seed(subject.seed)
+        rows = torch.randperm(len(x), generator=torch.Generator().manual_seed(0))[: self.part]
+        refined = subject.has("chains")
+
+        def sampler(z: Tensor) -> Tensor:
+            return log_probabilities(model, z, self.refinement, rng)
+
+        value = float(right(model.logits, x, y).float().mean())
+        yield subject.row("robust_clean", value, "class of the largest logit, no attack", n=len(x))
+        if refined:
+            yield from self._interval(subject, "robust_clean_sampler", right(sampler, x[rows], y[rows]), "no attack")
+        surrogate = None if subject.judge is None or subject.judge is subject.model else subject.judge.logits
+        for ball in self.balls(subject.data.domain.bounds):
+            name = f"robust_{ball.norm}_{ball.epsilon:g}"
+            found: list[Tensor] = []  # changed examples, one tensor for each attack
+            yield from self._on_logits(subject, name, ball, model.logits, surrogate, x, y, rng, found)
+            if refined:
+                attack = PGD(ball, self.sampler_steps, 1, self.draws)
+                found = [attack(sampler, x[rows], y[rows], rng), *(z[rows] for z in found)]
+                kept = torch.stack([right(sampler, z, y[rows]) for z in found]).all(0)
+                told = f"PGD of {self.sampler_steps} steps over {self.draws} draws, and the attacks on the logits"
+                yield from self._interval(subject, f"{name}_sampler", kept, told)
+
+    def _on_logits(
+        self,
+        subject: Subject,
+        name: str,
+        ball: Ball,
+        logits: Logits,
+        surrogate: Logits | None,
+        x: Tensor,
+        y: Tensor,
+        rng: torch.Generator,
+        found: list[Tensor],
+    ) -> Iterator[Row]:
+        """The rows of the attacks on the logits. Changed examples are added to `found`."""
+        pgd = PGD(ball, self.steps, self.restarts)
+        search = RandomSearch(ball, self.queries)
+        transfer = PGD(ball, self.transfer_steps, 1)
+        found.append(pgd(logits, x, y, rng))
+        left = right(logits, found[-1], y)
+        told = f"PGD on the logits, {pgd.steps} steps, {pgd.restarts} starts"
+        yield subject.row(f"{name}_pgd", float(left.float().mean()), told, n=len(x))
+        others: dict[str, tuple[Attack, Logits]]
+        others = {} if surrogate is None else {f"PGD of {transfer.steps} steps on the judge": (transfer, surrogate)}
+        others[f"random search of {search.queries} queries"] = search, logits
+        for attack, target in others.values():
+            changed = x.clone()
+            changed[left] = attack(target, x[left], y[left], rng) if bool(left.any()) else changed[left]
+            found.append(changed)
+            left = left & right(logits, changed, y)
+        told = f"{told}; then, on those left, {', '.join(others)}"
+        yield subject.row(f"{name}_least", float(left.float().mean()), told, n=len(x))
+
+    def _interval(self, subject: Subject, name: str, hits: Tensor, attacks: str) -> Iterator[Row]:
+        """The fraction of hits `(n,)`, and the lower end of its 95 % interval."""
+        n = len(hits)
+        low, high = binomial_interval(int(hits.sum()), n)
+        told = f"{self.refinement}, a fixed part of the test split, {attacks}"
+        interval = f"95 % interval {low:.3f} ... {high:.3f} (Clopper-Pearson)"
+        yield subject.row(name, float(hits.float().mean()), f"{told}; {interval}", n=n)
+        yield subject.row(f"{name}_low", low, f"{told}; lower end of the {interval}", n=n)
+
+
+@torch.no_grad()
+def right(logits: Logits, x: Tensor, y: Tensor, size: int = 500) -> Tensor:
+    """Whether examples x `(n, *event)` are classified as y `(n,)`, part by part: booleans `(n,)`."""
+    return torch.cat([margins(logits(a), b) > 0 for a, b in zip(x.split(size), y.split(size), strict=True)])
