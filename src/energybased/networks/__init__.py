@@ -7,6 +7,7 @@ from energybased.networks.encoder import Encoder, PointEncoder, convolutional_en
 from energybased.networks.generator import deconvolutional_generator, dense_generator
 from energybased.networks.mlp import MLP
 from energybased.networks.residual import Residual, Stage, groups
+from energybased.networks.separable import Separable
 from energybased.networks.spectral import power_iteration
 from energybased.networks.two_stage import LatentDecoder, TwoStageEncoder, TwoStageGenerator
 
@@ -18,6 +19,7 @@ __all__ = [
     "ConditionEncoder",
     "PointEncoder",
     "Residual",
+    "Separable",
     "Stage",
     "TwoStageEncoder",
     "TwoStageGenerator",

@@ -1,1 +1,1 @@
-"""Tasks that use a trained model: denoising and composition."""
+"""Tasks that use a trained model: composition, restoring damaged examples, and mapping them to another class."""

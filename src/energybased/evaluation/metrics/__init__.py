@@ -2,7 +2,9 @@
 
 from energybased.evaluation.metric import Metric
 from energybased.evaluation.metrics.accuracy import Accuracy
+from energybased.evaluation.metrics.class_mapping import ClassMapping
 from energybased.evaluation.metrics.confidence import Confidence
+from energybased.evaluation.metrics.denoising import Denoising
 from energybased.evaluation.metrics.detection import HeldOutClass, OutOfDistribution
 from energybased.evaluation.metrics.energy_distance import EnergyDistance
 from energybased.evaluation.metrics.frechet_baselines import FrechetBaselines
@@ -10,6 +12,7 @@ from energybased.evaluation.metrics.frechet_buffer import FrechetBuffer
 from energybased.evaluation.metrics.frechet_long import FrechetLong
 from energybased.evaluation.metrics.frechet_samples import FrechetSamples
 from energybased.evaluation.metrics.frechet_stages import FrechetPosterior, FrechetStages
+from energybased.evaluation.metrics.inpainting import Inpainting
 from energybased.evaluation.metrics.joint_energy_distance import JointEnergyDistance
 from energybased.evaluation.metrics.reconstruction import ReconstructionError
 
@@ -27,6 +30,9 @@ METRICS: dict[str, Metric] = {
     "mse": ReconstructionError(),
     "ood": OutOfDistribution(),
     "holdout": HeldOutClass(),
+    "inpainting": Inpainting(),
+    "denoising": Denoising(),
+    "class_mapping": ClassMapping(),
 }
 
 __all__ = ["METRICS"]
