@@ -13,8 +13,19 @@ import torch
 from torch import nn
 
 from energybased import HMC, MALA, Energy, Langevin, Network, StandardNormal, UserError, adapt, mean, mixture, sample
-from energybased.energies import ANALYTIC, NEURAL, PrincipalMixture, Ratio, Ratios, Reconstruction, Tilted
-from energybased.networks import MLP, BatchedMLP, BFloat16, Residual, Stage, dense_encoder, dense_generator
+from energybased.energies import (
+    ANALYTIC,
+    NEURAL,
+    Contaminated,
+    Measured,
+    PrincipalMixture,
+    Ratio,
+    Ratios,
+    Reconstruction,
+    Through,
+    Tilted,
+)
+from energybased.networks import MLP, BatchedMLP, BFloat16, Residual, Separable, Stage, dense_encoder, dense_generator
 from energybased.sampling import KERNELS, Streams, advance
 from energybased.sampling.annealed import anneal
 from energybased.sampling.fastest import fastest

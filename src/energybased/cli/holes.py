@@ -22,8 +22,8 @@ def filled(
 ) -> tuple[Lines, tuple[str, ...]]:
     """The lines of a table, with the header, in which empty cells are filled; and remarks.
 
-    A row gets the candidate of least energy; with one candidate, a sample of the conditional density. Rows without empty
-    cells, and columns that the model does not know, stay as they are.
+    A row gets the candidate of least energy; with one candidate, a sample of the conditional density. Rows without
+    empty cells, and columns that the model does not know, stay as they are.
 
     Raises:
         UserError: if the table does not fit the model, or has no empty cells, or a row has no other.

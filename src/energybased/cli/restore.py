@@ -51,9 +51,9 @@ def restore(
 ) -> int:
     """Restores damaged pictures, maps pictures to another class, or fills the empty cells of a table.
 
-    Of each picture, several candidates are drawn, and their energies printed, in nats; a low energy means that the model
-    finds a candidate probable. One picture shows the best candidates, a second one all of them beside the damaged ones.
-    With --to, the second one shows the way from the picture to the other class.
+    Of each picture, several candidates are drawn, and their energies printed, in nats; a low energy means that the
+    model finds a candidate probable. One picture shows the best candidates, a second one all of them beside the damaged
+    ones. With --to, the second one shows the way from the picture to the other class.
 
     Args:
         path: a run, or an exported model.
@@ -144,9 +144,7 @@ def _restored(
     return _pictures(out, drawn[:, 0], rows, "candidates")
 
 
-def _across(
-    model: Any, what: Path, to: str, tether: float, steps: int | None, rng: torch.Generator, out: Path
-) -> int:
+def _across(model: Any, what: Path, to: str, tether: float, steps: int | None, rng: torch.Generator, out: Path) -> int:
     require(model.classes > 0, "--to needs a run with classes, which this one is not: it was trained without labels")
     number = model.conditions[0].number(to)
     _, x, notes = examples(what, model.spec)

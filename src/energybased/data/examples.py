@@ -73,6 +73,8 @@ def _pictures(path: Path, event: Sequence[int], may_scale: bool) -> tuple[list[s
                 scaled += not fits
                 greyed += event[0] == 1 and image.mode not in GREY
                 x[row] = torch.from_numpy(as_array(image, event[1], "L" if event[0] == 1 else "RGB").copy())
+        except UserError:
+            raise
         except BROKEN as error:
             raise UserError(f"{file} is not a readable picture") from error
     names = [str(file.relative_to(path)) if path.is_dir() else file.name for file in files]

@@ -64,8 +64,8 @@ class Measured(Energy):
 class Contaminated(Energy):
     """E(x) = -sum_i log(kept_i N(y_i; x_i, sigma^2) + 1 - kept_i): measurements of which some are outliers.
 
-    An outlier says nothing about x: it has the density 1, that of a uniform number in [0, 1]. So one entry adds a bounded
-    energy, however far y_i is from x_i.
+    An outlier says nothing about x: it has the density 1, that of a uniform number in [0, 1]. So one entry adds a
+    bounded energy, however far y_i is from x_i.
 
     Args:
         y: the measurements, `(batch, *event)`, in [0, 1] up to noise.

@@ -327,7 +327,7 @@ class LowResolution(Linear):
     def small(self, event: tuple[int, ...]) -> tuple[int, ...]:
         """The shape of the averages of an example of shape `event`. Raises `UserError` if the blocks do not fit."""
         sides = event[1:]
-        fit = len(event) == 3 and all(side % self.factor == 0 and side > self.factor for side in sides)
+        fit = len(event) == 3 and all(side % self.factor == 0 for side in sides)
         require(fit, f"examples of shape {tuple(event)} cannot be cut into blocks of {self.factor} x {self.factor}")
         return (event[0], *(side // self.factor for side in sides))
 

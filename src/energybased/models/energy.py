@@ -175,7 +175,7 @@ class EnergyModel:
         """One restored example for each damaged one, `(n, *event)`: the last states of chains, denoised.
 
         The chains sample p(v | y), where v is an example with the model's noise and y the damaged one, with noise added
-        to it as `Damage.evidence` says. Of a model that is conditional on a class, they sample the sum over the classes.
+        to it as `Damage.evidence` says. If a class must still be given, they sample the sum over the classes.
 
         Args:
             x: damaged examples y, in the user's units.

@@ -133,9 +133,7 @@ class LatentModel:
             energy = energy + stage  # type: ignore[assignment]
         return torch.stack([self.generate(z) for z in ends], 1)
 
-    def sample_posterior(
-        self, x: Tensor, *, steps: int | None = None, generator: Generator | None = None
-    ) -> Tensor:
+    def sample_posterior(self, x: Tensor, *, steps: int | None = None, generator: Generator | None = None) -> Tensor:
         """One posterior sample z for each x `(n, *event)`, `(n, dim)`: the last states of short chains.
 
         Args:

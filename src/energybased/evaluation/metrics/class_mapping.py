@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from energybased.data import Split
+from energybased.evaluation.restoration import mse
 from energybased.evaluation.row import Row
 from energybased.evaluation.subject import Subject
 from energybased.tasks.across import across
@@ -50,7 +51,7 @@ class ClassMapping:
         how = f"{len(x)} test pictures mapped to other classes, {named}, chosen on the validation split"
         beside = f"{len(x)} fresh samples of the same classes"
         for system, made, protocol in (("", x, how), ("fresh samples", fresh, beside)):
-            distance = (made - source).flatten(1).square().mean(1).sqrt().mean()
+            distance = float(mse(made, source).sqrt().mean())
             yield subject.row("mapped", judge.accuracy(made, targets), protocol, n=len(x), system=system)
             yield subject.row("mapped_distance", distance, protocol, n=len(x), system=system)
 

@@ -61,4 +61,6 @@ class Denoising:
         for system, (x, how) in systems.items():
             protocol = f"{len(truth)} test pictures with {self.share:.0%} of the pixels set to 0 or 1: {how}"
             for name, value in {"psnr": psnr, "ssim": ssim}.items():
-                yield subject.row(f"denoised_{name}", value(x, truth).mean(), protocol, n=len(truth), system=system)
+                yield subject.row(
+                    f"denoised_{name}", float(value(x, truth).mean()), protocol, n=len(truth), system=system
+                )

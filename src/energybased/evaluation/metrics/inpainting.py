@@ -21,9 +21,9 @@ VALUES = {"mse": mse, "psnr": psnr, "ssim": ssim}
 class Inpainting:
     """The right half of pictures, restored from the left, by one chain each; a conditional model is not told the class.
 
-    `inpainted_accuracy` is the part of the restored test pictures that the judge gives their label. The errors are those
-    of whole pictures. Those of training pictures are measured beside them: a model that has memorised its data would
-    restore these better.
+    `inpainted_accuracy` is the part of the restored test pictures that the judge gives their label. The errors are
+    those of whole pictures. Those of training pictures are measured beside them: a model that has memorised its data
+    would restore these better.
 
     Args:
         pictures: number of test pictures, and of training pictures.
@@ -46,7 +46,10 @@ class Inpainting:
         hidden = damage.apply(truth, subject.rng())
         restored = subject.model.restore(hidden, damage=damage, generator=subject.rng()).cpu()
         systems = {
-            "": (restored, f"one chain each, known pixels with the model's noise {getattr(subject.model, 'noise', 0):g}"),
+            "": (
+                restored,
+                f"one chain each, known pixels with the model's noise {getattr(subject.model, 'noise', 0):g}",
+            ),
             "untouched": (truth, "nothing is missing"),
             "mean-fill": (mean_filled(hidden, free, train), "mean of the training pictures"),
             "nearest neighbour": (nearest_filled(hidden, free, train), f"of {len(train)} training pictures"),
@@ -57,9 +60,13 @@ class Inpainting:
             yield subject.row("inpainted_accuracy", judge.accuracy(x, labels), protocol, n=count, system=system)
             if system != "untouched":
                 for name, value in VALUES.items():
-                    yield subject.row(f"inpainted_{name}", value(x, truth).mean(), protocol, n=count, system=system)
+                    yield subject.row(
+                        f"inpainted_{name}", float(value(x, truth).mean()), protocol, n=count, system=system
+                    )
         known = train[:count]
         again = subject.model.restore(damage.apply(known, subject.rng()), damage=damage, generator=subject.rng()).cpu()
         protocol = f"right half of {len(known)} training pictures restored: {systems[''][1]}"
         for name, value in VALUES.items():
-            yield subject.row(f"inpainted_{name}", value(again, known).mean(), protocol, n=len(known), split="train")
+            yield subject.row(
+                f"inpainted_{name}", float(value(again, known).mean()), protocol, n=len(known), split="train"
+            )
