@@ -13,8 +13,19 @@ import torch
 from torch import nn
 
 from energybased import HMC, MALA, Energy, Langevin, Network, StandardNormal, UserError, adapt, mean, mixture, sample
-from energybased.energies import ANALYTIC, NEURAL, PrincipalMixture, Ratio, Ratios, Reconstruction, Tilted
-from energybased.networks import MLP, BatchedMLP, BFloat16, Residual, Stage, dense_encoder, dense_generator
+from energybased.energies import (
+    ANALYTIC,
+    NEURAL,
+    Contaminated,
+    Measured,
+    PrincipalMixture,
+    Ratio,
+    Ratios,
+    Reconstruction,
+    Through,
+    Tilted,
+)
+from energybased.networks import MLP, BatchedMLP, BFloat16, Residual, Separable, Stage, dense_encoder, dense_generator
 from energybased.sampling import KERNELS, Streams, advance
 from energybased.sampling.annealed import anneal
 from energybased.sampling.fastest import fastest
@@ -72,7 +83,10 @@ def test_neural_energies(make, classes, dtype):
 def test_the_other_energies(dtype):
     z, x = torch.randn(4, 3, dtype=dtype), torch.rand(4, 1, 2, 2, dtype=dtype)
     made = dense_generator(3, (8,), (1, 2, 2))
-    evaluate(Reconstruction(made, x, 0.3, x > 0.5).to(dtype), z)
+    evaluate(Reconstruction(made, x, 0.3).to(dtype), z)
+    evaluate(Through(made, Measured(x, torch.where(x > 0.5, torch.inf, 0.3))).to(dtype), z)
+    evaluate(Contaminated(x, 0.3, (x > 0.5).to(dtype)).to(dtype), x + 0.1)
+    evaluate(Measured(x.mean((2, 3), keepdim=True), 0.3, Separable.average((1, 2, 2), 2)).to(dtype), x)
     evaluate(Ratio(MLP(3, (4,))).to(dtype), z)
     evaluate(Ratios(BatchedMLP(3, (4,), 2), torch.ones(1), after=1).to(dtype), z)
     pictures, residual = torch.rand(4, 1, 8, 8, dtype=dtype), Residual((1, 8, 8), 4, (Stage(8, halve=True),), 3)

@@ -15,11 +15,13 @@ from energybased.energies import MLP
 from energybased.latent import OBJECTIVES as LATENT
 from energybased.latent import EnergyPrior, ShortRun, StagedPrior
 from energybased.models import Judge
+from energybased.models.damage import Blur, GaussianNoise, LowResolution, SaltPepper
 from energybased.networks import BatchedMLP, dense_encoder, dense_generator
 from energybased.networks.judge import JudgeNetwork
 from energybased.objectives import OBJECTIVES, Batch, Refreshing
 
 TYPES = (torch.float32, torch.float64)
+DAMAGES = (GaussianNoise(0.2), SaltPepper(0.5), Blur(0.5), LowResolution(2))
 
 
 def rng():
@@ -53,7 +55,7 @@ def energy(classes):
 
 def latent(prior):
     generator, encoder = dense_generator(2, (8,), (1, 2, 2)), dense_encoder((1, 2, 2), (8,), 2)
-    return LatentModel(generator, prior, steps=2, encoder=encoder)
+    return LatentModel(generator, prior, steps=2, encoder=encoder, spec=DataSpec((1, 2, 2), Pixels()))
 
 
 def staged():
@@ -88,6 +90,9 @@ def test_models(name, dtype):
         if "samples" in model.offers:
             made += [model.sample(3, generator=rng()), model.film(generator=rng())]
             made.append(model.restore(x, torch.ones(1, dtype=torch.bool, device="cpu"), steps=2, generator=rng()))
+            for damage in DAMAGES if isinstance(model.spec.domain, Pixels) else ():
+                y = damage.apply(x, rng())
+                made.append(model.restore(y, damage=damage, steps=2, generator=rng()))
         if model.classes:
             made.append(model.given(1).sample(2, generator=rng()))
         if "latent vectors" in model.offers:

@@ -17,19 +17,26 @@ from energybased.data.folder import BROKEN, GREY, SUFFIXES, as_array, pictures_i
 from energybased.errors import UserError, require
 
 
-def examples(path: Path, spec: DataSpec) -> tuple[list[str], Tensor, tuple[str, ...]]:
+def examples(
+    path: Path, spec: DataSpec, event: tuple[int, ...] | None = None
+) -> tuple[list[str], Tensor, tuple[str, ...]]:
     """Reads examples for a model. Returns their names, x `(n, *event)` in the user's units, and remarks.
 
     The path is a table (.csv, .parquet) with the columns of the training data, a picture, a folder of pictures, or an
     .npy or .npz file with x. Pictures are scaled and cropped to the shape of the training data.
 
+    Args:
+        path: the file or folder.
+        spec: shape and domain of the training data.
+        event: another shape of the examples; if it is given, pictures are not scaled.
+
     Raises:
         UserError: if the path does not exist, or the examples have another shape or values outside the model's domain.
     """
     require(path.exists(), f"there is nothing at {path}")
-    event, notes = spec.event, tuple[str, ...]()
+    scaled, event, notes = event is None, spec.event if event is None else event, tuple[str, ...]()
     if path.is_dir() or path.suffix.lower() in SUFFIXES:
-        names, x, notes = _pictures(path, event)
+        names, x, notes = _pictures(path, event, scaled)
     elif path.suffix in TABLES:
         columns = read_columns(path)
         known = getattr(spec.domain, "columns", ()) or tuple(columns)
@@ -51,7 +58,7 @@ def examples(path: Path, spec: DataSpec) -> tuple[list[str], Tensor, tuple[str, 
     return names, spec.domain.read(x), notes
 
 
-def _pictures(path: Path, event: Sequence[int]) -> tuple[list[str], Tensor, tuple[str, ...]]:
+def _pictures(path: Path, event: Sequence[int], may_scale: bool) -> tuple[list[str], Tensor, tuple[str, ...]]:
     require(len(event) == 3 and event[0] in (1, 3), f"the model takes no pictures: its examples are {tuple(event)}")
     require(event[1] == event[2], f"the model takes pictures of {event[1]} x {event[2]}: give them as an .npy file")
     files = pictures_in(path) if path.is_dir() else [path]
@@ -60,9 +67,14 @@ def _pictures(path: Path, event: Sequence[int]) -> tuple[list[str], Tensor, tupl
     for row, file in enumerate(files):
         try:
             with Image.open(file) as image:
-                scaled += image.size != tuple(event[1:])
+                fits = image.size == tuple(event[1:])
+                shape = f"{image.size[0]} x {image.size[1]} pixels, not {event[1]} x {event[2]}"
+                require(fits or may_scale, f"{file} is a picture of {shape}")
+                scaled += not fits
                 greyed += event[0] == 1 and image.mode not in GREY
                 x[row] = torch.from_numpy(as_array(image, event[1], "L" if event[0] == 1 else "RGB").copy())
+        except UserError:
+            raise
         except BROKEN as error:
             raise UserError(f"{file} is not a readable picture") from error
     names = [str(file.relative_to(path)) if path.is_dir() else file.name for file in files]

@@ -11,6 +11,7 @@ import torch
 from energybased import networks
 from energybased.energies.analytic import Analytic
 from energybased.energies.gaussian import Gaussian, GaussianMixture, IsotropicMixture, StandardNormal
+from energybased.energies.measured import Contaminated, Measured, Through
 from energybased.energies.network import MLP, Network, as_energy
 from energybased.energies.planar import Banana, Ring
 from energybased.energies.principal import PrincipalGaussian
@@ -51,9 +52,11 @@ __all__ = [
     "NEURAL",
     "Analytic",
     "Banana",
+    "Contaminated",
     "GaussianMixture",
     "Gaussian",
     "IsotropicMixture",
+    "Measured",
     "Network",
     "PrincipalGaussian",
     "PrincipalMixture",
@@ -62,6 +65,7 @@ __all__ = [
     "Reconstruction",
     "Ring",
     "StandardNormal",
+    "Through",
     "Tilted",
     "TiltedMixture",
     "Uniform",

@@ -104,6 +104,7 @@ CHECKS: Mapping[str, Callable[[Subject], bool]] = {
     "real numbers": lambda s: s.data.domain.bounds is None,
     "replay buffer": lambda s: s.buffer is not None,
     "judge": lambda s: s.judge is not None,
+    "restoration": lambda s: hasattr(s.model, "restore") and bool({"chains", "latent vectors"} & s.model.offers),
     "held-out class": lambda s: s.data.holdout is not None,
     "energies": lambda s: bool({"energy", "latent vectors"} & s.model.offers),
     "class probabilities": lambda s: s.model.classes > 0 or "features" in s.model.offers,

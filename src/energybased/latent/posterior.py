@@ -45,16 +45,15 @@ class Posterior:
         require(self.steps >= 0, f"steps must not be negative, got {self.steps}")
         require(self.engine in ("auto", "eager", "compiled"), f"engine is auto, eager or compiled, got {self.engine!r}")
 
-    def energy(self, prior: Energy, generator: nn.Module, x: Tensor, known: Tensor | None = None) -> Energy:
+    def energy(self, prior: Energy, generator: nn.Module, x: Tensor) -> Energy:
         """-log p(z, x) up to a constant, over z `(batch, dim)`, for examples x `(batch, *event)`.
 
         Args:
             prior: the energy of the prior.
             generator: g.
             x: the examples.
-            known: boolean, broadcastable to x; the likelihood is that of the entries that are True.
         """
-        return prior + Reconstruction(generator, x, self.sigma, known)
+        return prior + Reconstruction(generator, x, self.sigma)
 
     def start(self, parts: Parts, x: Tensor, dim: int, rng: Generator) -> Tensor:
         """The first states `(batch, dim)` of the chains for examples x `(batch, *event)`."""

@@ -16,11 +16,13 @@ from energybased.data import DataSpec
 from energybased.energy import Energy
 from energybased.errors import UserError, require
 from energybased.models import model as shared
+from energybased.models.damage import Damage, as_damage
 from energybased.models.model import Origin, by_chunks, checked, finite, moved, place_of, seeded
 from energybased.models.sampler import Sampler
 from energybased.processes import ALONE, Processes
-from energybased.sampling import Samples, Streams, fresh_starts, sample
+from energybased.sampling import AnyKernel, Samples, Streams, fresh_starts, sample
 from energybased.sampling.denoise import denoise
+from energybased.sampling.stiffened import stiffened
 
 FILM_CHAINS, FILM_FRAMES = 8, 12
 
@@ -175,25 +177,63 @@ class EnergyModel:
         return self.spec.domain.decode(by_chunks(clean, len(x), self.place, self.processes))
 
     def restore(
-        self, x: Tensor, free: Tensor, *, steps: int | None = None, generator: Generator | None = None
+        self,
+        x: Tensor,
+        free: Tensor | None = None,
+        *,
+        damage: Damage | None = None,
+        steps: int | None = None,
+        generator: Generator | None = None,
     ) -> Tensor:
-        """x `(n, *event)`, with the entries where `free` is True sampled given the other entries.
+        """One restored example for each damaged one, `(n, *event)`: the last states of chains, denoised.
+
+        The chains sample p(v | y), where v is an example with the model's noise and y the damaged one, with noise added
+        to it as `Damage.evidence` says. If a class must still be given, they sample the sum over the classes.
 
         Args:
-            x: examples, in the user's units.
-            free: boolean mask, broadcastable to x.
-            steps: transitions of each chain; the sampler's length if not given.
+            x: damaged examples y, in the user's units.
+            free: boolean mask, broadcastable to x, of missing entries; short for `damage=Missing(free)`.
+            damage: what was done to the examples.
+            steps: transitions of each chain. The default is the sampler's length, or more if the damage makes steps
+                shorter.
             generator: seeds the chains; they get a new seed if not given.
+
+        Raises:
+            UserError: if not one of `free` and `damage` is given, or x cannot be an example that was damaged so.
         """
-        require(isinstance(free, Tensor) and free.dtype == torch.bool, "free must be a boolean mask")
-        x, rng, sampler = checked(x, self.spec, free), seeded(generator), self._sampler()
-        fixed = self.spec.domain.encode(x).to(self.place)
-        free = free.to(fixed.device).expand(fixed.shape)
-        energy = self.cycle_classes(len(x)).pin(fixed, free)
-        start = torch.where(free, self.start(len(x), generator=rng), fixed)
-        end = sample(energy, start, sampler.kernel, sampler.length if steps is None else steps, rng).x
-        restored = self.spec.domain.decode(denoise(energy, end, self.noise, sampler.denoise))
-        return torch.where(free, restored.to(x), x)
+        damage, rng, sampler = as_damage(free, damage), seeded(generator), self._sampler()
+        y = damage.check(x, self.spec)
+        energy, start, kernel, length = self.conditioned(y, damage, generator=rng)
+        length, streams = length if steps is None else steps, Streams.of(rng, start)
+        density = self.marginal
+
+        def run(rows: Tensor) -> Tensor:
+            end = sample(energy.select(rows), start[rows], kernel, length, streams.select(rows), engine="eager").x
+            return denoise(density.select(rows), end, self.noise, sampler.denoise)
+
+        return damage.merge(y, self.spec.domain.decode(by_chunks(run, len(start), self.place, self.processes)))
+
+    def conditioned(self, y: Tensor, damage: Damage, *, generator: Generator) -> tuple[Energy, Tensor, AnyKernel, int]:
+        """Chains on p(v | y) for damaged examples y `(n, *measured)`: energy, start `(n, *event)`, kernel and steps.
+
+        At a temperature T other than 1, the energy of the measurement is multiplied by T, as if that of the model were
+        divided by it.
+        """
+        sampler, energy = self._sampler(), self.marginal
+        self._fits(len(y))
+        whole = tuple(y.shape[1:]) == tuple(self.spec.event)
+        encoded = (self.spec.domain.encode(y) if whole else y).to(self.place)
+        evidence = damage.evidence(encoded, self.noise, generator)
+        start, bounds = evidence.start, getattr(sampler.kernel, "bounds", None)
+        start = start if bounds is None else start.clamp(*bounds)
+        if evidence.energy is not None:
+            energy = energy + float(getattr(sampler.kernel, "temperature", 1.0)) * evidence.energy
+        if evidence.pinned is not None:
+            energy = energy.pin(start, ~evidence.pinned)
+        if evidence.fresh is not None:
+            start = torch.where(evidence.fresh, self.start(len(start), generator=generator), start)
+        kernel, factor = stiffened(sampler.kernel, evidence.curvature)
+        return energy, start, kernel, math.ceil(sampler.length / factor)
 
     @torch.no_grad()
     def score(self, x: Tensor, *, generator: Generator | None = None) -> Tensor:

@@ -11,12 +11,13 @@ import torch
 from torch import Generator, Tensor, nn
 
 from energybased.data import DataSpec
-from energybased.energies import Analytic, Reconstruction
+from energybased.energies import Analytic, Reconstruction, Through
 from energybased.energy import Energy
 from energybased.errors import UserError, require
 from energybased.latent import Posterior
 from energybased.latent.prior import KERNEL, Prior
 from energybased.models import model as shared
+from energybased.models.damage import Damage, as_damage
 from energybased.models.model import Origin, by_chunks, checked, finite, moved, place_of, seeded
 from energybased.networks import Encoder, TwoStageEncoder
 from energybased.processes import ALONE, Processes
@@ -132,61 +133,70 @@ class LatentModel:
             energy = energy + stage  # type: ignore[assignment]
         return torch.stack([self.generate(z) for z in ends], 1)
 
-    def sample_posterior(
-        self,
-        x: Tensor,
-        *,
-        steps: int | None = None,
-        generator: Generator | None = None,
-        free: Tensor | None = None,
-    ) -> Tensor:
+    def sample_posterior(self, x: Tensor, *, steps: int | None = None, generator: Generator | None = None) -> Tensor:
         """One posterior sample z for each x `(n, *event)`, `(n, dim)`: the last states of short chains.
 
         Args:
             x: examples, in the user's units.
             steps: transitions of each chain; those of the model if not given.
             generator: seeds the chains; they get a new seed if not given.
-            free: boolean mask, broadcastable to x. Entries where it is True are ignored, and the chains start at noise.
 
         Raises:
-            UserError: if x is not of the model's shape and domain, or free does not broadcast to it.
+            UserError: if x is not of the model's shape and domain.
         """
-        x = self._encoded(x, free)
-        rng = seeded(generator)
-        encoder = {} if self.encoder is None or free is not None else {"encoder": self.encoder}
-        parts = x.split(shared.CHUNK)
-        start = torch.cat([self.posterior.start(encoder, part, self.dim, rng) for part in parts])
-        steps = self.steps if steps is None else steps
+        x, rng = self._encoded(x), seeded(generator)
+        encoder = {} if self.encoder is None else {"encoder": self.encoder}
+        prior: Any = self.prior
+        energy = self.posterior.energy(prior, self.generator, x)
+        start = torch.cat([self.posterior.start(encoder, part, self.dim, rng) for part in x.split(shared.CHUNK)])
+        return self._chains(energy, start, self.steps if steps is None else steps, rng)
+
+    def _chains(self, energy: Energy, start: Tensor, steps: int, rng: Generator) -> Tensor:
+        """The last states of chains on an energy of z, from `start` `(n, dim)`."""
         if steps == 0:
             return start
-        known = None if free is None else ~free.to(x.device).expand(x.shape)
-        prior: Any = self.prior
-        energy, streams = self.posterior.energy(prior, self.generator, x, known), Streams.of(rng, start)
+        streams = Streams.of(rng, start)
 
         def run(rows: Tensor) -> Tensor:
             return sample(energy.select(rows), start[rows], self.kernel, steps, streams.select(rows)).x
 
-        return by_chunks(run, len(x), self.place, self.processes)
+        return by_chunks(run, len(start), self.place, self.processes)
 
     def reconstruct(self, x: Tensor, *, steps: int | None = None, generator: Generator | None = None) -> Tensor:
         """g(z) `(n, *event)`, with z from the posterior of each example."""
         return self.generate(self.sample_posterior(x, steps=steps, generator=generator))
 
     def restore(
-        self, x: Tensor, free: Tensor, *, steps: int | None = None, generator: Generator | None = None
+        self,
+        x: Tensor,
+        free: Tensor | None = None,
+        *,
+        damage: Damage | None = None,
+        steps: int | None = None,
+        generator: Generator | None = None,
     ) -> Tensor:
-        """x `(n, *event)`, with the entries where `free` is True replaced by g(z), and z inferred from the others.
+        """One restored example for each damaged one: g(z) `(n, *event)`, with z inferred from the damaged example.
 
         Args:
-            x: examples, in the user's units.
-            free: boolean mask, broadcastable to x.
+            x: damaged examples y, in the user's units.
+            free: boolean mask, broadcastable to x, of missing entries; short for `damage=Missing(free)`.
+            damage: what was done to the examples.
             steps: transitions of the chains, which start at noise. The default is ten times the steps of the model, or
                 200 if the model has none.
             generator: seeds the chains; they get a new seed if not given.
+
+        Raises:
+            UserError: if not one of `free` and `damage` is given, or x cannot be an example that was damaged so.
         """
+        damage, rng = as_damage(free, damage), seeded(generator)
+        y = damage.check(x, self.spec)
+        whole = tuple(y.shape[1:]) == tuple(self.spec.event)
+        encoded = (self.spec.domain.encode(y) if whole else y).to(self.place)
+        prior: Any = self.prior
+        energy = prior + Through(self.generator, damage.likelihood(encoded, self.sigma))
+        start = self.posterior.start({}, encoded, self.dim, rng)
         steps = 10 * (self.steps or POSTERIOR_STEPS) if steps is None else steps
-        z = self.sample_posterior(x, steps=steps, generator=generator, free=free)
-        return torch.where(free, self.generate(z).to(x), x)
+        return damage.merge(y, self.generate(self._chains(energy, start, steps, rng)))
 
     def score(self, x: Tensor, *, generator: Generator | None = None) -> Tensor:
         """Anomaly scores `(n,)`: the mean of `score_at` over five posterior samples. High means out of distribution.
@@ -268,12 +278,6 @@ class LatentModel:
         """Writes weights and settings into one file that `load` reads."""
         shared.export(self.origin, file)
 
-    def _encoded(self, x: Tensor, free: Tensor | None = None) -> Tensor:
+    def _encoded(self, x: Tensor) -> Tensor:
         """Checks x and converts it to the model's units, device and dtype."""
-        if free is not None:
-            require(isinstance(free, Tensor) and free.dtype == torch.bool, "free must be a boolean mask")
-            pairs = zip(free.shape[::-1], x.shape[::-1], strict=False)
-            fits = free.ndim <= x.ndim and all(a in (1, b) for a, b in pairs)
-            require(fits, f"free, {tuple(free.shape)}, does not broadcast to x, {tuple(x.shape)}")
-        x = checked(x, self.spec, free)
-        return self.spec.domain.encode(x if free is None else x.masked_fill(free, 0.0)).to(self.place)
+        return self.spec.domain.encode(checked(x, self.spec)).to(self.place)

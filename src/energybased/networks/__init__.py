@@ -8,6 +8,7 @@ from energybased.networks.generator import deconvolutional_generator, dense_gene
 from energybased.networks.joint import Joint
 from energybased.networks.mlp import MLP
 from energybased.networks.residual import Residual, Stage, groups
+from energybased.networks.separable import Separable
 from energybased.networks.spectral import power_iteration
 from energybased.networks.two_stage import LatentDecoder, TwoStageEncoder, TwoStageGenerator
 
@@ -20,6 +21,7 @@ __all__ = [
     "ConditionEncoder",
     "PointEncoder",
     "Residual",
+    "Separable",
     "Stage",
     "TwoStageEncoder",
     "TwoStageGenerator",

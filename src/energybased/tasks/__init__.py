@@ -1,1 +1,1 @@
-"""Tasks that use a trained model: composition, classification, and attacks on classifiers."""
+"""Tasks that use a trained model: sampling, composition, restoring, mapping to a class, classification, attacks."""

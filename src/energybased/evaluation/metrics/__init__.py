@@ -3,7 +3,9 @@
 from energybased.evaluation.metric import Metric
 from energybased.evaluation.metrics.accuracy import Accuracy
 from energybased.evaluation.metrics.calibration import Calibration
+from energybased.evaluation.metrics.class_mapping import ClassMapping
 from energybased.evaluation.metrics.confidence import Confidence
+from energybased.evaluation.metrics.denoising import Denoising
 from energybased.evaluation.metrics.detection import HeldOutClass, OutOfDistribution
 from energybased.evaluation.metrics.energy_distance import EnergyDistance
 from energybased.evaluation.metrics.energy_histograms import EnergyHistograms
@@ -13,6 +15,7 @@ from energybased.evaluation.metrics.frechet_long import FrechetLong
 from energybased.evaluation.metrics.frechet_replay import FrechetReplay
 from energybased.evaluation.metrics.frechet_samples import FrechetSamples
 from energybased.evaluation.metrics.frechet_stages import FrechetPosterior, FrechetStages
+from energybased.evaluation.metrics.inpainting import Inpainting
 from energybased.evaluation.metrics.joint_energy_distance import JointEnergyDistance
 from energybased.evaluation.metrics.log_likelihood import LogLikelihood
 from energybased.evaluation.metrics.prior_fit import PriorFit
@@ -44,6 +47,9 @@ METRICS: dict[str, Metric] = {
     "energy_histograms": EnergyHistograms(),
     "calibration": Calibration(),
     "robustness": Robustness(),
+    "inpainting": Inpainting(),
+    "denoising": Denoising(),
+    "class_mapping": ClassMapping(),
 }
 
 __all__ = ["METRICS"]

@@ -1,0 +1,82 @@
+"""Damages on the command line."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from PIL import Image
+
+from energybased.data.folder import BROKEN, SUFFIXES, as_array
+from energybased.errors import UserError, nearest, require
+from energybased.models.damage import Blur, Damage, GaussianNoise, LowResolution, Missing, SaltPepper
+
+NOISES = ("salt-pepper", "gaussian")
+
+
+def read_damage(mask: Path | None, noise: str | None, blur: float | None, scale: int | None) -> Damage | None:
+    """The damage that the options name; None if it is a mask, which `read_mask` reads.
+
+    Raises:
+        UserError: if the options exclude each other, or a number is out of range.
+    """
+    kinds = [option is not None for option in (mask, blur, scale)]
+    require(sum(kinds) <= 1, "--mask, --blur and --scale exclude each other: restore one damage after the other")
+    if mask is not None:
+        require(noise is None, "--mask and --noise exclude each other: restore one damage after the other")
+        return None
+    kind, value = ("", None) if noise is None else read_noise(noise)
+    if blur is None and scale is None:
+        assert value is not None
+        return SaltPepper(value) if kind == "salt-pepper" else GaussianNoise(value)
+    require(kind != "salt-pepper", "--blur and --scale go with --noise gaussian=SIGMA only")
+    sigma = {} if value is None else {"sigma": value}
+    return LowResolution(scale, **sigma) if scale is not None else Blur(float(blur or 0), **sigma)
+
+
+def read_noise(text: str) -> tuple[str, float]:
+    """The kind of a noise such as salt-pepper=0.1, and its strength."""
+    kind, _, number = text.partition("=")
+    require(kind in NOISES, f"there is no noise {kind!r}: {nearest(kind, NOISES)}")
+    try:
+        value = float(number)
+    except ValueError:
+        value = math.nan
+    require(math.isfinite(value), f"--noise {kind} needs a number, as in {kind}=0.2, got {text!r}")
+    require(0 < value < 1, f"--noise {kind} needs a number between 0 and 1, got {number}")
+    return kind, value
+
+
+def read_mask(file: Path, what: Path, event: Sequence[int]) -> tuple[Missing, tuple[str, ...]]:
+    """The missing entries of pictures of shape `event` from a mask, in which they are white; and remarks.
+
+    The mask has the size of the pictures in the file or folder `what`, and is scaled and cropped as they are, or has
+    that of the model.
+
+    Raises:
+        UserError: if the mask cannot be read, has another size, or frees nothing or everything.
+    """
+    require(file.exists(), f"there is no mask at {file}")
+    require(len(event) == 3 and event[1] == event[2], f"the model takes no square pictures: its examples are {event}")
+    try:
+        with Image.open(file) as image:
+            size, mode = image.size, image.mode
+            grey = torch.from_numpy(as_array(image, event[1], "L").copy())
+        found = {(event[2], event[1])}
+        if what.suffix.lower() in SUFFIXES:
+            with Image.open(what) as picture:
+                found.add(picture.size)
+    except BROKEN as error:
+        raise UserError(f"{file} or {what} is not a readable picture") from error
+    sizes = " or ".join(f"{width} x {height}" for width, height in sorted(found))
+    require(size in found, f"the mask is of {size[0]} x {size[1]} pixels, but must be of {sizes}, as the picture")
+    free = grey >= 128
+    require(bool(free.any()), f"the mask {file} frees nothing: what is white in it is missing")
+    require(not bool(free.all()), f"the mask {file} frees everything: use ebm sample")
+    notes = [] if mode in ("1", "L") else [f"the mask was converted from {mode} to black and white"]
+    notes += [] if size == (event[2], event[1]) else [f"the mask was scaled and cropped to {event[1]} x {event[2]}"]
+    between = int(((grey > 0) & (grey < 255)).sum())
+    notes += [f"{between} grey pixels of the mask count as white from 128 on"] if between else []
+    return Missing(free.expand(tuple(event))), tuple(notes)

@@ -1,0 +1,61 @@
+"""Empty cells of tables, filled by a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Generator
+
+from energybased.cli.given import check_given, read_given
+from energybased.data.columns import features, read_columns
+from energybased.errors import require
+from energybased.models.damage import Missing
+from energybased.tasks.restore import restore
+
+Lines = list[list[Any]]
+
+
+def filled(
+    path: Path, model: Any, given: str | None, *, candidates: int, steps: int | None, generator: Generator
+) -> tuple[Lines, tuple[str, ...]]:
+    """The lines of a table, with the header, in which empty cells are filled; and remarks.
+
+    A row gets the candidate of least energy; with one candidate, a sample of the conditional density. Rows without
+    empty cells, and columns that the model does not know, stay as they are.
+
+    Raises:
+        UserError: if the table does not fit the model, or has no empty cells, or a row has no other.
+    """
+    columns = read_columns(path)
+    names = getattr(model.spec.domain, "columns", ()) or tuple(columns)
+    x = features(columns, names, str(path))
+    event = tuple(model.spec.event)
+    require(event == (len(names),), f"the model takes examples of shape {event}, not rows of {len(names)} numbers")
+    empty = x.isnan()
+    require(bool(empty.any()), f"{path} has no empty cells in {', '.join(names[:10])}: there is nothing to fill")
+    blank = empty.all(1).nonzero().flatten().tolist()
+    require(not blank, f"row {blank[0] + 1 if blank else 0} of {path} is empty: there is nothing to fill it from")
+    rows = empty.any(1)
+    if given is not None:
+        parts, n = read_given(given, model, len(x))
+        require(n == len(x), f"--given has {n} conditions, but {path} has {len(x)} rows")
+        model = model.given(*(part[rows] for part in parts))
+    check_given(model)
+    damage = Missing(empty[rows])
+    found = restore(model, x[rows], damage, candidates=candidates, steps=steps, generator=generator)
+    done = x.clone()
+    done[rows] = torch.where(empty[rows], found.best.to(x), x[rows])
+    cells: dict[str, list[Any]] = {name: list(map(_cell, values.tolist())) for name, values in columns.items()}
+    cells |= {name: list(map(repr, done[:, i].tolist())) for i, name in enumerate(names)}
+    lines: Lines = [list(cells), *(list(row) for row in zip(*cells.values(), strict=True))]
+    notes = [f"{int(empty.sum())} empty cells of {int(rows.sum())} rows were filled"]
+    kept = [name for name in columns if name not in names]
+    notes += [f"columns that the training data do not have are kept: {', '.join(kept)}"] if kept else []
+    return lines, tuple(notes)
+
+
+def _cell(value: Any) -> Any:
+    """A cell as CSV: empty for a missing number."""
+    return "" if value != value else value

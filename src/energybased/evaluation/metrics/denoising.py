@@ -1,0 +1,66 @@
+"""Removal of salt-and-pepper noise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from energybased.evaluation.restoration import (
+    MEDIAN_SIZES,
+    TV_WEIGHTS,
+    best_setting,
+    median_filtered,
+    psnr,
+    ssim,
+    total_variation,
+)
+from energybased.evaluation.row import Row
+from energybased.evaluation.subject import Subject
+from energybased.models.damage import SaltPepper
+from energybased.tasks.restore import restore
+
+
+@dataclass(frozen=True)
+class Denoising:
+    """PSNR and SSIM of test pictures of which a share of the pixels was set to 0 or 1, restored.
+
+    Beside the model: the damaged pictures, a median filter and total variation, whose settings have the largest PSNR on
+    damaged validation pictures. A single chain is a sample of the conditional density, whose expected squared error is
+    twice that of the density's mean; so the mean of several chains has a row of its own.
+
+    Args:
+        share: of the pixels that are set.
+        pictures: number of test pictures.
+        chains: of each picture.
+    """
+
+    needs: ClassVar[tuple[str, ...]] = ("restoration", "held-out data", "pictures")
+    optional: ClassVar[bool] = True
+
+    share: float = 0.3
+    pictures: int = 200
+    chains: int = 4
+
+    def measure(self, subject: Subject) -> Iterator[Row]:
+        data, damage = subject.data, SaltPepper(self.share)
+        truth = data.values(data.test, slice(self.pictures))
+        held = data.values(data.validation, slice(self.pictures))
+        y, held_y = damage.apply(truth, subject.rng()), damage.apply(held, subject.rng())
+        found = restore(subject.model, y, damage, candidates=self.chains, generator=subject.rng())
+        size = best_setting(median_filtered, MEDIAN_SIZES, held_y, held)
+        weight = best_setting(total_variation, TV_WEIGHTS, held_y, held)
+        noise = f"known pixels with the model's noise {getattr(subject.model, 'noise', 0):g}"
+        systems = {
+            "": (found.x[:, 0].cpu(), f"chain of least energy of {self.chains}, {noise}"),
+            f"mean of {self.chains} chains": (found.mean.cpu(), noise),
+            "damaged": (y, "as they are"),
+            "median filter": (median_filtered(y, size), f"{size} x {size} pixels, chosen on the validation split"),
+            "total variation": (total_variation(y, weight), f"weight {weight:g}, chosen on the validation split"),
+        }
+        for system, (x, how) in systems.items():
+            protocol = f"{len(truth)} test pictures with {self.share:.0%} of the pixels set to 0 or 1: {how}"
+            for name, value in {"psnr": psnr, "ssim": ssim}.items():
+                yield subject.row(
+                    f"denoised_{name}", float(value(x, truth).mean()), protocol, n=len(truth), system=system
+                )

@@ -1,0 +1,72 @@
+"""Inpainting of the right half of pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from energybased.evaluation.restoration import mean_filled, mse, nearest_filled, psnr, ssim
+from energybased.evaluation.row import Row
+from energybased.evaluation.subject import Subject
+from energybased.models.damage import Missing
+
+VALUES = {"mse": mse, "psnr": psnr, "ssim": ssim}
+
+
+@dataclass(frozen=True)
+class Inpainting:
+    """The right half of pictures, restored from the left, by one chain each; a conditional model is not told the class.
+
+    `inpainted_accuracy` is the part of the restored test pictures that the judge gives their label. The errors are
+    those of whole pictures. Those of training pictures are measured beside them: a model that has memorised its data
+    would restore these better.
+
+    Args:
+        pictures: number of test pictures, and of training pictures.
+    """
+
+    needs: ClassVar[tuple[str, ...]] = ("restoration", "held-out data", "pictures", "judge", "labels")
+    optional: ClassVar[bool] = True
+
+    pictures: int = 500
+
+    def measure(self, subject: Subject) -> Iterator[Row]:
+        judge, data = subject.judge, subject.data
+        assert judge is not None
+        count, width = min(self.pictures, len(data.test)), data.event[2]
+        free = (torch.arange(width) >= width // 2).expand(data.event)
+        test, train = data.test.take(slice(count)), data.values(data.train)
+        labels, truth = test.y, data.domain.read(test.x)
+        assert isinstance(labels, Tensor)
+        damage = Missing(free)
+        hidden = damage.apply(truth, subject.rng())
+        restored = subject.model.restore(hidden, damage=damage, generator=subject.rng()).cpu()
+        systems = {
+            "": (
+                restored,
+                f"one chain each, known pixels with the model's noise {getattr(subject.model, 'noise', 0):g}",
+            ),
+            "untouched": (truth, "nothing is missing"),
+            "mean-fill": (mean_filled(hidden, free, train), "mean of the training pictures"),
+            "nearest neighbour": (nearest_filled(hidden, free, train), f"of {len(train)} training pictures"),
+        }
+        subject.pictures["inpainting"] = torch.cat([hidden, restored])
+        for system, (x, how) in systems.items():
+            protocol = f"right half of {count} test pictures restored: {how}"
+            yield subject.row("inpainted_accuracy", judge.accuracy(x, labels), protocol, n=count, system=system)
+            if system != "untouched":
+                for name, value in VALUES.items():
+                    yield subject.row(
+                        f"inpainted_{name}", float(value(x, truth).mean()), protocol, n=count, system=system
+                    )
+        known = train[:count]
+        again = subject.model.restore(damage.apply(known, subject.rng()), damage=damage, generator=subject.rng()).cpu()
+        protocol = f"right half of {len(known)} training pictures restored: {systems[''][1]}"
+        for name, value in VALUES.items():
+            yield subject.row(
+                f"inpainted_{name}", float(value(again, known).mean()), protocol, n=len(known), split="train"
+            )

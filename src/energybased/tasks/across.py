@@ -1,0 +1,86 @@
+"""Examples of one class mapped to another, by chains on the energy of the other class that start at the example."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import torch
+from torch import Generator, Tensor
+
+from energybased.errors import require
+from energybased.models.damage import GaussianNoise, normal
+from energybased.models.model import by_chunks, checked
+from energybased.sampling import Streams, sample
+from energybased.sampling.denoise import denoise
+
+FRAMES = 12
+TETHER = 0.6  # chosen on the validation split of MNIST
+
+
+class Across(NamedTuple):
+    """Mapped examples.
+
+    Args:
+        x: the last states of the chains, denoised, `(n, *event)`, in the user's units.
+        film: states from the example to the last, `(n, frames, *event)`, at logarithmically spaced steps; the last one
+            is `x`. None if it was not asked for.
+    """
+
+    x: Tensor
+    film: Tensor | None
+
+
+def across(
+    model: Any,
+    x: Tensor,
+    to: Any,
+    *,
+    tether: float | None = TETHER,
+    steps: int | None = None,
+    film: bool = False,
+    generator: Generator,
+) -> Across:
+    """Maps examples to a class. The chains start at x with the model's noise, on the energy of the class.
+
+    With a tether, the energy of a measurement y = x' + tether eps is added, where y is the example and x' what it
+    becomes: a `GaussianNoise`. Without one, chains that run long forget where they started.
+
+    Args:
+        model: an energy model that is conditional on a class.
+        x: examples `(n, *event)`, in the user's units.
+        to: the class: a number or a label, or numbers `(n,)`.
+        tether: its standard deviation, in the model's units: a small one keeps chains near x. None: no tether.
+        steps: transitions of each chain. The default is the sampler's length, or more if the tether makes steps
+            shorter.
+        film: whether to keep states on the way.
+        generator: source of random numbers.
+
+    Raises:
+        UserError: if the model has no classes, there is no such class, or x does not fit the model.
+    """
+    require(getattr(model, "classes", 0) > 0, "the model has no classes: it was not trained with labels")
+    sampler = model.sampler
+    require(sampler is not None, "this model has no sampler: pass sampler=... to train")
+    target, x = model.given(to), checked(x, model.spec)
+    clean = model.spec.domain.encode(x).to(model.place)
+    start = clean + model.noise * normal(clean, generator)
+    if tether is None:
+        energy, kernel, length = target.energy, sampler.kernel, sampler.length
+    else:
+        energy, _, kernel, length = target.conditioned(x, GaussianNoise(tether), generator=generator)
+    length, streams = length if steps is None else steps, Streams.of(generator, start)
+
+    def run(rows: Tensor) -> Tensor:
+        end = sample(energy.select(rows), start[rows], kernel, length, streams.select(rows), engine="eager").x
+        return denoise(target.energy.select(rows), end, model.noise, sampler.denoise)
+
+    if not film:
+        return Across(model.spec.domain.decode(by_chunks(run, len(x), model.place, model.processes)), None)
+    trace = sample(energy, start, kernel, length, streams, keep_every=1, engine="eager").trace
+    assert trace is not None
+    last = denoise(target.energy, trace[-1], model.noise, sampler.denoise)
+    seen = torch.logspace(0, math.log10(length), FRAMES - 2, device="cpu").round().long() - 1
+    decoded = [model.spec.domain.decode(v) for v in (*trace[seen], last)]
+    frames = torch.stack([x.to(last), *decoded], 1)
+    return Across(frames[:, -1], frames)

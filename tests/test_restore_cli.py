@@ -1,0 +1,132 @@
+"""`ebm restore`: what it writes, and one sentence for what the user must mend."""
+
+import csv
+from contextlib import chdir
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from energybased.cli import main
+
+QUICK = ["--steps", "2", "--network.hidden", "4", "--batch-size", "8", "--sampler.length", "3"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A run on digits, one without classes, one on a table; a picture, and masks."""
+    folder = tmp_path_factory.mktemp("restore")
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(40, 3))
+    (folder / "t.csv").write_text("\n".join(["a,b,c", *(",".join(map(repr, row)) for row in rows.tolist())]))
+    runs = {"digits": ["digits"], "plain": ["digits", "--conditional", "False"], "table": ["table", "--data", "t.csv"]}
+    with chdir(folder):
+        for name, words in runs.items():
+            assert main(["train", *words, "--name", name, *QUICK]) == 0
+    Image.fromarray(rng.integers(1, 255, (8, 8), np.uint8)).save(folder / "p.png")
+    Image.fromarray(rng.integers(1, 255, (4, 4), np.uint8)).save(folder / "small.png")
+    Image.fromarray(rng.integers(1, 255, (16, 16, 3), np.uint8)).save(folder / "large.png")
+    half = np.zeros((8, 8), np.uint8)
+    half[:, 4:] = 255
+    for name, mask in (("mask", half), ("none", 0 * half), ("all", 0 * half + 255), ("wide", np.tile(half, (1, 2)))):
+        Image.fromarray(mask).save(folder / f"{name}.png")
+    return folder
+
+
+@pytest.fixture
+def here(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["p.png", "--mask", "mask.png"],
+        ["p.png", "--noise", "gaussian=0.2"],
+        ["p.png", "--noise", "salt-pepper=0.2", "--damage"],
+        ["p.png", "--blur", "1", "--given", "3"],
+        ["p.png", "--scale", "2", "--damage"],
+        ["small.png", "--scale", "2", "--noise", "gaussian=0.05"],
+        ["large.png", "--mask", "mask.png"],
+    ],
+    ids=" ".join,
+)
+def test_candidates_are_drawn_and_listed(here, capsys, words):
+    assert main(["restore", "runs/digits", *words, "--candidates", "3", "--steps", "2", "--out", "r.png"]) == 0
+    out, err = capsys.readouterr()
+    assert out.splitlines()[0] == "name energy0 energy1 energy2" and out.splitlines()[1].startswith(words[0])
+    first = [float(cell) for cell in out.splitlines()[1].split()[1:]]
+    assert first == sorted(first) and ("converted to greyscale" in err) == ("large.png" in words)
+    width = 8 * (4 + ("--damage" in words)) + 3 + ("--damage" in words)
+    factor = 512 // width
+    with Image.open("r.png") as best, Image.open("r-candidates.png") as sheet:
+        assert best.size == (512, 512) and sheet.size == (width * factor, 8 * factor)
+
+
+def test_known_pixels_stay(here):
+    assert main(["restore", "runs/digits", "p.png", "--mask", "mask.png", "--steps", "2", "--out", "r.npz"]) == 0
+    with np.load("r.npz") as found, Image.open("p.png") as picture:
+        known = np.asarray(picture)[:, :4] / np.float32(255)
+        assert found["x"].shape == (1, 8, 1, 8, 8) and (found["x"][..., :4] == known).all()
+
+
+def test_across_classes(here, capsys):
+    assert main(["restore", "runs/digits", "p.png", "--to", "3", "--steps", "4"]) == 0
+    assert capsys.readouterr().out.split() == ["runs/digits/restored.png", "runs/digits/restored-film.png"]
+    with Image.open("runs/digits/restored-film.png") as film:
+        assert film.size[0] > 10 * film.size[1]
+
+
+def test_empty_cells_are_filled(here, capsys):
+    (here / "rows.csv").write_text("name,a,b,c\nx,1.0,,2.5\ny,0.5,0.25,0.125\nz,,,1\n")
+    assert main(["restore", "runs/table", "rows.csv", "--steps", "2", "--out", "filled.csv"]) == 0
+    assert "3 empty cells of 2 rows" in capsys.readouterr().err
+    rows = list(csv.reader((here / "filled.csv").read_text().splitlines()))
+    assert rows[0] == ["name", "a", "b", "c"] and rows[2] == ["y", "0.5", "0.25", "0.125"]
+    assert rows[1][:2] == ["x", "1.0"] and rows[1][3] == "2.5" and rows[3][3] == "1.0"
+    assert all(np.isfinite([float(cell) for cell in row[1:]]).all() for row in rows[1:])
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("digits p.png", "say what was done"),
+        ("digits p.png --mask none.png", "frees nothing"),
+        ("digits p.png --mask all.png", "frees everything"),
+        ("digits p.png --mask wide.png", "mask is of 16 x 8 pixels, but must be of 8 x 8"),
+        ("digits p.png --mask no.png", "there is no mask"),
+        ("digits p.png --mask t.csv", "not a readable picture"),
+        ("digits p.png --mask mask.png --blur 1", "exclude each other"),
+        ("digits p.png --mask mask.png --noise gaussian=0.1", "exclude each other"),
+        ("digits p.png --noise salt-peper=0.1", "did you mean 'salt-pepper'"),
+        ("digits p.png --noise gaussian", "needs a number"),
+        ("digits p.png --noise gaussian=much", "needs a number"),
+        ("digits p.png --noise gaussian=-1", "between 0 and 1"),
+        ("digits p.png --noise salt-pepper=1.5", "between 0 and 1"),
+        ("digits p.png --noise salt-pepper=0.1", "no salt or pepper"),
+        ("digits p.png --blur 0", "must be positive"),
+        ("digits p.png --blur 50", "leaves nothing"),
+        ("digits p.png --scale 3", "cannot be cut"),
+        ("digits p.png --scale 2", "8 x 8 pixels, not 4 x 4"),
+        ("digits p.png --scale 2 --noise salt-pepper=0.1", "gaussian"),
+        ("digits p.png --noise gaussian=0.1 --given 12", "is no class"),
+        ("digits p.png --noise gaussian=0.1 --candidates 0", "candidates"),
+        ("digits p.png --noise gaussian=0.1 --out x.csv", "must end in"),
+        ("digits p.png --to 12", "'12' is no class"),
+        ("digits p.png --to 3 --blur 1", "goes with --tether only"),
+        ("digits p.png --to 3 --tether -1", "tether"),
+        ("plain p.png --to 3", "needs a run with classes"),
+        ("digits t.csv", "not rows of 3 numbers"),
+        ("table p.png --blur 1", "takes no pictures"),
+        ("table t.csv", "no empty cells"),
+        ("table t.csv --noise gaussian=0.1", "is a table"),
+        ("table blank.csv", "row 2 of blank.csv is empty"),
+        ("digits nothing.png --blur 1", "there is nothing at"),
+    ],
+)
+def test_one_sentence(here, capsys, words, sentence):
+    (here / "blank.csv").write_text("a,b,c\n1,,3\n,,\n")
+    assert main(["restore", *f"runs/{words}".split()]) == 2
+    err = capsys.readouterr().err
+    assert sentence in err and "Traceback" not in err and err.count("\n") <= 2, err
