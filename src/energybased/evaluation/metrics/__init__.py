@@ -7,10 +7,14 @@ from energybased.evaluation.metrics.detection import HeldOutClass, OutOfDistribu
 from energybased.evaluation.metrics.energy_distance import EnergyDistance
 from energybased.evaluation.metrics.frechet_baselines import FrechetBaselines
 from energybased.evaluation.metrics.frechet_buffer import FrechetBuffer
+from energybased.evaluation.metrics.frechet_features import FrechetBufferFeatures, FrechetFeatures
 from energybased.evaluation.metrics.frechet_long import FrechetLong
 from energybased.evaluation.metrics.frechet_samples import FrechetSamples
 from energybased.evaluation.metrics.frechet_stages import FrechetPosterior, FrechetStages
+from energybased.evaluation.metrics.inception_score import InceptionScore
 from energybased.evaluation.metrics.joint_energy_distance import JointEnergyDistance
+from energybased.evaluation.metrics.kernel_distance import KernelDistance
+from energybased.evaluation.metrics.precision_recall import PrecisionRecall
 from energybased.evaluation.metrics.reconstruction import ReconstructionError
 
 METRICS: dict[str, Metric] = {
@@ -21,6 +25,20 @@ METRICS: dict[str, Metric] = {
     "fd_stages": FrechetStages(),
     "fd_posterior": FrechetPosterior(),
     "fd_baselines": FrechetBaselines(),
+    "kd": KernelDistance(),
+    "is": InceptionScore(),
+    "precision_recall": PrecisionRecall(),
+    "fd_lite0": FrechetFeatures("lite0"),
+    "fd_buffer_lite0": FrechetBufferFeatures("lite0", optional=True),
+    "kd_lite0": KernelDistance("lite0", optional=True),
+    "is_lite0": InceptionScore("lite0", optional=True),
+    "precision_recall_lite0": PrecisionRecall("lite0", optional=True),
+    "fd_lite1": FrechetFeatures("lite1", optional=True),
+    "fd_inception": FrechetFeatures("inception", optional=True),
+    "fd_buffer_inception": FrechetBufferFeatures("inception", optional=True),
+    "kd_inception": KernelDistance("inception", optional=True),
+    "is_inception": InceptionScore("inception", optional=True),
+    "precision_recall_inception": PrecisionRecall("inception", optional=True),
     "confidence": Confidence(),
     "energy_distance": EnergyDistance(),
     "joint_energy_distance": JointEnergyDistance(),

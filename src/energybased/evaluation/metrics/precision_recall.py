@@ -1,0 +1,42 @@
+"""Precision, recall, density and coverage of samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from energybased.evaluation.compared import TEST, described, extractor_of, features_of, needs_of, suffix, systems
+from energybased.evaluation.neighbours import DENSITY_K, PRECISION_K, coverage
+from energybased.evaluation.row import Row
+from energybased.evaluation.subject import Subject
+
+
+@dataclass(frozen=True)
+class PrecisionRecall:
+    """Precision, recall, density and coverage of samples, of the best mixture and of the floor against the test split.
+
+    Args:
+        extractor: "judge", or the name of a network in `extractors.EXTRACTORS`.
+        optional: measure it only if it is asked for by name.
+    """
+
+    extractor: str = "judge"
+    optional: bool = False
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """What the subject must have."""
+        return needs_of(self.extractor, "samples")
+
+    def measure(self, subject: Subject) -> Iterator[Row]:
+        name = extractor_of(subject, self.extractor).name
+        test = features_of(subject, self.extractor, TEST).rows
+        for system in systems(subject):
+            rows = features_of(subject, self.extractor, system).rows
+            for quantity, value in coverage(rows, test)._asdict().items():
+                k = PRECISION_K if quantity in ("precision", "recall") else DENSITY_K
+                sides = f"{len(rows)} pictures and {len(test)} test examples, {k} neighbours"
+                protocol = f"{quantity}({name}, {sides}): {described(subject, system)}"
+                yield subject.row(
+                    f"{quantity}{suffix(self.extractor)}", value, protocol, n=len(rows), system=system
+                )
