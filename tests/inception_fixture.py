@@ -1,7 +1,7 @@
 """Features of torch-fidelity's Inception network with random weights, which `test_features.py` compares ours with.
 
 This file is also the script that writes them to `data/inception.npz`, and prints how far our features are from all of
-theirs. It needs torch-fidelity 0.4.0, which is no dependency of the project, and pillow, scipy and tqdm, which it imports:
+theirs. It needs torch-fidelity 0.4.0, which is no dependency of the project:
 
     pip install --no-deps --target OTHER torch-fidelity==0.4.0 tqdm
     PYTHONPATH=OTHER:src python tests/inception_fixture.py
@@ -60,8 +60,11 @@ class Nothing(ModuleType):
 
 def theirs(state):
     """Features `(2, 2048)` and logits without bias `(2, 1008)` of the pictures, by torch-fidelity."""
-    for name in ("", ".transforms", ".datasets", ".models", ".utils", ".io", ".transforms.functional"):
-        sys.modules[f"torchvision{name}"] = Nothing(f"torchvision{name}")
+    for name in ("torchvision", "torchvision.transforms", "torchvision.transforms.functional", "torchvision.datasets"):
+        sys.modules[name] = Nothing(name)
+        parent, _, own = name.rpartition(".")
+        if parent:
+            setattr(sys.modules[parent], own, sys.modules[name])
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
     with tempfile.NamedTemporaryFile(suffix=".pth") as file:

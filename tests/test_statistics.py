@@ -103,7 +103,9 @@ def test_kernel_distance_of_normals_over_seeds(shift):
     """
     known = 3 * shift**2 + 3 * shift**4 + (shift**3 + 3 * shift) ** 2
     found = [
-        kernel_distance(torch.randn(300, 1, generator=seeded(i)), shift + torch.randn(300, 1, generator=seeded(1000 + i)))
+        kernel_distance(
+            torch.randn(300, 1, generator=seeded(i)), shift + torch.randn(300, 1, generator=seeded(1000 + i))
+        )
         for i in range(200)
     ]
     values, errors = (np.array(column) for column in zip(*found, strict=True))

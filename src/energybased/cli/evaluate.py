@@ -32,7 +32,7 @@ def evaluate(
         path: the run.
         metrics: names of metrics, separated by commas; all that are not optional if not given.
         judge: run or exported file of a judge; the library's judge of the data set if not given.
-        inception: file of the weights of the Inception network of 2015, as the PyTorch port has them. With it the metrics
+        inception: file of the weights of the Inception network of 2015, as the PyTorch port has them. With it, metrics
             in its features are measured too.
         data: path of the data, if the run neither names nor stores them.
         device: device that computes, such as cpu or cuda.
@@ -40,9 +40,7 @@ def evaluate(
         nodes: number of machines.
     """
     run = run_of(path)
-    subject = subject_of(
-        run, judge=judge, inception=inception, data=data, device=device, devices=devices, nodes=nodes
-    )
+    subject = subject_of(run, judge=judge, inception=inception, data=data, device=device, devices=devices, nodes=nodes)
     rows = measure(run, [name for name in metrics.split(",") if name], subject=subject)
     if is_first():
         show(rows)

@@ -47,7 +47,7 @@ def number(subject: Subject) -> int:
 def pictures_of(subject: Subject, system: str) -> Tensor:
     """`number` pictures `(n, *event)` of a system: "" for the model, a baseline, the test split, or the floor.
 
-    The floor is the training split. Pictures of a split are a random subset, since a published order need not be random.
+    The floor is the training split. Pictures of a split are a random subset: a published order need not be random.
     """
     n = number(subject)
     if system == TEST:

@@ -50,7 +50,7 @@ def extract(extractor: Extractor, x: Tensor) -> Features:
 
 
 def kept_rows(n: int) -> Tensor:
-    """Numbers of at most 5,000 of n rows, in order, chosen at random once for all: a published order is no random one."""
+    """Numbers of at most 5,000 of n rows, in order, a random subset that depends on n alone."""
     return torch.randperm(n, generator=torch.Generator().manual_seed(0), device="cpu")[:ROWS].sort().values
 
 

@@ -107,9 +107,9 @@ def candidates(x: Tensor, y: Tensor | None, generator: Generator) -> list[Fitted
 
 def nearest_mixture(subject: Subject, mixtures: Sequence[FittedMixture]) -> FittedMixture:
     """The mixture whose samples have the smallest Fréchet distance to the validation split."""
-    judge, held = subject.judge, subject.data.values(subject.data.validation)
+    judge, rng = subject.judge, subject.rng()
     assert judge is not None
-    rng, held = subject.rng(), Moments.of(judge.features(held))
+    held = Moments.of(judge.features(subject.data.values(subject.data.validation)))
     return min(mixtures, key=lambda mixture: frechet_distance(judge.features(mixture.sample(SAMPLES, rng)), held))
 
 

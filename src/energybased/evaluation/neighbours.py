@@ -57,7 +57,9 @@ def coverage(samples: Tensor, data: Tensor, k: int = PRECISION_K, k_density: int
         covered |= within.any(0)
         recalled |= (distance < radius[:, None]).any(0)
     n = len(samples)
-    return Coverage(precise / n, float(recalled.double().mean()), balls / (k_density * n), float(covered.double().mean()))
+    return Coverage(
+        precise / n, float(recalled.double().mean()), balls / (k_density * n), float(covered.double().mean())
+    )
 
 
 def radii(x: Tensor, ks: tuple[int, ...]) -> Tensor:

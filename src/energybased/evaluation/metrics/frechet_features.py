@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -34,11 +35,10 @@ class FrechetFeatures:
 
     Args:
         extractor: name of the network, in `extractors.EXTRACTORS`.
-        optional: measure it only if it is asked for by name.
     """
 
     extractor: str
-    optional: bool = False
+    optional: ClassVar[bool] = True  # it takes minutes
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -59,11 +59,10 @@ class FrechetBufferFeatures:
 
     Args:
         extractor: name of the network, in `extractors.EXTRACTORS`.
-        optional: measure it only if it is asked for by name.
     """
 
     extractor: str
-    optional: bool = False
+    optional: ClassVar[bool] = True  # it takes minutes
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -78,9 +77,7 @@ class FrechetBufferFeatures:
         yield features_row(subject, self.extractor, metric, rows, "chains of the replay buffer")
 
 
-def features_row(
-    subject: Subject, extractor: str, metric: str, rows: Tensor, what: str, system: str = ""
-) -> Row:
+def features_row(subject: Subject, extractor: str, metric: str, rows: Tensor, what: str, system: str = "") -> Row:
     """The Fréchet distance of features `(n, d)` to those of n test examples, as a row.
 
     Args:

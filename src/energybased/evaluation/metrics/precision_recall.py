@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from energybased.evaluation.compared import TEST, described, extractor_of, features_of, needs_of, suffix, systems
+from energybased.evaluation.compared import JUDGE, TEST, described, extractor_of, features_of, needs_of, suffix, systems
 from energybased.evaluation.neighbours import DENSITY_K, PRECISION_K, coverage
 from energybased.evaluation.row import Row
 from energybased.evaluation.subject import Subject
@@ -17,16 +17,19 @@ class PrecisionRecall:
 
     Args:
         extractor: "judge", or the name of a network in `extractors.EXTRACTORS`.
-        optional: measure it only if it is asked for by name.
     """
 
-    extractor: str = "judge"
-    optional: bool = False
+    extractor: str = JUDGE
 
     @property
     def needs(self) -> tuple[str, ...]:
         """What the subject must have."""
         return needs_of(self.extractor, "samples")
+
+    @property
+    def optional(self) -> bool:
+        """Whether it must be asked for by name: the features of other networks than the judge take minutes."""
+        return self.extractor != JUDGE
 
     def measure(self, subject: Subject) -> Iterator[Row]:
         name = extractor_of(subject, self.extractor).name
@@ -37,6 +40,4 @@ class PrecisionRecall:
                 k = PRECISION_K if quantity in ("precision", "recall") else DENSITY_K
                 sides = f"{len(rows)} pictures and {len(test)} test examples, {k} neighbours"
                 protocol = f"{quantity}({name}, {sides}): {described(subject, system)}"
-                yield subject.row(
-                    f"{quantity}{suffix(self.extractor)}", value, protocol, n=len(rows), system=system
-                )
+                yield subject.row(f"{quantity}{suffix(self.extractor)}", value, protocol, n=len(rows), system=system)

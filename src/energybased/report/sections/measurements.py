@@ -41,15 +41,13 @@ class Measurements:
             mark = ' class="ours"' if row.system == contents.subject.system else ""
             words = (NAMES.get(row.metric) or named(row.metric), row.system)
             texts = "".join(f"<td>{html.escape(text)}</td>" for text in words)
-            cells += (
-                f'<tr{mark}>{texts}<td class="number">{row.text}</td><td>{html.escape(row.protocol)}</td></tr>'
-            )
+            cells += f'<tr{mark}>{texts}<td class="number">{row.text}</td><td>{html.escape(row.protocol)}</td></tr>'
         head = "".join(f"<th>{name}</th>" for name in ("metric", "system", "value", "protocol"))
         yield f"<table><tr>{head}</tr>{cells}</table>"
         if any(row.metric.startswith("fd") for row in contents.rows):
             yield note(
-                "Fréchet distance to held-out data in the features of a network, which the protocol names; less is better. "
-                "The judge is a small classifier."
+                "Fréchet distance to held-out data in the features of a network, which the protocol names. "
+                "The judge is a small classifier. Less is better."
             )
         if any(row.metric.startswith("auroc") for row in contents.rows):
             yield note("AUROC: held-out data against as many changed copies. 1 is perfect, 0.5 is chance.")
