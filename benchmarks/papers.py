@@ -58,7 +58,7 @@ def detected(digit: int) -> Callable[[], str]:
     return lambda: f"{precision('stages', 'ratio', 'pooled')[place]:.3f} (`mnist-anomaly-small`, pooled split)"
 
 
-INCEPTION = "fd_inception,inception_score"
+INCEPTION = "fd_inception,is_inception"
 FIRST = (
     Cell(
         "CIFAR-10 without labels, one model: Inception score, FID",

@@ -1,14 +1,18 @@
 """From a recipe to a model and back: classes in turn, one class, and the sum over classes."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from energybased import ReplayBuffer, UserError, evaluate, load, train
 from energybased.cli import main
+from energybased.evaluation import EXTRACTORS, METRICS
+from energybased.evaluation.enough import require_enough
 from energybased.evaluation.metrics.frechet_buffer import buffer_samples
 from energybased.recipes import Dense, digits
-from energybased.runs.evaluate import read_rows, subject_of
+from energybased.runs.evaluate import is_default, read_rows, subject_of
 from energybased.runs.train import resume
 from energybased.training import Run, Settings
 from energybased.training.checkpoint import objectives
@@ -102,6 +106,49 @@ def test_a_run_is_measured_in_python(run):
         evaluate(run.path, metrics="energy_distance")
     with pytest.raises(UserError, match="did you mean 'ood'"):
         evaluate(run.path, metrics="odd")
+
+
+class Wide:
+    """As many features as EfficientNet-Lite0 has, and none of its cost."""
+
+    name, digest, width = "wide", "wide", 1280
+
+
+class Meagre:
+    """A metric that is asked for more than there is."""
+
+    needs = ()
+
+    def measure(self, subject):
+        require_enough("meagre", 7, 6)
+        yield
+
+
+def test_too_few_examples_for_a_metric(run, monkeypatch, caplog):
+    monkeypatch.setitem(EXTRACTORS, "lite0", lambda weights, device: Wide())
+    with pytest.raises(UserError, match="fd_lite0 needs at least 1281 examples on each side, but there are 500"):
+        evaluate(run, metrics="fd_lite0")
+    for name in list(METRICS):
+        monkeypatch.delitem(METRICS, name)
+    monkeypatch.setitem(METRICS, "meagre", Meagre())
+    with caplog.at_level("INFO"):
+        assert all(row.measured_by != "meagre" for row in evaluate(run))
+    assert "meagre needs at least 7 examples" in caplog.text
+
+
+def test_what_is_measured_without_being_asked_for(run):
+    plain, given = subject_of(run), subject_of(run, inception=Path("weights.pth"))
+    assert is_default(METRICS["kd"], plain) and not is_default(METRICS["kd_lite0"], plain)
+    named = {name for name, metric in METRICS.items() if is_default(metric, given) and not is_default(metric, plain)}
+    assert named == {name for name in METRICS if name.endswith("_inception")} and len(named) == 5
+    with pytest.raises(UserError, match=r"there is no file weights\.pth"):
+        evaluate(run, metrics="kd_inception", subject=given)
+
+
+def test_a_metric_names_the_extra_that_it_needs(run, monkeypatch):
+    monkeypatch.setattr("energybased.evaluation.extractors.lite.NETWORK", "efficientnet_that_is_not_there")
+    with pytest.raises(UserError, match=r"kd_lite0 needs the extra for .*pip install 'energybased\[features\]'"):
+        evaluate(run, metrics="kd_lite0")
 
 
 def test_a_report_needs_the_data_that_the_run_began_with(tmp_path, monkeypatch, capsys):

@@ -14,5 +14,5 @@ def show(rows: Sequence[Row]) -> None:
     """Prints the metric, system, value and protocol of each row."""
     table = Table("metric", "system", "value", "protocol", box=None, pad_edge=False)
     for row in rows:
-        table.add_row(row.metric, row.system, row.shown, row.protocol)
+        table.add_row(row.metric, row.system, row.text, row.protocol)
     Console().print(table)

@@ -25,12 +25,14 @@ class Source:
         url: address of the file; empty if it cannot be downloaded freely.
         md5: checksum of the file; not checked if empty.
         others: alternative paths under the root and in the cache, such as that of the unpacked file.
+        sha256: the first digits of the file's SHA-256, where that is published; not checked if empty.
     """
 
     path: str
     url: str = ""
     md5: str = ""
     others: tuple[str, ...] = ()
+    sha256: str = ""
 
     def find(self, root: str | None) -> Path | None:
         """The path of the file under the root or in the cache; None if it is in neither."""
@@ -53,7 +55,7 @@ class Source:
         require(bool(self.url), f"{self.path} was not found and cannot be downloaded freely: {place}")
         target = cache() / self.path
         try:
-            download(self.url, target, self.md5)
+            download(self.url, target, self.md5, self.sha256)
         except HTTPError as error:
             raise UserError(f"{self.path} was not found and {self.url} answers {error.code}: {place}") from error
         except (URLError, HTTPException, TimeoutError, ConnectionError) as error:
@@ -74,11 +76,12 @@ def roots(root: str | None) -> list[Path]:
     return [Path(named), cache()] if named else [cache()]
 
 
-def download(url: str, target: Path, md5: str) -> None:
-    """Downloads a file. It gets its final name only when it is complete and its checksum is right."""
+def download(url: str, target: Path, md5: str, sha256: str = "") -> None:
+    """Downloads a file. It gets its final name only when it is complete and its checksums are right."""
     from rich.progress import Progress
 
-    part, digest, got = target.with_name(f"{target.name}.{os.getpid()}.part"), hashlib.md5(), 0
+    part, got = target.with_name(f"{target.name}.{os.getpid()}.part"), 0
+    digest, other = hashlib.md5(), hashlib.sha256()
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT) as answer:
             size = int(answer.headers.get("Content-Length") or 0)
@@ -88,10 +91,12 @@ def download(url: str, target: Path, md5: str) -> None:
                 while chunk := answer.read(CHUNK):
                     file.write(chunk)
                     digest.update(chunk)
+                    other.update(chunk)
                     got += len(chunk)
                     bar.update(task, advance=len(chunk))
         require(not size or got == size, f"the download of {url} was cut short: {got} of {size} bytes arrived")
-        require(not md5 or digest.hexdigest() == md5, f"{url} is not the published file: its checksum differs")
+        same = (not md5 or digest.hexdigest() == md5) and other.hexdigest().startswith(sha256)
+        require(same, f"{url} is not the published file: its checksum differs")
         part.rename(target)
     finally:
         part.unlink(missing_ok=True)

@@ -6,34 +6,39 @@ import torch
 from torch import Tensor
 
 from energybased.errors import require
+from energybased.evaluation.enough import require_enough
+from energybased.evaluation.moments import Moments
 from energybased.models import Judge
 
 
-def frechet_distance(a: Tensor, b: Tensor) -> float:
+def frechet_distance(a: Tensor | Moments, b: Tensor | Moments) -> float:
     """|mu_a - mu_b|^2 + tr(A + B - 2 (A B)^(1/2)) of Gaussians fitted to features (Dowson & Landau 1982).
 
     mu_a and A are the mean and the covariance of the rows of a, and mu_b and B those of b, computed in float64.
 
     Args:
-        a: features of one set, `(n, features)`.
-        b: features of the other, `(m, features)`.
+        a: features of one set, `(n, features)`, or their moments.
+        b: features of the other, `(m, features)`, or their moments.
 
     Raises:
-        UserError: if the numbers of features differ, or there are fewer than two rows.
+        UserError: if the numbers of features differ, features are not finite, or there are fewer than two rows.
 
     >>> x = torch.randn(100, 3, generator=torch.Generator().manual_seed(0))
     >>> abs(round(frechet_distance(x, x + 2.0), 6))  # equal covariances: 3 * 2^2
     12.0
     """
-    require(a.ndim == 2 and b.ndim == 2 and a.shape[1] == b.shape[1], f"features of {a.shape} and {b.shape} differ")
-    require(min(len(a), len(b)) >= 2, "a Fréchet distance needs at least two rows on each side")
-    a, b = a.double(), b.double()
-    cov_a, cov_b = torch.atleast_2d(torch.cov(a.T)), torch.atleast_2d(torch.cov(b.T))
+    for side in (a, b):
+        require(isinstance(side, Moments) or side.ndim == 2, "features must be rows (n, features)")
+    a, b = (side if isinstance(side, Moments) else Moments.of(side) for side in (a, b))
+    require(len(a.mean) == len(b.mean), f"there are {len(a.mean)} features on one side and {len(b.mean)} on the other")
+    require_enough("a Fréchet distance", 2, a.count, b.count)
+    for side in (a, b):
+        require(bool(side.scatter.isfinite().all()), "the pictures have features that are not finite")
     # tr (A B)^(1/2) is the sum of the square roots of the eigenvalues of A^(1/2) B A^(1/2), all of them >= 0.
-    values, vectors = torch.linalg.eigh(cov_a)
+    values, vectors = torch.linalg.eigh(a.covariance)
     root = vectors * values.clamp(min=0).sqrt() @ vectors.T
-    cross = torch.linalg.eigvalsh(root @ cov_b @ root).clamp(min=0).sqrt().sum()
-    return float((a.mean(0) - b.mean(0)).square().sum() + cov_a.trace() + cov_b.trace() - 2 * cross)
+    cross = torch.linalg.eigvalsh(root @ b.covariance @ root).clamp(min=0).sqrt().sum()
+    return float((a.mean - b.mean).square().sum() + a.covariance.trace() + b.covariance.trace() - 2 * cross)
 
 
 def judge_distance(judge: Judge, samples: Tensor, data: Tensor) -> float:

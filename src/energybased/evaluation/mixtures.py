@@ -11,7 +11,8 @@ from torch import Generator, Tensor
 
 from energybased.energies import Analytic, GaussianMixture, PrincipalGaussian, PrincipalMixture
 from energybased.errors import require
-from energybased.evaluation.frechet import judge_distance
+from energybased.evaluation.frechet import frechet_distance
+from energybased.evaluation.moments import Moments
 from energybased.evaluation.subject import SAMPLES, Subject
 
 DIRECT = 256  # largest number of entries for which mixtures are fitted to the entries themselves
@@ -108,10 +109,10 @@ def candidates(x: Tensor, y: Tensor | None, generator: Generator) -> list[Fitted
 
 def nearest_mixture(subject: Subject, mixtures: Sequence[FittedMixture]) -> FittedMixture:
     """The mixture whose samples have the smallest Fréchet distance to the validation split."""
-    judge, held = subject.judge, subject.data.values(subject.data.validation)
+    judge, rng = subject.judge, subject.rng()
     assert judge is not None
-    rng = subject.rng()
-    return min(mixtures, key=lambda mixture: judge_distance(judge, mixture.sample(SAMPLES, rng), held))
+    held = Moments.of(judge.features(subject.data.values(subject.data.validation)))
+    return min(mixtures, key=lambda mixture: frechet_distance(judge.features(mixture.sample(SAMPLES, rng)), held))
 
 
 def best_mixture(subject: Subject) -> tuple[FittedMixture, str]:
@@ -124,6 +125,24 @@ def best_mixture(subject: Subject) -> tuple[FittedMixture, str]:
         subject.kept["mixture"] = nearest_mixture(subject, mixtures), ", ".join(m.name for m in mixtures)
     mixture, tried = subject.kept["mixture"]
     return mixture, tried
+
+
+def baseline_samples(subject: Subject) -> dict[str, tuple[Tensor, str]]:
+    """Samples `(count, *event)` of the best mixture and of one Gaussian, and how each was fitted, by name.
+
+    There is no best mixture without a judge, which chooses it. They are fitted and drawn once per subject.
+    """
+    if "baseline samples" not in subject.kept:
+        rng, found = subject.rng(), dict[str, tuple[Tensor, str]]()
+        if subject.judge is not None:
+            mixture, tried = best_mixture(subject)
+            how = f"{mixture.name}, chosen on the validation split from: {tried}"
+            found["best mixture"] = mixture.sample(subject.count, rng), how
+        one = fit_mixture(subject.train(EXAMPLES), 1, rng)
+        found["Gaussian"] = one.sample(subject.count, rng), one.name
+        subject.kept["baseline samples"] = found
+    kept: dict[str, tuple[Tensor, str]] = subject.kept["baseline samples"]
+    return kept
 
 
 def add_noise(density: Analytic, noise: float) -> Analytic:

@@ -32,11 +32,12 @@ class Row(NamedTuple):
     seconds: float = 0.0
     measured_by: str = ""
 
+    @property
+    def text(self) -> str:
+        """The value with three decimals, or with three significant digits below 0.1."""
+        return f"{self.value:.3f}" if abs(self.value) >= 0.1 else f"{self.value:.3g}"
+
     def json(self) -> dict[str, Any]:
         """The row as an object of `results.json`."""
-        return {**self._asdict(), "value": round(self.value, 6), "seconds": round(self.seconds, 2)}
-
-    @property
-    def shown(self) -> str:
-        """The value for readers: three decimals, or two digits if it is small."""
-        return f"{self.value:.3f}" if abs(self.value) >= 0.01 or self.value == 0 else f"{self.value:.2g}"
+        value = round(self.value, 4) if abs(self.value) >= 1 else float(f"{self.value:.4g}")
+        return {**self._asdict(), "value": value, "seconds": round(self.seconds, 2)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from torch import Generator, Tensor
 from energybased.data import DataSet
 from energybased.data.domain import View
 from energybased.data.holdout import split_holdout
+from energybased.evaluation.extractors.lite import EXTRA, lite_installed
 from energybased.evaluation.row import Row
 from energybased.models import Judge
 
@@ -33,6 +35,7 @@ class Subject:
         history: models with the weights that the run kept of the last hundredths of its training, the oldest first.
         pictures: samples `(n, *event)` to show in a report, by metric or baseline.
         kept: results that one metric has computed and others need, by name.
+        inception: file of the weights of the Inception network; found or downloaded if None.
     """
 
     model: Any
@@ -44,6 +47,7 @@ class Subject:
     history: Sequence[Any] = ()
     pictures: dict[str, Tensor] = field(default_factory=dict)
     kept: dict[str, Any] = field(default_factory=dict)
+    inception: Path | None = None
 
     def missing(self, needs: tuple[str, ...]) -> list[str]:
         """The needs that this subject does not meet."""
@@ -96,6 +100,8 @@ class Subject:
         return Row(self.data.name, system or self.system, metric, float(value), split, n, protocol, self.seed)
 
 
+LITE = {number: f"the extra for EfficientNet-Lite{number} ({EXTRA})" for number in (0, 1)}
+
 CHECKS: Mapping[str, Callable[[Subject], bool]] = {
     "held-out data": lambda s: len(s.data.test) > 0,
     "labels": lambda s: s.data.classes > 0,
@@ -109,4 +115,6 @@ CHECKS: Mapping[str, Callable[[Subject], bool]] = {
     "energies": lambda s: bool({"energy", "latent vectors"} & s.model.offers),
     "class probabilities": lambda s: s.model.classes > 0 or "features" in s.model.offers,
     "validation data": lambda s: len(s.data.validation) > 0,
+    LITE[0]: lambda s: lite_installed(0),
+    LITE[1]: lambda s: lite_installed(1),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -11,8 +12,9 @@ from torch import Generator, Tensor
 
 from energybased.data import DataSpec
 from energybased.errors import UserError
+from energybased.models.file import digest
 from energybased.models.model import Origin, checked, export, moved, place_of
-from energybased.networks.judge import JudgeNetwork
+from energybased.networks.judge import FEATURES, JudgeNetwork
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,21 @@ class Judge:
         """0, because a judge is not conditional on a class."""
         return 0
 
+    @property
+    def name(self) -> str:
+        """`judge-` and the name of the data set, as feature extractors are named in the protocols of rows."""
+        return f"judge-{self.spec.name}"
+
+    @property
+    def width(self) -> int:
+        """The number of features, 64."""
+        return FEATURES
+
+    @cached_property
+    def digest(self) -> str:
+        """A hash of the weights."""
+        return digest({"network": self.name}, {name: v.cpu() for name, v in self.network.state_dict().items()})
+
     def features(self, x: Tensor) -> Tensor:
         """Features `(n, 64)` of pictures `(n, channels, height, width)`."""
         return self.network.features(x.to(place_of(self.network)))
@@ -50,6 +67,10 @@ class Judge:
     def probabilities(self, x: Tensor) -> Tensor:
         """Class probabilities `(n, classes)` of pictures `(n, channels, height, width)`."""
         return self.network.probabilities(x.to(place_of(self.network)))
+
+    def classify(self, features: Tensor) -> Tensor:
+        """Class probabilities `(n, classes)` for features `(n, 64)`."""
+        return self.network.classify(features)
 
     def accuracy(self, x: Tensor, y: Tensor) -> float:
         """The fraction of pictures x `(n, *event)` whose most probable class is y `(n,)`."""

@@ -61,4 +61,9 @@ class JudgeNetwork(nn.Module):
     @torch.no_grad()
     def probabilities(self, x: Tensor) -> Tensor:
         """Probabilities `(n, classes)` of the classes of pictures `(n, channels, height, width)`, clipped to [0, 1]."""
-        return torch.cat([self(part.clamp(0, 1)).softmax(1) for part in x.split(CHUNK)])
+        return self.classify(self.features(x))
+
+    @torch.no_grad()
+    def classify(self, features: Tensor) -> Tensor:
+        """Probabilities `(n, classes)` of the classes for features `(n, 64)`."""
+        return self.head(features.to(self.head.weight)).softmax(1)

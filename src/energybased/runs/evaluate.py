@@ -11,7 +11,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from energybased.errors import UserError, nearest, require
-from energybased.evaluation import METRICS, Row, Subject
+from energybased.evaluation import METRICS, Metric, Row, Subject
+from energybased.evaluation.enough import TooFew
 from energybased.models import Judge
 from energybased.processes import is_first
 from energybased.recipes import Recipe
@@ -29,6 +30,7 @@ def subject_of(
     run: Run,
     *,
     judge: Judge | Path | None = None,
+    inception: Path | None = None,
     data: Any = None,
     energy: nn.Module | None = None,
     device: str = "cpu",
@@ -40,6 +42,7 @@ def subject_of(
     Args:
         run: the run.
         judge: a judge, or its path; the library's judge of the data set if not given.
+        inception: file of the weights of the Inception network; found or downloaded if a metric needs it.
         data: the data, if the run does not store them.
         energy: the network, if the run was trained on a network of the user.
         device: device of the model.
@@ -52,8 +55,8 @@ def subject_of(
     found = judge if isinstance(judge, Judge) else find_judge(dataset, judge)
     fits = found is None or tuple(found.spec.event) == dataset.event
     require(fits, f"the judge takes examples of shape {found and found.spec.event}, but the data have {dataset.event}")
-    history = load_history(run, recipe, device)
-    return Subject(model, dataset, found, recipe.seed, recipe.recipe, _buffer(run, recipe, dataset), history)
+    history, buffer = load_history(run, recipe, device), _buffer(run, recipe, dataset)
+    return Subject(model, dataset, found, recipe.seed, recipe.recipe, buffer, history, inception=inception)
 
 
 def evaluate(
@@ -89,22 +92,34 @@ def evaluate(
         require(name in METRICS, f"there is no metric {name!r}: {nearest(name, METRICS)}")
     subject = subject_of(run, energy=energy, data=data, judge=judge) if subject is None else subject
     done = {row.measured_by for row in read_rows(run)} if only_missing else set()
-    asked = metrics or [name for name, metric in METRICS.items() if not getattr(metric, "optional", False)]
+    asked = metrics or [name for name, metric in METRICS.items() if is_default(metric, subject)]
     rows, skipped = read_rows(run), list[str]()
     for name in (name for name in asked if name not in done):
         missing = subject.missing(METRICS[name].needs)
         if missing:
             lacking = f"{name} needs {', '.join(missing)}"
-            require(name not in metrics, f"{lacking}, which {run.path} does not have")
+            require(name not in metrics, f"{run.path} cannot be measured so: {lacking}")
             skipped.append(lacking)
             continue
-        measured = list(timed(name, subject))
+        try:
+            measured = list(timed(name, subject))
+        except TooFew as error:
+            if name in metrics:
+                raise
+            skipped.append(str(error))
+            continue
         rows = [row for row in rows if row.measured_by != name] + measured
         if is_first():
             run.write_json(RESULTS, [row.json() for row in rows])
     if skipped:
         log.info("skipped metrics: %s", "; ".join(skipped))
     return rows
+
+
+def is_default(metric: Metric, subject: Subject) -> bool:
+    """Whether a metric is measured without being asked for: if it is not optional, or the user gave its weights."""
+    weights_given = getattr(metric, "extractor", "") == "inception" and subject.inception is not None
+    return weights_given or not getattr(metric, "optional", False)
 
 
 def timed(name: str, subject: Subject) -> Iterator[Row]:

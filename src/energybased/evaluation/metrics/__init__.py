@@ -11,13 +11,17 @@ from energybased.evaluation.metrics.energy_distance import EnergyDistance
 from energybased.evaluation.metrics.energy_histograms import EnergyHistograms
 from energybased.evaluation.metrics.frechet_baselines import FrechetBaselines
 from energybased.evaluation.metrics.frechet_buffer import FrechetBuffer
+from energybased.evaluation.metrics.frechet_features import FrechetBufferFeatures, FrechetFeatures
 from energybased.evaluation.metrics.frechet_long import FrechetLong
 from energybased.evaluation.metrics.frechet_replay import FrechetReplay
 from energybased.evaluation.metrics.frechet_samples import FrechetSamples
 from energybased.evaluation.metrics.frechet_stages import FrechetPosterior, FrechetStages
+from energybased.evaluation.metrics.inception_score import InceptionScore
 from energybased.evaluation.metrics.inpainting import Inpainting
 from energybased.evaluation.metrics.joint_energy_distance import JointEnergyDistance
+from energybased.evaluation.metrics.kernel_distance import KernelDistance
 from energybased.evaluation.metrics.log_likelihood import LogLikelihood
+from energybased.evaluation.metrics.precision_recall import PrecisionRecall
 from energybased.evaluation.metrics.prior_fit import PriorFit
 from energybased.evaluation.metrics.reconstruction import ReconstructionError
 from energybased.evaluation.metrics.robustness import Robustness
@@ -33,6 +37,20 @@ METRICS: dict[str, Metric] = {
     "fd_stages": FrechetStages(),
     "fd_posterior": FrechetPosterior(),
     "fd_baselines": FrechetBaselines(),
+    "kd": KernelDistance(),
+    "is": InceptionScore(),
+    "precision_recall": PrecisionRecall(),
+    "fd_lite0": FrechetFeatures("lite0"),
+    "fd_buffer_lite0": FrechetBufferFeatures("lite0"),
+    "kd_lite0": KernelDistance("lite0"),
+    "is_lite0": InceptionScore("lite0"),
+    "precision_recall_lite0": PrecisionRecall("lite0"),
+    "fd_lite1": FrechetFeatures("lite1"),
+    "fd_inception": FrechetFeatures("inception"),
+    "fd_buffer_inception": FrechetBufferFeatures("inception"),
+    "kd_inception": KernelDistance("inception"),
+    "is_inception": InceptionScore("inception"),
+    "precision_recall_inception": PrecisionRecall("inception"),
     "confidence": Confidence(),
     "energy_distance": EnergyDistance(),
     "joint_energy_distance": JointEnergyDistance(),

@@ -10,7 +10,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from energybased.evaluation.mixtures import best_mixture
+from energybased.evaluation.mixtures import baseline_samples
 from energybased.evaluation.row import Row
 from energybased.evaluation.subject import Subject
 
@@ -24,7 +24,7 @@ class Confidence:
     needs: ClassVar[tuple[str, ...]] = ("samples", "held-out data", "judge")
 
     def measure(self, subject: Subject) -> Iterator[Row]:
-        mixture = best_mixture(subject)[0].sample(subject.count, subject.rng())
+        mixture = baseline_samples(subject)["best mixture"][0]
         for system, x in (("", subject.samples), ("best mixture", mixture), ("test split", subject.test)):
             confident, entropy, largest = opinions(subject, x)
             protocol = f"fraction of {len(x)} pictures with judge confidence > {CONFIDENT}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from energybased.evaluation.metrics.frechet_samples import frechet_row
-from energybased.evaluation.mixtures import EXAMPLES, best_mixture, fit_mixture
+from energybased.evaluation.mixtures import baseline_samples
 from energybased.evaluation.row import Row
 from energybased.evaluation.subject import Subject
 
@@ -23,10 +23,6 @@ class FrechetBaselines:
     needs: ClassVar[tuple[str, ...]] = ("samples", "held-out data", "judge")
 
     def measure(self, subject: Subject) -> Iterator[Row]:
-        mixture, tried = best_mixture(subject)
-        protocol = f"{mixture.name}, chosen on the validation split from: {tried}"
-        rng = subject.rng()
-        yield frechet_row(subject, "fd", mixture.sample(subject.count, rng), protocol, "best mixture")
-        one = fit_mixture(subject.train(EXAMPLES), 1, rng)
-        yield frechet_row(subject, "fd", one.sample(subject.count, rng), one.name, "Gaussian")
+        for system, (x, how) in baseline_samples(subject).items():
+            yield frechet_row(subject, "fd", x, how, system)
         yield frechet_row(subject, "fd", subject.train(subject.count), "training examples", "floor")

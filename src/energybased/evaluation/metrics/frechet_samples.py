@@ -8,7 +8,8 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from energybased.evaluation.frechet import judge_distance
+from energybased.evaluation.compared import whole_test
+from energybased.evaluation.frechet import frechet_distance
 from energybased.evaluation.row import Row
 from energybased.evaluation.subject import Subject
 
@@ -25,8 +26,8 @@ class FrechetSamples:
 
 def frechet_row(subject: Subject, metric: str, x: Tensor, what: str, system: str = "") -> Row:
     """The Fréchet distance of x `(n, *event)` to the test split, as a row. A report shows x."""
-    judge, test = subject.judge, subject.test
+    judge, test = subject.judge, whole_test(subject)
     assert judge is not None
     subject.pictures[system or metric] = x
-    protocol = f"fd@{len(x)}(judge-{judge.spec.name}, {len(test)} test examples, pixels clipped): {what}"
-    return subject.row(metric, judge_distance(judge, x, test), protocol, n=len(x), system=system)
+    protocol = f"fd@{len(x)}({judge.name}, {test.count} test examples, pixels clipped): {what}"
+    return subject.row(metric, frechet_distance(judge.features(x), test), protocol, n=len(x), system=system)

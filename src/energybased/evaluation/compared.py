@@ -1,0 +1,90 @@
+"""The pictures that a subject's metrics compare, and their features, each drawn and computed once."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from energybased.evaluation.extractors import EXTRACTORS, Extractor
+from energybased.evaluation.features import Features, extract, reference_features
+from energybased.evaluation.mixtures import baseline_samples
+from energybased.evaluation.moments import Moments
+from energybased.evaluation.subject import LITE, Subject
+
+TEST, FLOOR = "test split", "floor"
+JUDGE = "judge"
+NEEDS = {JUDGE: ("judge",), "lite0": ("pictures", LITE[0]), "lite1": ("pictures", LITE[1]), "inception": ("pictures",)}
+
+
+def needs_of(extractor: str, *also: str) -> tuple[str, ...]:
+    """What a metric in the features of an extractor needs, and what it needs besides."""
+    return (*also, "held-out data", *NEEDS[extractor])
+
+
+def suffix(extractor: str) -> str:
+    """What the names of metrics end with: nothing for the judge."""
+    return "" if extractor == JUDGE else f"_{extractor}"
+
+
+def extractor_of(subject: Subject, name: str) -> Extractor:
+    """The judge, or another extractor by its name in `extractors.EXTRACTORS`, which is loaded once."""
+    if name == JUDGE:
+        assert subject.judge is not None
+        return subject.judge
+    if f"extractor {name}" not in subject.kept:
+        place = getattr(subject.model, "place", None)
+        device = torch.device("cpu") if place is None else place.device
+        subject.kept[f"extractor {name}"] = EXTRACTORS[name](subject.inception, device)
+    loaded: Extractor = subject.kept[f"extractor {name}"]
+    return loaded
+
+
+def number(subject: Subject) -> int:
+    """How many pictures metrics compare on both sides: `subject.count`, or the test or training split if smaller."""
+    return min(subject.count, len(subject.test), len(subject.data.train))
+
+
+def pictures_of(subject: Subject, system: str) -> Tensor:
+    """`number` pictures `(n, *event)` of a system: "" for the model, a baseline, the test split, or the floor.
+
+    The floor is the training split. Pictures of a split are a random subset: a published order need not be random.
+    """
+    n = number(subject)
+    if system == TEST:
+        return subject.test[_some(len(subject.test), n)]
+    if system == FLOOR:
+        return subject.data.values(subject.data.train, _some(len(subject.data.train), n))
+    return (baseline_samples(subject)[system][0] if system else subject.samples)[:n]
+
+
+def features_of(subject: Subject, extractor: str, system: str) -> Features:
+    """The features of `pictures_of` a system. Those of all but the model are references, which are cached."""
+    key = f"features {extractor} {system}"
+    if key not in subject.kept:
+        found = reference_features if system else extract
+        subject.kept[key] = found(extractor_of(subject, extractor), pictures_of(subject, system))
+    kept: Features = subject.kept[key]
+    return kept
+
+
+def whole_test(subject: Subject) -> Moments:
+    """The moments of the judge's features of all test examples."""
+    if "whole test" not in subject.kept:
+        subject.kept["whole test"] = reference_features(extractor_of(subject, JUDGE), subject.test).moments
+    kept: Moments = subject.kept["whole test"]
+    return kept
+
+
+def systems(subject: Subject) -> tuple[str, ...]:
+    """The model, the best mixture if there is a judge to choose it, and the floor."""
+    return "", *(["best mixture"] if subject.judge is not None else []), FLOOR
+
+
+def described(subject: Subject, system: str) -> str:
+    """What a system is, in the protocol of a row."""
+    fixed = {"": "fresh samples", FLOOR: "training examples", TEST: "test examples"}
+    return fixed[system] if system in fixed else baseline_samples(subject)[system][1].split(",")[0]
+
+
+def _some(n: int, wanted: int) -> Tensor:
+    return torch.randperm(n, generator=torch.Generator().manual_seed(0), device="cpu")[:wanted]

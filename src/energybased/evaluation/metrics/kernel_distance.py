@@ -1,0 +1,43 @@
+"""The kernel distance of samples to held-out data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from energybased.evaluation.compared import JUDGE, TEST, described, extractor_of, features_of, needs_of, suffix, systems
+from energybased.evaluation.kernel_distance import kernel_distance
+from energybased.evaluation.row import Row
+from energybased.evaluation.subject import Subject
+
+
+@dataclass(frozen=True)
+class KernelDistance:
+    """The kernel distances (KID) of samples, of the best mixture and of the floor to the test split, with their errors.
+
+    Args:
+        extractor: "judge", or the name of a network in `extractors.EXTRACTORS`.
+    """
+
+    extractor: str = JUDGE
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """What the subject must have."""
+        return needs_of(self.extractor, "samples")
+
+    @property
+    def optional(self) -> bool:
+        """Whether it must be asked for by name: the features of other networks than the judge take minutes."""
+        return self.extractor != JUDGE
+
+    def measure(self, subject: Subject) -> Iterator[Row]:
+        metric, name = f"kd{suffix(self.extractor)}", extractor_of(subject, self.extractor).name
+        test = features_of(subject, self.extractor, TEST).rows
+        for system in systems(subject):
+            rows = features_of(subject, self.extractor, system).rows
+            found = kernel_distance(rows, test)
+            protocol = f"kd@{len(rows)}({name}, {len(test)} test examples): {described(subject, system)}"
+            yield subject.row(metric, found.value, protocol, n=len(rows), system=system)
+            error = f"standard error of {protocol}"
+            yield subject.row(f"kd_error{suffix(self.extractor)}", found.error, error, n=len(rows), system=system)
