@@ -19,6 +19,7 @@ NEIGHBOUR = 5  # the distance to the k-th nearest training example is the score
 COMPONENTS = 50  # most principal components
 TRAINING = 5000  # training examples whose mean energy is typical
 CHUNK = 500  # rows computed at a time
+COPIES = 4  # of x with noise, over which a score is averaged
 
 
 def energy_scores(model: Any, train: Tensor, generator: Generator) -> dict[str, Score]:
@@ -26,6 +27,8 @@ def energy_scores(model: Any, train: Tensor, generator: Generator) -> dict[str, 
 
     - "gradient norm": |grad E(x)|, which is small at modes (Grathwohl et al. 2020).
     - "typicality": |E(x) - mean E(train)|, since the typical set has no high density (Nalisnick et al. 2019).
+    - "noisy copies": the mean of E over four copies of x with the noise that the model has learned, if any; and
+      "typicality of noisy copies", since the model is the density of such copies.
     - "ratio to its base": E(x) - base(x), a likelihood ratio against the Gaussian, or the mixture of them, that the
       energy tilts, as background (Ren et al. 2019); only for an energy that has one.
 
@@ -44,6 +47,17 @@ def energy_scores(model: Any, train: Tensor, generator: Generator) -> dict[str, 
             return torch.cat([energy.value_and_grad(part)[1].flatten(1).norm(dim=1) for part in parts])
 
     scores = {"gradient norm": gradient_norm, "typicality": lambda x: (model.score(x) - typical).abs()}
+    if model.noise > 0:
+
+        @torch.no_grad()
+        def noisy(x: Tensor) -> Tensor:
+            rng = torch.Generator().manual_seed(0)
+            parts = [part.to(model.place) for part in domain.encode(x).repeat(COPIES, *[1] * (x.ndim - 1)).split(CHUNK)]
+            copies = (p + model.noise * torch.randn(p.shape, generator=rng).to(p) for p in parts)
+            return torch.cat([energy(p) for p in copies]).view(COPIES, -1).mean(0)
+
+        usual = float(noisy(train[rows]).double().mean())
+        scores |= {"noisy copies": noisy, "typicality of noisy copies": lambda x: (noisy(x) - usual).abs()}
     base = getattr(model.energy, "base", None)
     if base is not None:
 

@@ -6,7 +6,7 @@ from energybased.evaluation.metrics.calibration import Calibration
 from energybased.evaluation.metrics.class_mapping import ClassMapping
 from energybased.evaluation.metrics.confidence import Confidence
 from energybased.evaluation.metrics.denoising import Denoising
-from energybased.evaluation.metrics.detection import HeldOutClass, OutOfDistribution
+from energybased.evaluation.metrics.detection import HeldOutClass, OutOfDistribution, OutsideSets
 from energybased.evaluation.metrics.energy_distance import EnergyDistance
 from energybased.evaluation.metrics.energy_histograms import EnergyHistograms
 from energybased.evaluation.metrics.frechet_baselines import FrechetBaselines
@@ -61,6 +61,7 @@ METRICS: dict[str, Metric] = {
     "log_likelihood": LogLikelihood(),
     "mse": ReconstructionError(),
     "ood": OutOfDistribution(),
+    "ood_sets": OutsideSets(),
     "holdout": HeldOutClass(),
     "energy_histograms": EnergyHistograms(),
     "calibration": Calibration(),

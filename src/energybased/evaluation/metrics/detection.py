@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,6 +11,7 @@ from torch import Tensor
 from energybased.evaluation.detection import STATISTICS, base_rates, out_of_distribution_inputs
 from energybased.evaluation.detectors import Score, energy_scores, neighbour_score, principal_score
 from energybased.evaluation.mixtures import EXAMPLES, best_mixture
+from energybased.evaluation.outside import outside_sets
 from energybased.evaluation.row import Row
 from energybased.evaluation.subject import SAMPLES, Subject
 
@@ -29,16 +30,42 @@ class OutOfDistribution:
     needs: ClassVar[tuple[str, ...]] = ("scores", "held-out data", "pictures")
 
     def measure(self, subject: Subject) -> Iterator[Row]:
-        x = subject.test[:SAMPLES] if subject.has("latent vectors") else subject.test  # latent models score slowly
-        changed = out_of_distribution_inputs(x)
-        for system, (score, what) in detectors(subject).items():
-            inside = score(x)
-            for kind, copies in changed.items():
-                counts = f"{len(x)} test examples against {len(copies)} changed copies ({kind})"
-                protocol = f"{what}: {counts}, {base_rates(len(x), len(copies))}"
-                outside = score(copies)
-                for name, statistic in STATISTICS.items():
-                    yield subject.row(f"{name}_{kind}", statistic(inside, outside), protocol, n=len(x), system=system)
+        x = compared(subject)
+        sets = {kind: (copies, f"changed copies ({kind})") for kind, copies in out_of_distribution_inputs(x).items()}
+        yield from detection_rows(subject, x, sets)
+
+
+@dataclass(frozen=True)
+class OutsideSets:
+    """Detection of pictures of other data sets, by the scores and statistics of `OutOfDistribution`.
+
+    The sets are those of `outside_sets`. All scores are shown, and none is chosen by these values.
+    """
+
+    needs: ClassVar[tuple[str, ...]] = ("scores", "held-out data", "pictures")
+    optional: ClassVar[bool] = True
+
+    def measure(self, subject: Subject) -> Iterator[Row]:
+        x, rng = compared(subject), subject.rng()
+        found = outside_sets(subject.data.name, x, None, rng)
+        yield from detection_rows(subject, x, {name: (other[: len(x)], f"of {name}") for name, other in found})
+
+
+def compared(subject: Subject) -> Tensor:
+    """The test split, or its first thousand examples for a latent model, which scores slowly."""
+    return subject.test[:SAMPLES] if subject.has("latent vectors") else subject.test
+
+
+def detection_rows(subject: Subject, x: Tensor, sets: Mapping[str, tuple[Tensor, str]]) -> Iterator[Row]:
+    """Rows of all scores and statistics for test examples `(n, *event)` against sets, each with a name in words."""
+    for system, (score, what) in detectors(subject).items():
+        inside = score(x)
+        for kind, (other, words) in sets.items():
+            counts = f"{len(x)} test examples against {len(other)} {words}"
+            protocol = f"{what}: {counts}, {base_rates(len(x), len(other))}"
+            outside = score(other)
+            for name, statistic in STATISTICS.items():
+                yield subject.row(f"{name}_{kind}", statistic(inside, outside), protocol, n=len(x), system=system)
 
 
 def detectors(subject: Subject) -> dict[str, tuple[Score, str]]:
