@@ -7,6 +7,7 @@ import pickle
 import shutil
 import urllib.error
 import urllib.request
+import zipfile
 from pathlib import Path
 from typing import ClassVar
 
@@ -20,8 +21,10 @@ from energybased.data import DATASETS, Pixels, Reals, load_data
 from energybased.data.batches import read_batches
 from energybased.data.holdout import hold_out
 from energybased.data.idx import read_idx
+from energybased.data.mnist import kmnist_test
 from energybased.data.pictures import grid, png_uri, save_png
 from energybased.data.source import download
+from energybased.evaluation.outside import outside_sets
 from energybased.recipes import digits
 from formats import idx, write_all
 
@@ -389,3 +392,37 @@ def test_a_domain_that_does_not_fit_the_data_is_named(tmp_path, x, domain, words
     with pytest.raises(UserError, match=words):
         train(digits(), data=x, domain=domain, out=tmp_path / "a")
     assert not (tmp_path / "a").exists()
+
+
+def test_sets_from_outside_of_a_data_set(root, tmp_path, caplog):
+    """Real file formats of all sets for grey pictures; sets that are not found are named."""
+    data = load_data("mnist", root)
+    test = data.values(data.test)
+    x = np.random.default_rng(0).integers(0, 256, (30, 28, 28), dtype=np.uint8)
+    np.savez(Path(root) / "kmnist-test-imgs.npz", x)
+    with zipfile.ZipFile(Path(root) / "images_background_small1.zip", "w") as archive:
+        for i in range(4):
+            stream = io.BytesIO()
+            Image.new("1", (105, 105), i % 2).save(stream, "PNG")
+            archive.writestr(f"images_background_small1/A/character{i}/{i}.png", stream.getvalue())
+    found = dict(outside_sets("mnist", test, root, torch.Generator().manual_seed(0)))
+    assert list(found) == ["fashion-mnist", "kmnist", "omniglot", "constant", "uniform", "interpolated"]
+    assert all(s.shape[1:] == test.shape[1:] and s.min() >= 0 and s.max() <= 1 for s in found.values())
+    torch.testing.assert_close(found["kmnist"].sum(), torch.from_numpy(x).sum() / 255, rtol=1e-5, atol=0)
+    assert found["omniglot"].unique().tolist() == [0.0, 1.0]  # a white page has no ink
+    assert found["constant"].flatten(1).std(1).max() == 0 and found["uniform"].flatten(1).std(1).min() > 0.2
+    torch.testing.assert_close(found["interpolated"].mean(), test.mean())
+    with caplog.at_level("INFO", "energybased"):
+        left = dict(outside_sets("mnist", test, str(tmp_path), torch.Generator().manual_seed(0)))
+    assert list(left) == ["constant", "uniform", "interpolated"] and "left out kmnist" in caplog.text
+
+
+@pytest.mark.parametrize("array", [np.zeros((3, 28, 27), np.uint8), np.zeros((3, 28, 28), np.float32), None])
+def test_a_damaged_file_of_kmnist(tmp_path, array):
+    file = tmp_path / "kmnist-test-imgs.npz"
+    if array is None:
+        file.write_bytes(b"PK")
+    else:
+        np.savez(file, array)
+    with pytest.raises(UserError, match="kmnist-test-imgs"):
+        kmnist_test(str(tmp_path))
