@@ -141,7 +141,7 @@ def test_what_is_measured_without_being_asked_for(run):
     assert is_default(METRICS["kd"], plain) and not is_default(METRICS["kd_lite0"], plain)
     named = {name for name, metric in METRICS.items() if is_default(metric, given) and not is_default(metric, plain)}
     assert named == {name for name in METRICS if name.endswith("_inception")} and len(named) == 5
-    with pytest.raises(UserError, match=r"there is no file weights\.pth"):
+    with pytest.raises(UserError, match=r"there is no file weights.pth"):
         evaluate(run, metrics="kd_inception", subject=given)
 
 

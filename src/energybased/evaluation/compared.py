@@ -8,7 +8,6 @@ from torch import Tensor
 from energybased.evaluation.extractors import EXTRACTORS, Extractor
 from energybased.evaluation.features import Features, extract, reference_features
 from energybased.evaluation.mixtures import baseline_samples
-from energybased.evaluation.moments import Moments
 from energybased.evaluation.subject import LITE, Subject
 
 TEST, FLOOR = "test split", "floor"
@@ -44,34 +43,42 @@ def number(subject: Subject) -> int:
     return min(subject.count, len(subject.test), len(subject.data.train))
 
 
-def pictures_of(subject: Subject, system: str) -> Tensor:
-    """`number` pictures `(n, *event)` of a system: "" for the model, a baseline, the test split, or the floor.
+def features_of(subject: Subject, extractor: str, system: str) -> Tensor:
+    """The features `(n, d)` of n pictures of a system, n being `number`.
 
-    The floor is the training split. Pictures of a split are a random subset: a published order need not be random.
+    Systems are "" for the model, a baseline, the test split, or the floor, which is the training split. Pictures of a
+    split are a random subset: a published order need not be random.
     """
-    n = number(subject)
-    if system == TEST:
-        return subject.test[_some(len(subject.test), n)]
-    if system == FLOOR:
-        return subject.data.values(subject.data.train, _some(len(subject.data.train), n))
-    return (baseline_samples(subject)[system][0] if system else subject.samples)[:n]
-
-
-def features_of(subject: Subject, extractor: str, system: str) -> Features:
-    """The features of `pictures_of` a system. Those of all but the model are references, which are cached."""
+    n, data = number(subject), subject.data
+    if system == TEST and extractor == JUDGE:
+        rows = whole_test(subject).rows
+        return rows[_some(len(rows), n)]
+    if system not in (TEST, FLOOR):
+        return all_features(subject, extractor, system)[:n]
     key = f"features {extractor} {system}"
     if key not in subject.kept:
-        found = reference_features if system else extract
-        subject.kept[key] = found(extractor_of(subject, extractor), pictures_of(subject, system))
-    kept: Features = subject.kept[key]
+        size = len(subject.test if system == TEST else data.train)
+        x = subject.test[_some(size, n)] if system == TEST else data.values(data.train, _some(size, n))
+        subject.kept[key] = reference_features(extractor_of(subject, extractor), x).rows
+    kept: Tensor = subject.kept[key]
     return kept
 
 
-def whole_test(subject: Subject) -> Moments:
-    """The moments of the judge's features of all test examples."""
+def all_features(subject: Subject, extractor: str, system: str = "") -> Tensor:
+    """The features `(count, d)` of all samples of the model or a baseline, computed once; a baseline's are cached."""
+    key = f"features {extractor} {system}"
+    if key not in subject.kept:
+        found, x = (reference_features, baseline_samples(subject)[system][0]) if system else (extract, subject.samples)
+        subject.kept[key] = found(extractor_of(subject, extractor), x).rows
+    kept: Tensor = subject.kept[key]
+    return kept
+
+
+def whole_test(subject: Subject) -> Features:
+    """The judge's features of all test examples."""
     if "whole test" not in subject.kept:
-        subject.kept["whole test"] = reference_features(extractor_of(subject, JUDGE), subject.test).moments
-    kept: Moments = subject.kept["whole test"]
+        subject.kept["whole test"] = reference_features(extractor_of(subject, JUDGE), subject.test)
+    kept: Features = subject.kept["whole test"]
     return kept
 
 

@@ -16,8 +16,9 @@ from energybased.data.fingerprint import fingerprint
 from energybased.data.source import cache
 from energybased.evaluation.extractors import Extractor
 from energybased.evaluation.moments import Moments
+from energybased.evaluation.subject import MORE_SAMPLES
 
-ROWS = 5000  # most rows that are kept
+ROWS = MORE_SAMPLES  # most rows that are kept: as many as metrics compare
 PART = 1000  # pictures at a time
 SLOW = 2.0  # seconds of work from which features of references are cached
 

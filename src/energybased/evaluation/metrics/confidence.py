@@ -10,7 +10,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from energybased.evaluation.mixtures import baseline_samples
+from energybased.evaluation.compared import JUDGE, all_features
 from energybased.evaluation.row import Row
 from energybased.evaluation.subject import Subject
 
@@ -24,15 +24,17 @@ class Confidence:
     needs: ClassVar[tuple[str, ...]] = ("samples", "held-out data", "judge")
 
     def measure(self, subject: Subject) -> Iterator[Row]:
-        mixture = baseline_samples(subject)["best mixture"][0]
-        for system, x in (("", subject.samples), ("best mixture", mixture), ("test split", subject.test)):
-            confident, entropy, largest = opinions(subject, x)
-            protocol = f"fraction of {len(x)} pictures with judge confidence > {CONFIDENT}"
-            yield subject.row("confident", confident, protocol, n=len(x), system=system)
+        judge = subject.judge
+        assert judge is not None
+        drawn = ((system, judge.classify(all_features(subject, JUDGE, system))) for system in ("", "best mixture"))
+        for system, p in (*drawn, ("test split", judge.probabilities(subject.test))):
+            confident, entropy, largest = summary(p)
+            protocol = f"fraction of {len(p)} pictures with judge confidence > {CONFIDENT}"
+            yield subject.row("confident", confident, protocol, n=len(p), system=system)
             protocol = (
-                f"entropy of the classes that the judge assigns to {len(x)} pictures, nats; at most {largest:.2f}"
+                f"entropy of the classes that the judge assigns to {len(p)} pictures, nats; at most {largest:.2f}"
             )
-            yield subject.row("class_entropy", entropy, protocol, n=len(x), system=system)
+            yield subject.row("class_entropy", entropy, protocol, n=len(p), system=system)
 
 
 def opinions(subject: Subject, x: Tensor) -> tuple[float, float, float]:
@@ -43,7 +45,11 @@ def opinions(subject: Subject, x: Tensor) -> tuple[float, float, float]:
         x: samples, `(n, *event)`.
     """
     assert subject.judge is not None
-    probabilities = subject.judge.probabilities(x)
+    return summary(subject.judge.probabilities(x))
+
+
+def summary(probabilities: Tensor) -> tuple[float, float, float]:
+    """The same for class probabilities `(n, classes)`."""
     confident = float((probabilities.max(1).values > CONFIDENT).float().mean())
     shares = torch.bincount(probabilities.argmax(1), minlength=probabilities.shape[1]) / len(probabilities)
     return confident, float(torch.special.entr(shares).sum()), math.log(probabilities.shape[1])

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
+from energybased.evaluation.compared import JUDGE, all_features
 from energybased.evaluation.metrics.frechet_samples import frechet_row
 from energybased.evaluation.mixtures import baseline_samples
 from energybased.evaluation.row import Row
@@ -24,5 +25,5 @@ class FrechetBaselines:
 
     def measure(self, subject: Subject) -> Iterator[Row]:
         for system, (x, how) in baseline_samples(subject).items():
-            yield frechet_row(subject, "fd", x, how, system)
+            yield frechet_row(subject, "fd", x, how, system, all_features(subject, JUDGE, system))
         yield frechet_row(subject, "fd", subject.train(subject.count), "training examples", "floor")

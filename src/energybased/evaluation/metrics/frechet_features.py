@@ -49,7 +49,7 @@ class FrechetFeatures:
         metric, n = f"fd{suffix(self.extractor)}", number(subject)
         require_enough(metric, extractor_of(subject, self.extractor).width + 1, n)
         for system in (*systems(subject)[:-1], "Gaussian", FLOOR):
-            rows = features_of(subject, self.extractor, system).rows
+            rows = features_of(subject, self.extractor, system)
             yield features_row(subject, self.extractor, metric, rows, described(subject, system), system)
 
 
@@ -88,7 +88,7 @@ def features_row(subject: Subject, extractor: str, metric: str, rows: Tensor, wh
         what: what the pictures are.
         system: name of the system in the row; the subject's if empty.
     """
-    test = features_of(subject, extractor, TEST).rows
+    test = features_of(subject, extractor, TEST)
     n = min(len(rows), len(test))
     name = extractor_of(subject, extractor).name
     protocol = f"fd@{n}({name}, {n} test examples, pixels clipped): {what}"

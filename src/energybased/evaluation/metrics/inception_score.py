@@ -34,7 +34,7 @@ class InceptionScore:
     def measure(self, subject: Subject) -> Iterator[Row]:
         metric, extractor = f"is{suffix(self.extractor)}", extractor_of(subject, self.extractor)
         for system in (*systems(subject)[:-1], TEST):
-            rows = features_of(subject, self.extractor, system).rows
+            rows = features_of(subject, self.extractor, system)
             found = inception_score(extractor.classify(rows).cpu())
             protocol = f"is@{len(rows)}({extractor.name}): {described(subject, system)}"
             yield subject.row(metric, found.value, protocol, n=len(rows), system=system)

@@ -33,9 +33,9 @@ class KernelDistance:
 
     def measure(self, subject: Subject) -> Iterator[Row]:
         metric, name = f"kd{suffix(self.extractor)}", extractor_of(subject, self.extractor).name
-        test = features_of(subject, self.extractor, TEST).rows
+        test = features_of(subject, self.extractor, TEST)
         for system in systems(subject):
-            rows = features_of(subject, self.extractor, system).rows
+            rows = features_of(subject, self.extractor, system)
             found = kernel_distance(rows, test)
             protocol = f"kd@{len(rows)}({name}, {len(test)} test examples): {described(subject, system)}"
             yield subject.row(metric, found.value, protocol, n=len(rows), system=system)

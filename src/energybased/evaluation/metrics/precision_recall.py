@@ -33,9 +33,9 @@ class PrecisionRecall:
 
     def measure(self, subject: Subject) -> Iterator[Row]:
         name = extractor_of(subject, self.extractor).name
-        test = features_of(subject, self.extractor, TEST).rows
+        test = features_of(subject, self.extractor, TEST)
         for system in systems(subject):
-            rows = features_of(subject, self.extractor, system).rows
+            rows = features_of(subject, self.extractor, system)
             for quantity, value in coverage(rows, test)._asdict().items():
                 k = PRECISION_K if quantity in ("precision", "recall") else DENSITY_K
                 sides = f"{len(rows)} pictures and {len(test)} test examples, {k} neighbours"
