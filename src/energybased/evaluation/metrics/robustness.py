@@ -23,10 +23,10 @@ class Robustness:
 
     The logits are attacked on the whole test split: by PGD, by PGD on the judge (a transfer attack), and by a random
     search without gradients. The latter two take the examples that are left. On a fixed part of the split, the sampler
-    of the model refines an example before it is classified, and the whole of it is attacked: by PGD over random draws,
-    whose gradients bypass the chains, and by all that was found against the logits. Pixels are in [0, 1]. The network
-    computes in the precision of its weights, so that rounding hides no gradient. Classes are decided after the attack,
-    with new random numbers.
+    of the model refines an example before it is classified, and the whole of it is attacked: by all that was found
+    against the logits, and by PGD over random draws, whose gradients bypass the chains or pass through them. Pixels
+    are in [0, 1]. The network computes in the precision of its weights, so that rounding hides no gradient. Classes
+    are decided after the attack, with new random numbers.
 
     Args:
         linf: epsilons for the largest change of a pixel.
@@ -54,7 +54,7 @@ class Robustness:
     transfer_steps: int = 10
     queries: int = 300
     part: int = 256
-    refinement: Refinement = Refinement(steps=5, copies=4)
+    refinement: Refinement = Refinement(steps=10, copies=4)
     sampler_steps: int = 20
     draws: int = 2
 
@@ -80,6 +80,9 @@ class Robustness:
         def sampler(z: Tensor) -> Tensor:
             return log_probabilities(model, z, self.refinement, rng)
 
+        def exact(z: Tensor) -> Tensor:
+            return log_probabilities(model, z, self.refinement, rng, through=True)
+
         value = float(right(model.logits, x, y).float().mean())
         yield subject.row("robust_clean", value, "class of the largest logit, no attack", n=len(x))
         if refined:
@@ -91,9 +94,15 @@ class Robustness:
             yield from self._on_logits(subject, name, ball, model.logits, surrogate, x, y, rng, found)
             if refined:
                 attack = PGD(ball, self.sampler_steps, 1, self.draws)
-                found = [attack(sampler, x[rows], y[rows], rng), *(z[rows] for z in found)]
+                clean, found = x[rows], [z[rows] for z in found]
+                for start in (None, found[0]):  # the gradient is noisy: the examples of the logits are a better start
+                    found.append(attack(sampler, clean, y[rows], rng, start=start))
+                found.append(attack(exact, clean, y[rows], rng, start=found[0]))
                 kept = torch.stack([right(sampler, z, y[rows]) for z in found]).all(0)
-                told = f"PGD of {self.sampler_steps} steps over {self.draws} draws, and the attacks on the logits"
+                told = (
+                    f"the attacks on the logits; PGD of {self.sampler_steps} steps over {self.draws} draws, from random"
+                )
+                told += " starts and from those attacks, with the chains bypassed and not"
                 yield from self._interval(subject, f"{name}_sampler", kept, told)
 
     def _on_logits(
