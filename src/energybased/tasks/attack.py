@@ -125,24 +125,12 @@ class PGD:
         require(self.restarts >= 1, f"an attack has at least 1 restart, got {self.restarts}")
         require(self.draws >= 1, f"logits are drawn at least once, got {self.draws}")
 
-    def __call__(
-        self, logits: Logits, x: Tensor, y: Tensor, generator: Generator | None = None, *, start: Tensor | None = None
-    ) -> Tensor:
-        """Changed examples `(n, *event)` of examples x `(n, *event)` of classes y `(n,)`.
-
-        Args:
-            logits: the classifier.
-            x: examples.
-            y: their classes.
-            generator: draws the random starts.
-            start: changed examples `(n, *event)` at which all restarts begin, such as those of another attack. Steps
-                are then a quarter as long.
-        """
+    def __call__(self, logits: Logits, x: Tensor, y: Tensor, generator: Generator | None = None) -> Tensor:
+        """Changed examples `(n, *event)` of examples x `(n, *event)` of classes y `(n,)`."""
         rng = seeded(generator)
-        parts = zip(x.split(CHUNK), y.split(CHUNK), (x if start is None else start).split(CHUNK), strict=True)
-        return torch.cat([self._chunk(logits, a, b, rng, None if start is None else c) for a, b, c in parts])
+        return torch.cat([self._chunk(logits, *part, rng) for part in zip(x.split(CHUNK), y.split(CHUNK), strict=True)])
 
-    def _chunk(self, logits: Logits, x: Tensor, y: Tensor, rng: Generator, start: Tensor | None) -> Tensor:
+    def _chunk(self, logits: Logits, x: Tensor, y: Tensor, rng: Generator) -> Tensor:
         with torch.no_grad():
             clean = self._mean(logits, x)
         order = clean.scatter(1, y[:, None], math.inf).argsort(1, descending=True)  # the class itself is first
@@ -154,25 +142,17 @@ class PGD:
             if len(rows) == 0:
                 break
             target = order[rows, min(restart, order.shape[1]) - 1] if restart > 1 else None
-            begin = self.ball.random(x[rows], rng) if start is None else self.ball.project(start[rows], x[rows])
-            longest = 2 * self.ball.epsilon if start is None else 0.5 * self.ball.epsilon
-            found, margin = self._descend(logits, x[rows], y[rows], begin, longest, target, restart == 1)
+            found, margin = self._descend(logits, x[rows], y[rows], target, restart == 1, rng)
             better = margin < lowest[rows]
             best[rows[better]], lowest[rows[better]] = found[better], margin[better]
         return best
 
     def _descend(
-        self,
-        logits: Logits,
-        x: Tensor,
-        y: Tensor,
-        moved: Tensor,
-        longest: float,
-        target: Tensor | None,
-        likelihood: bool,
+        self, logits: Logits, x: Tensor, y: Tensor, target: Tensor | None, likelihood: bool, rng: Generator
     ) -> tuple[Tensor, Tensor]:
-        """The best iterates of one restart that begins at `moved`, `(n, *event)`, and their margins `(n,)`."""
+        """The best iterates of one restart, and their margins `(n,)`."""
         each = torch.arange(len(x), device=x.device)
+        moved = self.ball.random(x, rng)
         best, lowest = moved, torch.full((len(x),), math.inf, dtype=x.dtype, device=x.device)
         for step in range(self.steps + 1):
             with torch.enable_grad():
@@ -188,7 +168,7 @@ class PGD:
             best = torch.where(better.view(-1, *[1] * (x.ndim - 1)), moved, best)
             lowest = torch.where(better, margin, lowest)
             if step < self.steps:
-                length = longest * (1 - step / self.steps)
+                length = 2 * self.ball.epsilon * (1 - step / self.steps)
                 moved = self.ball.project(moved - length * self.ball.steepest(gradient), x)
         return best, lowest
 
