@@ -25,8 +25,12 @@ STEP = 0.2
 class Clusters(Energy):
     """E(x, y) = |x - m_y|^2 / 2: normals of equal weight."""
 
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("centres", CENTRES)
+
     def forward(self, x, y=None):
-        return 0.5 * (x - CENTRES[y]).square().sum(1)
+        return 0.5 * (x - self.centres[y]).square().sum(1)
 
 
 def model(noise=0.0):
@@ -117,6 +121,19 @@ def test_gradients_pass_the_chains_as_a_shift(rng, under):
     probability = (-0.5 * (ends - CENTRES).square().sum(2)).softmax(1)
     slope = -(ends - CENTRES)  # of the logits
     torch.testing.assert_close(gradient, slope[:, 0] - (probability[..., None] * slope).sum(1))
+
+
+@pytest.mark.parametrize("under", ["marginal", "class"])
+def test_gradients_through_the_chains_are_those_of_finite_differences(rng, under):
+    x, refinement = points(rng, 4).double(), Refinement(steps=3, under=under, copies=2)
+    exact = replace(model(), energy=Clusters().double())
+
+    def found(x):
+        return log_probabilities(exact, x, refinement, torch.Generator().manual_seed(0), through=True)
+
+    assert torch.autograd.gradcheck(found, x.requires_grad_())
+    values = log_probabilities(exact, x, refinement, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(found(x), values)  # the same chains
 
 
 def test_noise_is_drawn_from_the_generator():

@@ -11,10 +11,10 @@ from torch import Generator, Tensor
 
 from energybased.algebra import Rowwise
 from energybased.conditions import Classes
-from energybased.energy import Condition
+from energybased.energy import Condition, Energy
 from energybased.errors import require
 from energybased.models.model import CHUNK, checked, seeded
-from energybased.sampling import sample
+from energybased.sampling import Kernel, Streams, sample
 
 
 @dataclass(frozen=True)
@@ -74,17 +74,22 @@ def labels(model: Any) -> list[str]:
 
 
 def log_probabilities(
-    model: Any, x: Tensor, refinement: Refinement = AS_IT_IS, generator: Generator | None = None
+    model: Any,
+    x: Tensor,
+    refinement: Refinement = AS_IT_IS,
+    generator: Generator | None = None,
+    *,
+    through: bool = False,
 ) -> Tensor:
     """log p(y | x) `(n, classes)` of x `(n, *event)` in the user's units, differentiable in x.
-
-    The gradient passes the chains of the refinement as if they added a constant to x (Athalye et al. 2018, BPDA).
 
     Args:
         model: an energy conditional on the class, or a judge.
         x: examples, in the user's units.
         refinement: what happens to x before it is classified.
         generator: seeds noise and chains; they get a new seed if not given.
+        through: whether the gradient passes through the transitions of the chains. If not, it passes them as if they
+            added a constant to x (Athalye et al. 2018, BPDA).
 
     Raises:
         UserError: if the model does not classify, or has no chains to refine x with.
@@ -99,7 +104,7 @@ def log_probabilities(
     for _ in range(refinement.copies):
         noise = torch.randn(clean.shape, generator=rng, device=rng.device, dtype=clean.dtype).to(clean.device)
         start = clean + model.noise * noise if refinement.noise else clean
-        copies.append(_refined(model, start, refinement, classes, rng).log_softmax(1))
+        copies.append(_refined(model, start, refinement, classes, rng, through).log_softmax(1))
     return torch.stack(copies).logsumexp(0) - math.log(len(copies))
 
 
@@ -120,19 +125,29 @@ def probabilities(
     return found
 
 
-def _refined(model: Any, start: Tensor, refinement: Refinement, classes: int, rng: Generator) -> Tensor:
+def _refined(model: Any, start: Tensor, refinement: Refinement, classes: int, rng: Generator, through: bool) -> Tensor:
     """Logits `(n, classes)` of the ends of chains that begin at `start`, `(n, *event)`, in the model's units."""
     energy, one_each = model.marginal, refinement.under == "class"
     if one_each:
         start = start.repeat_interleave(classes, dim=0)
         y = torch.arange(len(start), device=start.device) % classes
         energy = model.energy.given(y)
-    end = start.detach()
+    end, kernel, fixed = start, model.sampler.kernel, start.detach()
     if refinement.steps:
-        chained = energy if refinement.radius is None else _Near(energy, end, torch.tensor(refinement.radius))
-        end = sample(chained, end, model.sampler.kernel, refinement.steps, rng, engine="eager").x
-    end = start + (end - start.detach())
+        chained = energy if refinement.radius is None else _Near(energy, fixed, torch.tensor(refinement.radius))
+        if through:
+            end = _run(chained, start, kernel, refinement.steps, Streams.of(rng, start))
+        else:
+            end = start + (sample(chained, fixed, kernel, refinement.steps, rng, engine="eager").x - fixed)
     return -(energy(end).unflatten(0, (-1, classes)) if one_each else model.energy.by_class(end, classes))
+
+
+def _run(energy: Energy, start: Tensor, kernel: Kernel, steps: int, streams: Streams) -> Tensor:
+    """The ends of chains `(batch, *event)`, as those of `sample`, but differentiable in their starts."""
+    state = kernel.init(energy, start)
+    for _ in range(steps):
+        state, _ = kernel.step(energy, state, streams)
+    return state.x
 
 
 class _Near(Rowwise):

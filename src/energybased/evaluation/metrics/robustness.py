@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
@@ -23,10 +24,10 @@ class Robustness:
 
     The logits are attacked on the whole test split: by PGD, by PGD on the judge (a transfer attack), and by a random
     search without gradients. The latter two take the examples that are left. On a fixed part of the split, the sampler
-    of the model refines an example before it is classified, and the whole of it is attacked: by PGD over random draws,
-    whose gradients bypass the chains, and by all that was found against the logits. Pixels are in [0, 1]. The network
-    computes in the precision of its weights, so that rounding hides no gradient. Classes are decided after the attack,
-    with new random numbers.
+    of the model refines an example before it is classified, and the whole of it is attacked: by all that was found
+    against the logits, and by PGD over random draws, whose gradients bypass the chains, pass through them, or are those
+    of chains of a single transition, which have less noise. Pixels are in [0, 1]. The network computes in the precision
+    of its weights, so that rounding hides no gradient. Classes are decided after the attack, with new random numbers.
 
     Args:
         linf: epsilons for the largest change of a pixel.
@@ -54,7 +55,7 @@ class Robustness:
     transfer_steps: int = 10
     queries: int = 300
     part: int = 256
-    refinement: Refinement = Refinement(steps=5, copies=4)
+    refinement: Refinement = Refinement(steps=10, copies=4)
     sampler_steps: int = 20
     draws: int = 2
 
@@ -77,8 +78,8 @@ class Robustness:
         rows = torch.randperm(len(x), generator=torch.Generator().manual_seed(0))[: self.part]
         refined = subject.has("chains")
 
-        def sampler(z: Tensor) -> Tensor:
-            return log_probabilities(model, z, self.refinement, rng)
+        def sampler(z: Tensor, steps: int = self.refinement.steps, through: bool = False) -> Tensor:
+            return log_probabilities(model, z, replace(self.refinement, steps=steps), rng, through=through)
 
         value = float(right(model.logits, x, y).float().mean())
         yield subject.row("robust_clean", value, "class of the largest logit, no attack", n=len(x))
@@ -91,9 +92,13 @@ class Robustness:
             yield from self._on_logits(subject, name, ball, model.logits, surrogate, x, y, rng, found)
             if refined:
                 attack = PGD(ball, self.sampler_steps, 1, self.draws)
-                found = [attack(sampler, x[rows], y[rows], rng), *(z[rows] for z in found)]
+                targets = sampler, partial(sampler, through=True), partial(sampler, steps=1)
+                found = [*(z[rows] for z in found), *(attack(target, x[rows], y[rows], rng) for target in targets)]
                 kept = torch.stack([right(sampler, z, y[rows]) for z in found]).all(0)
-                told = f"PGD of {self.sampler_steps} steps over {self.draws} draws, and the attacks on the logits"
+                told = (
+                    f"the attacks on the logits, and PGD of {self.sampler_steps} steps over {self.draws} draws of the"
+                )
+                told += " sampler, with its chains bypassed, passed through, and shortened to one transition"
                 yield from self._interval(subject, f"{name}_sampler", kept, told)
 
     def _on_logits(
