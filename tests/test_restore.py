@@ -18,9 +18,10 @@ from energybased.networks import Separable
 from energybased.sampling import HMC, Langevin
 from energybased.sampling.stiffened import stiffened
 from energybased.tasks.across import across
+from energybased.tasks.class_terms import fitted_terms, with_class_terms
 from energybased.tasks.restore import energies_of, restore
 
-EVENT, NOISE, CHAINS = (1, 2, 4), 0.05, 4000
+EVENT, NOISE, CHAINS = (1, 2, 4), 0.05, 2000
 DIM = math.prod(EVENT)
 MEAN = 0.5 + 0.02 * torch.arange(DIM, dtype=torch.float64)
 # Neighbours are correlated; the standard deviation of 0.08 keeps x within [0, 1] by more than four deviations.
@@ -329,3 +330,21 @@ def test_the_metrics_of_restoring():
     for name in ("median filter", "total variation"):
         assert noisy[name, "denoised_psnr"] > noisy["damaged", "denoised_psnr"]
         assert noisy[name, "denoised_ssim"] > noisy["damaged", "denoised_ssim"]
+
+
+def test_class_terms_weigh_what_training_leaves_open(rng):
+    """For E(v, y) = -log N(v; m_y, C) + c_y with any c, the terms c_y + log p(y) give the joint density."""
+    conditional, left = model(2), torch.tensor([0.0, 40.0]).double()
+    inner = conditional.energy
+    crooked = replace(conditional, energy=Network(lambda x, y: inner(x, y) + left[y]))
+    y = (torch.rand(3000, generator=rng) < 0.25).long()
+    v = MEAN + 0.1 * (2 * y[:, None] - 1) + Gaussian(torch.zeros(DIM).double(), COVARIANCE).sample(3000, rng)
+    data = from_arrays("shifted", v.clamp(0, 1).view(-1, *EVENT), y)
+    data = replace(data, validation=data.train)
+    terms = with_class_terms(crooked, data, rng).class_terms
+    assert terms[1] - terms[0] == pytest.approx(40 + math.log(0.25 / 0.75), abs=0.5)
+    assert with_class_terms(crooked.given(1), data, rng).class_terms == ()
+    # Half in doubt and half not: the logits differ by b alone, which is then the logarithm of the ratio of counts.
+    labels = torch.tensor([0] * 300 + [1] * 100)
+    found = fitted_terms(torch.zeros(400, 2).double(), labels)
+    assert float(found[0] - found[1]) == pytest.approx(math.log(3), abs=0.01) and abs(float(found.sum())) < 1e-9

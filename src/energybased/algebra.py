@@ -115,24 +115,35 @@ class Mixture(Composite):
 
 
 class Marginal(Composite):
-    """E(x) = -log sum_y exp(-E(x, y)) over the classes y = 0 ... classes - 1 of a conditional energy."""
+    """E(x) = -log sum_y exp(b_y - E(x, y)) over the classes y = 0 ... classes - 1 of a conditional energy.
 
-    def __init__(self, energy: EnergyLike, classes: int) -> None:
+    Args:
+        energy: over x and the class.
+        classes: number of classes.
+        log_weights: b, `(classes,)`, in nats; 0 if not given.
+    """
+
+    def __init__(self, energy: EnergyLike, classes: int, log_weights: Sequence[float] | Array | None = None) -> None:
         super().__init__([energy])
         require(classes >= 1, f"a sum over classes needs at least one, got {classes}")
         require(not self.terms[0].bound, "the energy is already bound to a condition")
         self.classes = classes
+        weights = as_tensor([0.0] * classes if log_weights is None else log_weights).double()
+        require(tuple(weights.shape) == (classes,), f"{classes} classes have weights of shape {tuple(weights.shape)}")
+        own = [*self.parameters(), *self.buffers()]
+        self.register_buffer("log_weights", weights.to(own[0].device) if own else weights, persistent=False)
 
     @property
     def bound(self) -> bool:
         return True
 
     def rebuild(self, terms: Sequence[Energy]) -> Energy:
-        return Marginal(terms[0], self.classes)
+        return Marginal(terms[0], self.classes, self.get_buffer("log_weights"))
 
     def forward(self, x: Tensor, y: Condition | None = None) -> Tensor:
         require(y is None, "the energy is summed over its classes: it takes no condition")
-        return -torch.logsumexp(-self.terms[0].by_class(x, self.classes), dim=1)
+        energies = self.terms[0].by_class(x, self.classes)
+        return -torch.logsumexp(self.get_buffer("log_weights").to(energies) - energies, dim=1)
 
     def extra_repr(self) -> str:
         return f"classes={self.classes}"

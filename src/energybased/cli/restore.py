@@ -15,6 +15,7 @@ from torch import Tensor
 from energybased.cli.damage import read_damage, read_mask
 from energybased.cli.given import check_given, read_given
 from energybased.cli.holes import filled
+from energybased.cli.weighed import weighed
 from energybased.data.columns import SUFFIXES as TABLES
 from energybased.data.columns import write_csv
 from energybased.data.examples import examples
@@ -90,7 +91,7 @@ def restore(
     out = folder / f"restored.{'csv' if table else 'png'}" if out is None else out
     if table:
         require(out.suffix == ".csv", f"{out} must end in .csv")
-        lines, notes = filled(what, model, given, candidates=candidates, steps=steps, generator=rng)
+        lines, notes = filled(what, model, path, given, candidates=candidates, steps=steps, generator=rng)
         if is_first():
             _tell(notes)
             write_csv(out, lines)
@@ -101,12 +102,13 @@ def restore(
         require(sum(asked) == 1 and given is None and not damage, "--to goes with --tether only")
         return _across(model, what, to, tether, steps, rng, out)
     return _restored(
-        model, what, read_damage(mask, noise, blur, scale), mask, damage, candidates, steps, rng, out, given
+        model, path, what, read_damage(mask, noise, blur, scale), mask, damage, candidates, steps, rng, out, given
     )
 
 
 def _restored(
     model: Any,
+    path: Path,
     what: Path,
     kind: Damage | None,
     mask: Path | None,
@@ -130,6 +132,8 @@ def _restored(
         require(n == len(x), f"--given has {n} conditions, but {what} has {len(x)} examples")
         model = model.given(*parts)
     check_given(model)
+    model, more = weighed(model, path, rng)
+    notes = (*notes, *more)
     found = candidates_of(model, y, kind, candidates=count, steps=steps, generator=rng)
     if not is_first():
         return 0

@@ -43,6 +43,7 @@ class EnergyModel:
         origin: the recipe and the trained parts, for `export`; None if the model cannot be exported.
         rows: number of rows of the y that was given; None if it is the same for all rows.
         processes: the processes that share samples and scores. All must make the same calls.
+        class_terms: b_y, in nats, by which -E(x, y) is raised in sums over the classes y; none if not given.
     """
 
     energy: Energy
@@ -53,6 +54,7 @@ class EnergyModel:
     origin: Origin | None = None
     rows: int | None = None
     processes: Processes = ALONE
+    class_terms: tuple[float, ...] = ()
 
     @property
     def offers(self) -> frozenset[str]:
@@ -106,9 +108,13 @@ class EnergyModel:
 
     @property
     def marginal(self) -> Energy:
-        """-log sum_y exp(-E(x, y)) over the classes y; the energy itself if no condition must be given."""
+        """-log sum_y exp(b_y - E(x, y)) over the classes y; the energy itself if no condition must be given.
+
+        Contrastive divergence that compares energies under one class at a time leaves the weights of the classes open.
+        `tasks.class_terms` fits the terms b to labelled data.
+        """
         if self.classes:
-            return Marginal(self.energy, self.classes)
+            return Marginal(self.energy, self.classes, self.class_terms or None)
         self._free()
         return self.energy
 
@@ -208,7 +214,7 @@ class EnergyModel:
         density = self.marginal
 
         def run(rows: Tensor) -> Tensor:
-            end = sample(energy.select(rows), start[rows], kernel, length, streams.select(rows), engine="eager").x
+            end = sample(energy.select(rows), start[rows], kernel, length, streams.select(rows)).x
             return denoise(density.select(rows), end, self.noise, sampler.denoise)
 
         return damage.merge(y, self.spec.domain.decode(by_chunks(run, len(start), self.place, self.processes)))

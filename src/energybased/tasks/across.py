@@ -23,8 +23,8 @@ class Across(NamedTuple):
 
     Args:
         x: the last states of the chains, denoised, `(n, *event)`, in the user's units.
-        film: states from the example to the last, `(n, frames, *event)`, at logarithmically spaced steps; the last one
-            is `x`. None if it was not asked for.
+        film: the example and states of its chain, denoised, `(n, frames, *event)`, at logarithmically spaced steps;
+            the last one is `x`. None if it was not asked for.
     """
 
     x: Tensor
@@ -72,15 +72,14 @@ def across(
     length, streams = length if steps is None else steps, Streams.of(generator, start)
 
     def run(rows: Tensor) -> Tensor:
-        end = sample(energy.select(rows), start[rows], kernel, length, streams.select(rows), engine="eager").x
+        end = sample(energy.select(rows), start[rows], kernel, length, streams.select(rows)).x
         return denoise(target.energy.select(rows), end, model.noise, sampler.denoise)
 
     if not film:
         return Across(model.spec.domain.decode(by_chunks(run, len(x), model.place, model.processes)), None)
     trace = sample(energy, start, kernel, length, streams, keep_every=1, engine="eager").trace
     assert trace is not None
-    last = denoise(target.energy, trace[-1], model.noise, sampler.denoise)
-    seen = torch.logspace(0, math.log10(length), FRAMES - 2, device="cpu").round().long() - 1
-    decoded = [model.spec.domain.decode(v) for v in (*trace[seen], last)]
-    frames = torch.stack([x.to(last), *decoded], 1)
+    seen = torch.logspace(0, math.log10(length), FRAMES - 1, device="cpu").round().long() - 1
+    states = [denoise(target.energy, v, model.noise, sampler.denoise) for v in trace[seen]]
+    frames = torch.stack([x.to(states[0]), *map(model.spec.domain.decode, states)], 1)
     return Across(frames[:, -1], frames)

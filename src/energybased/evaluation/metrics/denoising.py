@@ -18,6 +18,7 @@ from energybased.evaluation.restoration import (
 from energybased.evaluation.row import Row
 from energybased.evaluation.subject import Subject
 from energybased.models.damage import SaltPepper
+from energybased.tasks.class_terms import with_class_terms
 from energybased.tasks.restore import restore
 
 
@@ -44,13 +45,14 @@ class Denoising:
 
     def measure(self, subject: Subject) -> Iterator[Row]:
         data, damage = subject.data, SaltPepper(self.share)
+        model = with_class_terms(subject.model, data, subject.rng())
         truth = data.values(data.test, slice(self.pictures))
         held = data.values(data.validation, slice(self.pictures))
         y, held_y = damage.apply(truth, subject.rng()), damage.apply(held, subject.rng())
-        found = restore(subject.model, y, damage, candidates=self.chains, generator=subject.rng())
+        found = restore(model, y, damage, candidates=self.chains, generator=subject.rng())
         size = best_setting(median_filtered, MEDIAN_SIZES, held_y, held)
         weight = best_setting(total_variation, TV_WEIGHTS, held_y, held)
-        noise = f"known pixels with the model's noise {getattr(subject.model, 'noise', 0):g}"
+        noise = f"known pixels with the model's noise {getattr(model, 'noise', 0):g}"
         systems = {
             "": (found.x[:, 0].cpu(), f"chain of least energy of {self.chains}, {noise}"),
             f"mean of {self.chains} chains": (found.mean.cpu(), noise),

@@ -13,6 +13,7 @@ from energybased.evaluation.restoration import mean_filled, mse, nearest_filled,
 from energybased.evaluation.row import Row
 from energybased.evaluation.subject import Subject
 from energybased.models.damage import Missing
+from energybased.tasks.class_terms import with_class_terms
 
 VALUES = {"mse": mse, "psnr": psnr, "ssim": ssim}
 
@@ -20,6 +21,8 @@ VALUES = {"mse": mse, "psnr": psnr, "ssim": ssim}
 @dataclass(frozen=True)
 class Inpainting:
     """The right half of pictures, restored from the left, by one chain each; a conditional model is not told the class.
+
+    Its classes are weighed by terms that are fitted to the validation split (`tasks.class_terms`).
 
     `inpainted_accuracy` is the part of the restored test pictures that the judge gives their label. The errors are
     those of whole pictures. Those of training pictures are measured beside them: a model that has memorised its data
@@ -37,6 +40,7 @@ class Inpainting:
     def measure(self, subject: Subject) -> Iterator[Row]:
         judge, data = subject.judge, subject.data
         assert judge is not None
+        model = with_class_terms(subject.model, data, subject.rng())
         count, width = min(self.pictures, len(data.test)), data.event[2]
         free = (torch.arange(width) >= width // 2).expand(data.event)
         test, train = data.test.take(slice(count)), data.values(data.train)
@@ -44,11 +48,11 @@ class Inpainting:
         assert isinstance(labels, Tensor)
         damage = Missing(free)
         hidden = damage.apply(truth, subject.rng())
-        restored = subject.model.restore(hidden, damage=damage, generator=subject.rng()).cpu()
+        restored = model.restore(hidden, damage=damage, generator=subject.rng()).cpu()
         systems = {
             "": (
                 restored,
-                f"one chain each, known pixels with the model's noise {getattr(subject.model, 'noise', 0):g}",
+                f"one chain each, known pixels with the model's noise {getattr(model, 'noise', 0):g}",
             ),
             "untouched": (truth, "nothing is missing"),
             "mean-fill": (mean_filled(hidden, free, train), "mean of the training pictures"),
@@ -64,7 +68,7 @@ class Inpainting:
                         f"inpainted_{name}", float(value(x, truth).mean()), protocol, n=count, system=system
                     )
         known = train[:count]
-        again = subject.model.restore(damage.apply(known, subject.rng()), damage=damage, generator=subject.rng()).cpu()
+        again = model.restore(damage.apply(known, subject.rng()), damage=damage, generator=subject.rng()).cpu()
         protocol = f"right half of {len(known)} training pictures restored: {systems[''][1]}"
         for name, value in VALUES.items():
             yield subject.row(
