@@ -49,6 +49,7 @@ def subject_of(
         devices: number of processes on each machine, as in `load`.
         nodes: number of machines.
     """
+    require(inception is None or inception.is_file(), f"there is no file {inception}")
     recipe = recipe_of(run, energy)
     model = load(run.path, energy=energy, device=device, devices=devices, nodes=nodes)
     dataset = run_data(run, recipe, data)
