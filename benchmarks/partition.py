@@ -16,7 +16,7 @@ from torch import Generator
 
 from energybased import Gaussian, IsotropicMixture
 from energybased.energies import Analytic, PrincipalGaussian
-from energybased.evaluation.partition import sandwich_log_z
+from energybased.evaluation.partition import enough_chains, sandwich_log_z
 
 TRAINING, OFFSET = 10_000, 7.0  # draws that the base is fitted to; added to the energies, in nats
 
@@ -38,15 +38,18 @@ def mixture(rng: Generator) -> Analytic:
 PROBLEMS: dict[str, Callable[[Generator], Analytic]] = {"gaussian-500": gaussian, "mixture-20": mixture}
 
 
-def main(problems: tuple[str, ...] = tuple(PROBLEMS), seeds: tuple[int, ...] = (0, 1, 2), chains: int = 1000) -> None:
+def main(
+    problems: tuple[str, ...] = tuple(PROBLEMS), seeds: tuple[int, ...] = (0, 1, 2), chains: int | None = None
+) -> None:
     torch.set_num_threads(1)
     found = Measured("partition", seeds)
     for name, seed in ((name, seed) for name in problems for seed in seeds):
         rng, began = torch.Generator().manual_seed(seed), time.process_time()
         density = PROBLEMS[name](rng)
         base = PrincipalGaussian.fit(density.sample(TRAINING, rng), density.dim)
-        samples = density.sample(chains, rng)
-        ends = sandwich_log_z(density + OFFSET, base, (density.dim,), chains, samples, True, base, generator=rng)
+        count = chains or enough_chains(density.dim)
+        samples = density.sample(count, rng)
+        ends = sandwich_log_z(density + OFFSET, base, (density.dim,), count, samples, True, base, generator=rng)
         true, seconds = float(density.log_z) - OFFSET, time.process_time() - began
         values = {
             "width": (ends.high - ends.low, "width of the sandwich with two standard errors on both sides, nats"),
@@ -55,10 +58,10 @@ def main(problems: tuple[str, ...] = tuple(PROBLEMS), seeds: tuple[int, ...] = (
         for side, end in (("forward", ends.forward), ("backward", ends.backward)):
             values[side] = end.value - true, f"{side} estimate of log Z, less the true one, nats"
             values[f"{side}_error"] = end.error, "its standard error between eight groups, nats"
-            values[f"{side}_ess"] = end.ess, f"effective sample size of the last weights of {chains} chains"
+            values[f"{side}_ess"] = end.ess, f"effective sample size of the last weights of {count} chains"
         values["seconds"] = seconds, "CPU seconds of both directions and the fit of the base"
         for metric, (value, protocol) in values.items():
-            found.add(value, f"{protocol}; {chains} chains", seconds, data=name, system="ais", metric=metric)
+            found.add(value, f"{protocol}; {count} chains", seconds, data=name, system="ais", metric=metric)
         found.write()
 
 

@@ -16,7 +16,7 @@ from energybased.energies import PrincipalGaussian, Uniform
 from energybased.evaluation import METRICS
 from energybased.evaluation.metrics import log_likelihood
 from energybased.evaluation.metrics.log_likelihood import noisy
-from energybased.evaluation.partition import sandwich_log_z
+from energybased.evaluation.partition import ERRORS, sandwich_log_z
 from energybased.evaluation.subject import Subject
 from energybased.recipes import RECIPES
 from energybased.runs.evaluate import read_rows, subject_of
@@ -39,18 +39,20 @@ def sandwiched(density, rng, chains=512):
     return sandwich_log_z(density + 7.0, base, (density.dim,), chains, samples, True, base, generator=rng)
 
 
-def test_log_z_of_a_gaussian_is_inside_the_sandwich(rng):
+def test_log_z_of_a_gaussian(rng):
     factor = torch.randn(50, 50, generator=rng) / math.sqrt(50)
     density = Gaussian(torch.ones(50), factor @ factor.T + 0.1 * torch.eye(50))
     found, true = sandwiched(density, rng), float(density.log_z) - 7
-    assert found.exact and found.low < true < found.high and found.high - found.low < 0.5
-    assert abs(found.forward.value - true) < 5 * found.forward.error < 0.2
+    for end in (found.forward, found.backward):  # five errors of eight groups: Student's t exceeds it once in 600
+        assert abs(end.value - true) < 5 * end.error < 0.25
+    assert found.exact and found.low < found.forward.value and found.high > found.backward.value
 
 
-def test_log_z_of_a_mixture_is_inside_the_sandwich(rng):
+def test_log_z_of_a_mixture(rng):
     density = IsotropicMixture(2 * torch.randn(4, 5, generator=rng), 0.8)
     found = sandwiched(density, rng)
-    assert found.low < -7 < found.high and found.high - found.low < 0.5
+    for end in (found.forward, found.backward):
+        assert abs(end.value + 7) < 5 * end.error < 0.5
 
 
 def test_one_direction_alone(rng):
@@ -71,7 +73,7 @@ class Zero(torch.nn.Module):
 @pytest.mark.parametrize("classes", [0, 10])
 def test_the_likelihood_of_a_gaussian_of_pictures(classes, monkeypatch):
     """An energy that adds to its Gaussian no more than a number for each class has the Gaussian's likelihood."""
-    monkeypatch.setattr(log_likelihood, "CHAINS", 32)
+    monkeypatch.setattr(log_likelihood, "enough_chains", lambda dim: 32)
     monkeypatch.setattr(log_likelihood, "FEWEST", 16)
     data, noise = load_data("digits"), 0.2
     energy = Tilted.fit(data.values(data.train), noise, Zero())
@@ -93,6 +95,7 @@ def test_a_known_density_through_the_command_line(tmp_path, monkeypatch):
     """log Z is inside the sandwich, and the log-likelihood is that of the density."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(OWN)
+    monkeypatch.setattr(log_likelihood, "enough_chains", lambda dim: 512)
     own = ["--import", str(OWN / "known.py")]
     try:
         assert main(["train", "known", "--name", "a", *own]) == 0
@@ -105,8 +108,8 @@ def test_a_known_density_through_the_command_line(tmp_path, monkeypatch):
         sys.modules.pop("known", None)
     low, high = (rows[name].value for name in ("log_z", "log_z_backward"))
     errors = [rows[f"{name}_error"].value for name in ("log_z", "log_z_backward")]
-    assert low - 2 * errors[0] < -7 < high + 2 * errors[1] and "exact samples" in rows["log_z_backward"].protocol
-    assert rows["log_z_width"].value == pytest.approx(high - low + 2 * sum(errors), abs=1e-5)
+    assert low - 5 * errors[0] < -7 < high + 5 * errors[1] and "exact samples" in rows["log_z_backward"].protocol
+    assert rows["log_z_width"].value == pytest.approx(high - low + ERRORS * sum(errors), abs=1e-5)
     exact = float(subject.model.energy.log_prob(subject.test).mean())
     for side, log_z in (("", low), ("_backward", high)):
         assert rows[f"log_likelihood{side}"].value == pytest.approx(exact + (-7 - log_z), abs=1e-3)

@@ -18,6 +18,7 @@ Score = Callable[[Tensor], Tensor]
 NEIGHBOUR = 5  # the distance to the k-th nearest training example is the score
 COMPONENTS = 50  # most principal components
 TRAINING = 5000  # training examples whose mean energy is typical
+RIDGE = 1e-3  # noise of the principal components, so that examples that span few directions have a Gaussian
 CHUNK = 500  # rows computed at a time
 COPIES = 4  # of x with noise, over which a score is averaged
 
@@ -76,9 +77,9 @@ def principal_score(train: Tensor) -> tuple[Score, str]:
     The subspace has 50 dimensions, and at most half of those that the examples span.
     """
     flat = train.flatten(1)
-    rank = min(COMPONENTS, flat.shape[1] // 2, len(flat) - 1)
-    require(rank >= 1, "principal components need two examples of two entries")
-    fitted = PrincipalGaussian.fit(flat, rank)
+    rank = min(COMPONENTS, flat.shape[1] // 2, (len(flat) - 1) // 2)
+    require(rank >= 1, "principal components need three examples of two entries")
+    fitted = PrincipalGaussian.fit(flat, rank, RIDGE)
 
     def score(x: Tensor) -> Tensor:
         d = x.flatten(1) - fitted.mean

@@ -214,7 +214,8 @@ class EnergyModel:
         density = self.marginal
 
         def run(rows: Tensor) -> Tensor:
-            end = sample(energy.select(rows), start[rows], kernel, length, streams.select(rows)).x
+            # A sum over ten classes takes the compiler minutes, so these chains are never compiled.
+            end = sample(energy.select(rows), start[rows], kernel, length, streams.select(rows), engine="eager").x
             return denoise(density.select(rows), end, self.noise, sampler.denoise)
 
         return damage.merge(y, self.spec.domain.decode(by_chunks(run, len(start), self.place, self.processes)))

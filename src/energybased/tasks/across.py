@@ -15,7 +15,7 @@ from energybased.sampling import Streams, sample
 from energybased.sampling.denoise import denoise
 
 FRAMES = 12
-TETHER = 0.6  # chosen on the validation split of MNIST
+TETHER = 2.4  # on 60 validation pictures of MNIST, the judge calls 70 % the target at 1.6, and 95 % at 2.4
 
 
 class Across(NamedTuple):
@@ -72,7 +72,7 @@ def across(
     length, streams = length if steps is None else steps, Streams.of(generator, start)
 
     def run(rows: Tensor) -> Tensor:
-        end = sample(energy.select(rows), start[rows], kernel, length, streams.select(rows)).x
+        end = sample(energy.select(rows), start[rows], kernel, length, streams.select(rows), engine="eager").x
         return denoise(target.energy.select(rows), end, model.noise, sampler.denoise)
 
     if not film:

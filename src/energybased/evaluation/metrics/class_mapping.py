@@ -15,7 +15,7 @@ from energybased.evaluation.row import Row
 from energybased.evaluation.subject import Subject
 from energybased.tasks.across import across
 
-TETHERS: tuple[float | None, ...] = (0.4, 0.5, 0.6, 0.8, 1.2, None)  # from the strongest
+TETHERS: tuple[float | None, ...] = (0.5, 0.8, 1.2, 1.6, 2.0, 2.4, 3.0, None)  # from the strongest
 WANTED = 0.9  # part of the mapped validation pictures that the judge must give the target
 
 

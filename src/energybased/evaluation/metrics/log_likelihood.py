@@ -15,13 +15,13 @@ from energybased.energies import Analytic, PrincipalGaussian, Uniform
 from energybased.energy import Energy
 from energybased.errors import require
 from energybased.evaluation.mixtures import COMPONENTS, EXAMPLES, add_noise, candidates
-from energybased.evaluation.partition import GROUPS, Sandwich, sandwich_log_z
+from energybased.evaluation.partition import GROUPS, Sandwich, enough_chains, sandwich_log_z
 from energybased.evaluation.row import Row
 from energybased.evaluation.subject import Subject
 from energybased.models import EnergyModel
 from energybased.sampling.kernel import Bounds
 
-CHAINS, FEWEST = 1000, 40 * GROUPS  # chains in all classes together, and fewest in each class
+FEWEST = 40 * GROUPS  # fewest chains in each class
 LARGEST, PER_DIRECTION = 1024, 4  # most directions of the Gaussian, and fewest examples for each
 SMALLEST = 1e-3  # least noise of the Gaussian, in the model's units
 LATENT_EXAMPLES, PARTICLES = 200, 20  # test examples of a latent model, and chains for each
@@ -91,7 +91,7 @@ def energy_rows(subject: Subject) -> Iterator[Row]:
     rng, labels = subject.rng(), range(model.classes)
     path = path_of(subject)
     parts = [model.given(label) for label in labels] or [model]
-    count = max(FEWEST, CHAINS // len(parts))
+    count = max(FEWEST, enough_chains(math.prod(subject.data.event)) // len(parts))
     found = [sandwich(part, path, count, rng) for part in parts]
     sides = {"": [s.forward for s in found]}
     protocols = {"": f"log Z forwards from {path.name}, in expectation a lower bound of it"}
