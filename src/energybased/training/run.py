@@ -138,7 +138,7 @@ class Run:
         return found
 
     def keep_weights(self, mark: int, weights: dict[str, Tensor]) -> None:
-        """Writes weights, tensors of any shape by name, as history/<mark>.safetensors, completely or not at all."""
+        """Writes weights by name, each `(out, ...)`, as history/<mark>.safetensors, completely or not at all."""
         file = self.path / HISTORY / f"{mark:03d}.safetensors"
         scratch = file.with_suffix(".new")
         try:
@@ -149,7 +149,7 @@ class Run:
             raise UserError(f"cannot write {file}: {error}") from error
 
     def history(self) -> list[dict[str, Tensor]]:
-        """The weights that were kept, tensors of any shape by name, the oldest first."""
+        """The weights that were kept, by name, each `(out, ...)`, the oldest first."""
         return [load_file(file) for file in sorted((self.path / HISTORY).glob("*.safetensors"))]
 
     def drop_checkpoints_after(self, step: int) -> None:
