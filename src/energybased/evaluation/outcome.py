@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from energybased.errors import require
+from energybased.evaluation.enough import require_enough
 
 
 class Outcome(NamedTuple):
@@ -31,9 +32,11 @@ def as_rows(x: Tensor, fewest: int = 2) -> Tensor:
     """x `(n, *event)` as rows `(n, dim)` in float64 on the CPU.
 
     Raises:
-        UserError: if there are fewer than `fewest` rows, or values are not finite.
+        TooFew: if there are fewer than `fewest` rows.
+        UserError: if values are not finite.
     """
-    require(x.ndim >= 2 and len(x) >= fewest, f"a test needs at least {fewest} rows, got {tuple(x.shape)}")
+    require(x.ndim >= 2, f"a test needs rows, got a tensor of shape {tuple(x.shape)}")
+    require_enough("a test", fewest, len(x))
     require(bool(x.isfinite().all()), "a test needs finite values")
     return x.detach().flatten(1).double().cpu()
 
