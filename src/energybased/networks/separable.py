@@ -14,11 +14,13 @@ REACH = 4.0  # of a blur, in standard deviations
 class Separable(nn.Module):
     """A x = rows x columns^T, on the last two dimensions of x `(batch, channels, height, width)`.
 
+    The matrices that `blur` and `average` make are in float64.
+
     Args:
         rows: `(height', height)`.
         columns: `(width', width)`.
 
-    >>> Separable.average((1, 4, 4), 2)(torch.ones(3, 1, 4, 4)).shape
+    >>> Separable.average((1, 4, 4), 2).float()(torch.ones(3, 1, 4, 4)).shape
     torch.Size([3, 1, 2, 2])
     """
 

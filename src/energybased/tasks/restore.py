@@ -35,7 +35,7 @@ class Restored(NamedTuple):
 
     @property
     def mean(self) -> Tensor:
-        """The mean of the candidates of each example, `(n, *event)`, which has the least expected squared error."""
+        """The mean of the candidates of each example, `(n, *event)`: an estimate of that of the conditional density."""
         return self.x.mean(1)
 
 

@@ -27,8 +27,8 @@ class Denoising:
     """PSNR and SSIM of test pictures of which a share of the pixels was set to 0 or 1, restored.
 
     Beside the model: the damaged pictures, a median filter and total variation, whose settings have the largest PSNR on
-    damaged validation pictures. A single chain is a sample of the conditional density, whose expected squared error is
-    twice that of the density's mean; so the mean of several chains has a row of its own.
+    damaged validation pictures. The mean of several chains estimates the mean of the conditional density, which has the
+    least expected squared error; it has a row of its own.
 
     Args:
         share: of the pixels that are set.
