@@ -103,6 +103,7 @@ CHECKS: Mapping[str, Callable[[Subject], bool]] = {
     "replay buffer": lambda s: s.buffer is not None,
     "judge": lambda s: s.judge is not None,
     "held-out class": lambda s: s.data.holdout is not None,
+    "ten test examples": lambda s: len(s.test) >= 10,
     "energies": lambda s: bool({"energy", "latent vectors"} & s.model.offers),
     "class probabilities": lambda s: s.model.classes > 0 or "features" in s.model.offers,
     "validation data": lambda s: len(s.data.validation) > 0,
