@@ -120,7 +120,7 @@ def test_the_classifier_sees_more_than_moments(rng):
 @pytest.mark.parametrize(
     "x, y, words",
     [
-        (torch.zeros(50, 2), torch.zeros(50, 2), "at least half of the pairs of rows are equal"),
+        (torch.zeros(50, 2), torch.zeros(50, 2), "all are equal"),
         (torch.randn(50, 2), torch.randn(50, 3), "differ"),
         (torch.randn(1, 2), torch.randn(50, 2), "needs at least"),
         (torch.full((50, 2), torch.nan), torch.randn(50, 2), "finite"),

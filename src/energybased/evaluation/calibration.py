@@ -45,7 +45,7 @@ def reliability(probabilities: Tensor, y: Tensor, bins: int = BINS) -> Reliabili
     Raises:
         UserError: if there are no examples, or not as many probabilities as labels.
 
-    >>> reliability(torch.tensor([[0.8, 0.2], [0.8, 0.2]]), torch.tensor([0, 1])).error
+    >>> round(reliability(torch.tensor([[0.8, 0.2], [0.8, 0.2]]), torch.tensor([0, 1])).error, 6)
     0.3
     """
     require(len(y) == len(probabilities) > 0, f"{len(probabilities)} rows of probabilities do not fit {len(y)} labels")

@@ -42,11 +42,12 @@ def as_rows(x: Tensor, fewest: int = 2) -> Tensor:
 
 
 def squared_median_distance(x: Tensor) -> float:
-    """The squared median of |x_i - x_j| over pairs of rows of x `(n, dim)`, a common bandwidth of kernels.
+    """The squared median of |x_i - x_j| over pairs of different rows of x `(n, dim)`, a common bandwidth of kernels.
 
     Raises:
-        UserError: if at least half of the pairs are equal rows.
+        UserError: if all rows are equal.
     """
-    median = float(torch.pdist(x).median())
-    require(median > 0, "a test needs rows that differ: at least half of the pairs of rows are equal")
-    return median**2
+    distances = torch.pdist(x)
+    distances = distances[distances > 0]
+    require(len(distances) > 0, "a test needs rows that differ, but all are equal")
+    return float(distances.median()) ** 2

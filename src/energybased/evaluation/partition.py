@@ -24,7 +24,7 @@ KERNEL = HMC(0.5, 2)  # of the annealed chains, before its step size is adapted
 TARGET_ESS, STEPS = 0.95, 4  # fraction of the effective sample size that a level keeps; transitions per level
 ADAPTATION = 50  # transitions that adapt the step size before the path
 GROUPS = 8  # of chains; the spread between groups gives the error of an estimate
-SMALL, CHAINS, CHAINS_BEYOND = 100, 8000, 3000  # chains in each direction, for at most 100 entries and for more
+SMALL, CHAINS, CHAINS_BEYOND = 100, 8000, 6000  # chains in each direction, for at most 100 entries and for more
 ERRORS = 2.0  # standard errors by which the sandwich is widened on both sides
 
 

@@ -112,6 +112,7 @@ CHECKS: Mapping[str, Callable[[Subject], bool]] = {
     "judge": lambda s: s.judge is not None,
     "restoration": lambda s: hasattr(s.model, "restore") and bool({"chains", "latent vectors"} & s.model.offers),
     "held-out class": lambda s: s.data.holdout is not None,
+    "ten test examples": lambda s: len(s.test) >= 10,
     "energies": lambda s: bool({"energy", "latent vectors"} & s.model.offers),
     "class probabilities": lambda s: s.model.classes > 0 or "features" in s.model.offers,
     "validation data": lambda s: len(s.data.validation) > 0,

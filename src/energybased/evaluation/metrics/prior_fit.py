@@ -25,7 +25,7 @@ class PriorFit:
     in entries standardised by these. The kernel Stein discrepancy is that of posterior samples to the prior's energy.
     """
 
-    needs: ClassVar[tuple[str, ...]] = ("latent vectors", "held-out data")
+    needs: ClassVar[tuple[str, ...]] = ("latent vectors", "ten test examples")
 
     def measure(self, subject: Subject) -> Iterator[Row]:
         model, rng = subject.model, subject.rng()

@@ -24,7 +24,7 @@ class SteinDiscrepancy:
     chains, before denoising, show whether the chains have reached the density. The columns are standardised.
     """
 
-    needs: ClassVar[tuple[str, ...]] = ("energy", "held-out data", "real numbers")
+    needs: ClassVar[tuple[str, ...]] = ("energy", "ten test examples", "real numbers")
 
     def measure(self, subject: Subject) -> Iterator[Row]:
         model, rng = subject.model, subject.rng()

@@ -28,7 +28,7 @@ class TwoSampleTest:
         name: "c2st", the classifier two-sample test, or "mmd", the maximum mean discrepancy.
     """
 
-    needs: ClassVar[tuple[str, ...]] = ("samples", "held-out data", "real numbers")
+    needs: ClassVar[tuple[str, ...]] = ("samples", "ten test examples", "real numbers")
 
     name: str
 
