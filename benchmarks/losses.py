@@ -67,8 +67,9 @@ def of_objective(objective: Objective, parts: dict[str, nn.Module], batch: Batch
 
     def value() -> Tensor:
         nonlocal state
-        losses, state, _ = objective.step(parts, state, batch, rng)
-        return torch.stack(list(losses.values())).sum()
+        result = objective.step(parts, state, batch, rng)
+        state = result.state
+        return torch.stack(list(result.losses.values())).sum()
 
     return value
 
