@@ -81,10 +81,11 @@ STATISTICS: dict[str, Callable[[Tensor, Tensor], float]] = {  # by the beginning
 }
 
 
-def base_rates(inside: int, outside: int) -> str:
-    """Words on the statistics' positives, and the values of random scores."""
-    prevalence = outside / (inside + outside)
-    return f"prevalence {prevalence:.3g}; by chance auprc {prevalence:.3g}, auprc_in {1 - prevalence:.3g}, fpr95 0.95"
+def base_rate(statistic: str, inside: int, outside: int) -> str:
+    """Words on the share of out-of-distribution inputs, and on the value of the statistic for random scores."""
+    share = outside / (inside + outside)
+    chance = {"auroc": 0.5, "auprc": share, "auprc_in": 1 - share, "fpr95": KEPT}[statistic]
+    return f"prevalence {share:.3f}, by chance {chance:.3f}"
 
 
 def out_of_distribution_inputs(x: Tensor) -> dict[str, Tensor]:

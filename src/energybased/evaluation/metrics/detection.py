@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from energybased.evaluation.detection import STATISTICS, base_rates, out_of_distribution_inputs
+from energybased.evaluation.detection import STATISTICS, base_rate, out_of_distribution_inputs
 from energybased.evaluation.detectors import Score, energy_scores, neighbour_score, principal_score
 from energybased.evaluation.mixtures import EXAMPLES, best_mixture
 from energybased.evaluation.outside import outside_sets
@@ -62,9 +62,9 @@ def detection_rows(subject: Subject, x: Tensor, sets: Mapping[str, tuple[Tensor,
         inside = score(x)
         for kind, (other, words) in sets.items():
             counts = f"{len(x)} test examples against {len(other)} {words}"
-            protocol = f"{what}: {counts}, {base_rates(len(x), len(other))}"
             outside = score(other)
             for name, statistic in STATISTICS.items():
+                protocol = f"{what}: {counts}, {base_rate(name, len(x), len(other))}"
                 yield subject.row(f"{name}_{kind}", statistic(inside, outside), protocol, n=len(x), system=system)
 
 
@@ -99,7 +99,7 @@ class HeldOutClass:
         inside, outside = subject.test, subject.held_out_class
         scores = [subject.model.score(x, generator=subject.rng()) for x in (inside, outside)]
         counts = f"{len(outside)} examples against {len(inside)} of other classes"
-        rates = base_rates(len(inside), len(outside))
-        protocol = f"class {subject.data.holdout} held out of training: {counts}, {rates}"
         for name, statistic in STATISTICS.items():
+            rate = base_rate(name, len(inside), len(outside))
+            protocol = f"class {subject.data.holdout} held out of training: {counts}, {rate}"
             yield subject.row(name, statistic(*scores), protocol, n=len(inside) + len(outside))
