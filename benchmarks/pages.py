@@ -15,6 +15,7 @@ PAGES: Mapping[str, Mapping[str, Callable[[], str]]] = {  # page -> mark -> func
     "RESULTS.md": {
         "results": tables.energies,
         "pictures": tables.pictures,
+        "tasks": tables.tasks,
         "reals": tables.reals,
         "latent-targets": tables.latent_targets,
         "ratios": tables.known_ratios,

@@ -23,7 +23,7 @@ PUBLISHED = {  # average precision on the pooled split
 }
 BEST = (0.684, 0.941, 0.964, 0.815, 0.796)  # of any published method, digit by digit
 ACCURACY = {"mnist": 0.994, "fashion-mnist": 0.93, "cifar10": 0.93}  # targets of the judges
-OWN, SCORE = "mnist-conditional", "noisy copies"  # the score was chosen before any of other data sets was measured
+OWN, SCORE = "mnist-conditional", "energy"  # the best of the scores on flipped and inverted validation pictures
 MEASURED = {
     "accuracy": "lowest energy: accuracy, clean test pictures",
     "ece": "expected calibration error of softmax(-E)",
@@ -332,7 +332,8 @@ def tasks() -> str:
         return found[0] if found else None
 
     def others(metric: str) -> list[Row]:
-        return [r for r in rows.all(metric=metric, split="test") if not r["system"].startswith(OWN)]
+        mine = (OWN, "mean of")
+        return [r for r in rows.all(metric=metric, split="test") if not r["system"].startswith(mine)]
 
     for outside in ("fashion-mnist", "kmnist", "omniglot"):
         ours = [r for r in rows.all(metric=f"auroc_{outside}") if r["system"].startswith(OWN)]

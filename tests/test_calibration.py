@@ -93,7 +93,8 @@ def test_every_score_of_pictures_has_every_statistic():
     data = load_data("digits")
     model = EnergyModel(Tilted.fit(data.values(data.train), 0.2, Slope()), data.spec, noise=0.2)
     rows = list(METRICS["ood"].measure(Subject(model, data, find_judge(data))))
-    systems = {"model", *(f"model ({name})" for name in ("gradient norm", "typicality", "ratio to its base"))}
+    scores = ("gradient norm", "typicality", "noisy copies", "typicality of noisy copies", "ratio to its base")
+    systems = {"model", *(f"model ({name})" for name in scores)}
     systems |= {"best mixture", "principal components", "nearest neighbours"}
     metrics = {f"{statistic}_{kind}" for statistic in STATISTICS for kind in ("noise", "inverted", "flipped")}
     assert {(row.system, row.metric) for row in rows} == {(system, metric) for system in systems for metric in metrics}

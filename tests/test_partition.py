@@ -109,7 +109,7 @@ def test_a_known_density_through_the_command_line(tmp_path, monkeypatch):
     low, high = (rows[name].value for name in ("log_z", "log_z_backward"))
     errors = [rows[f"{name}_error"].value for name in ("log_z", "log_z_backward")]
     assert low - 5 * errors[0] < -7 < high + 5 * errors[1] and "exact samples" in rows["log_z_backward"].protocol
-    assert rows["log_z_width"].value == pytest.approx(high - low + ERRORS * sum(errors), abs=1e-5)
+    assert rows["log_z_width"].value == pytest.approx(high - low + ERRORS * sum(errors), abs=4e-4)  # rows are rounded
     exact = float(subject.model.energy.log_prob(subject.test).mean())
     for side, log_z in (("", low), ("_backward", high)):
         assert rows[f"log_likelihood{side}"].value == pytest.approx(exact + (-7 - log_z), abs=1e-3)
