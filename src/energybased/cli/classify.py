@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any, Literal
 import torch
 import tyro
 
-from energybased.data.columns import write_csv
+from energybased.cli.table import tell_csv
 from energybased.data.examples import examples
 from energybased.errors import require
 from energybased.runs.load import load
@@ -59,11 +58,7 @@ def classify(
         where = "" if len(what) == 1 else f"{source.parent}/" if rows == [source.name] else f"{source}/"
         found = zip(rows, best.indices.tolist(), best.values.tolist(), strict=True)
         lines += [(f"{where}{row}", names[label], f"{value:.6g}") for row, label, value in found]
-    if out is None:
-        csv.writer(sys.stdout, lineterminator="\n").writerows(lines)
-    else:
-        write_csv(out, lines)
-        print(out)
+    tell_csv(lines, out)
     return 0
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ import torch
 import tyro
 
 from energybased.cli.given import check_given, read_given
-from energybased.data.columns import write_csv
+from energybased.cli.table import tell_csv
 from energybased.data.examples import examples
 from energybased.errors import require
 from energybased.processes import is_first
@@ -60,11 +59,7 @@ def score(
     if not is_first():
         return 0
     lines = [("name", "score"), *((name, f"{value:.6g}") for name, value in zip(names, scores.tolist(), strict=True))]
-    if out is None:
-        csv.writer(sys.stdout, lineterminator="\n").writerows(lines)
-    else:
-        write_csv(out, lines)
-        print(out)
+    tell_csv(lines, out)
     return 0
 
 

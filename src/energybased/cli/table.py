@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
+from energybased.data.columns import write_csv
 from energybased.evaluation import Row
 
 
@@ -16,3 +20,12 @@ def show(rows: Sequence[Row]) -> None:
     for row in rows:
         table.add_row(row.metric, row.system, row.text, row.protocol)
     Console().print(table)
+
+
+def tell_csv(lines: Sequence[Sequence[str]], out: Path | None) -> None:
+    """Writes lines of cells into a .csv file and prints its path, or prints the lines if there is no file."""
+    if out is None:
+        csv.writer(sys.stdout, lineterminator="\n").writerows(lines)
+    else:
+        write_csv(out, lines)
+        print(out)

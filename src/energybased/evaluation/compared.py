@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
@@ -15,9 +18,27 @@ JUDGE = "judge"
 NEEDS = {JUDGE: ("judge",), "lite0": ("pictures", LITE[0]), "lite1": ("pictures", LITE[1]), "inception": ("pictures",)}
 
 
-def needs_of(extractor: str, *also: str) -> tuple[str, ...]:
-    """What a metric in the features of an extractor needs, and what it needs besides."""
-    return (*also, "held-out data", *NEEDS[extractor])
+@dataclass(frozen=True)
+class InFeatures:
+    """Base class of metrics in the features of an extractor.
+
+    Args:
+        extractor: "judge", or the name of a network in `extractors.EXTRACTORS`.
+    """
+
+    also: ClassVar[tuple[str, ...]] = ("samples",)  # what is needed beside data and features
+
+    extractor: str = JUDGE
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """What the subject must have."""
+        return (*self.also, "held-out data", *NEEDS[self.extractor])
+
+    @property
+    def optional(self) -> bool:
+        """Whether it must be asked for by name: the features of other networks than the judge take minutes."""
+        return self.extractor != JUDGE
 
 
 def suffix(extractor: str) -> str:

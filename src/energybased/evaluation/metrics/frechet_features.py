@@ -11,10 +11,10 @@ from torch import Tensor
 from energybased.evaluation.compared import (
     FLOOR,
     TEST,
+    InFeatures,
     described,
     extractor_of,
     features_of,
-    needs_of,
     number,
     suffix,
     systems,
@@ -28,22 +28,11 @@ from energybased.evaluation.subject import Subject
 
 
 @dataclass(frozen=True)
-class FrechetFeatures:
+class FrechetFeatures(InFeatures):
     """The Fréchet distances of samples, of the baselines and of training examples (the floor) to the test split.
 
     There are as many test examples as pictures that are compared with them.
-
-    Args:
-        extractor: name of the network, in `extractors.EXTRACTORS`.
     """
-
-    extractor: str
-    optional: ClassVar[bool] = True  # it takes minutes
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """What the subject must have."""
-        return needs_of(self.extractor, "samples")
 
     def measure(self, subject: Subject) -> Iterator[Row]:
         metric, n = f"fd{suffix(self.extractor)}", number(subject)
@@ -54,20 +43,10 @@ class FrechetFeatures:
 
 
 @dataclass(frozen=True)
-class FrechetBufferFeatures:
-    """The Fréchet distance of the chains in the replay buffer of the last checkpoint, after denoising.
+class FrechetBufferFeatures(InFeatures):
+    """The Fréchet distance of the chains in the replay buffer of the last checkpoint, after denoising."""
 
-    Args:
-        extractor: name of the network, in `extractors.EXTRACTORS`.
-    """
-
-    extractor: str
-    optional: ClassVar[bool] = True  # it takes minutes
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """What the subject must have."""
-        return needs_of(self.extractor, "chains", "replay buffer")
+    also: ClassVar[tuple[str, ...]] = ("chains", "replay buffer")
 
     def measure(self, subject: Subject) -> Iterator[Row]:
         metric, extractor = f"fd_buffer{suffix(self.extractor)}", extractor_of(subject, self.extractor)

@@ -5,31 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from energybased.evaluation.compared import JUDGE, TEST, described, extractor_of, features_of, needs_of, suffix, systems
+from energybased.evaluation.compared import TEST, InFeatures, described, extractor_of, features_of, suffix, systems
 from energybased.evaluation.inception_score import inception_score
 from energybased.evaluation.row import Row
 from energybased.evaluation.subject import Subject
 
 
 @dataclass(frozen=True)
-class InceptionScore:
+class InceptionScore(InFeatures):
     """The Inception scores of samples, of the best mixture and of the test split, with their standard errors.
 
-    Args:
-        extractor: "judge", or the name of a network in `extractors.EXTRACTORS`, which assigns the classes.
+    The classes are those that the extractor assigns.
     """
-
-    extractor: str = JUDGE
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """What the subject must have."""
-        return needs_of(self.extractor, "samples")
-
-    @property
-    def optional(self) -> bool:
-        """Whether it must be asked for by name: the features of other networks than the judge take minutes."""
-        return self.extractor != JUDGE
 
     def measure(self, subject: Subject) -> Iterator[Row]:
         metric, extractor = f"is{suffix(self.extractor)}", extractor_of(subject, self.extractor)

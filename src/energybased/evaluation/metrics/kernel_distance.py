@@ -5,31 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from energybased.evaluation.compared import JUDGE, TEST, described, extractor_of, features_of, needs_of, suffix, systems
+from energybased.evaluation.compared import TEST, InFeatures, described, extractor_of, features_of, suffix, systems
 from energybased.evaluation.kernel_distance import kernel_distance
 from energybased.evaluation.row import Row
 from energybased.evaluation.subject import Subject
 
 
 @dataclass(frozen=True)
-class KernelDistance:
-    """The kernel distances (KID) of samples, of the best mixture and of the floor to the test split, with their errors.
-
-    Args:
-        extractor: "judge", or the name of a network in `extractors.EXTRACTORS`.
-    """
-
-    extractor: str = JUDGE
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """What the subject must have."""
-        return needs_of(self.extractor, "samples")
-
-    @property
-    def optional(self) -> bool:
-        """Whether it must be asked for by name: the features of other networks than the judge take minutes."""
-        return self.extractor != JUDGE
+class KernelDistance(InFeatures):
+    """The kernel distances (KID) of samples, the best mixture and the floor to the test split, with their errors."""
 
     def measure(self, subject: Subject) -> Iterator[Row]:
         metric, name = f"kd{suffix(self.extractor)}", extractor_of(subject, self.extractor).name

@@ -5,31 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from energybased.evaluation.compared import JUDGE, TEST, described, extractor_of, features_of, needs_of, suffix, systems
+from energybased.evaluation.compared import TEST, InFeatures, described, extractor_of, features_of, suffix, systems
 from energybased.evaluation.neighbours import DENSITY_K, PRECISION_K, coverage
 from energybased.evaluation.row import Row
 from energybased.evaluation.subject import Subject
 
 
 @dataclass(frozen=True)
-class PrecisionRecall:
-    """Precision, recall, density and coverage of samples, of the best mixture and of the floor against the test split.
-
-    Args:
-        extractor: "judge", or the name of a network in `extractors.EXTRACTORS`.
-    """
-
-    extractor: str = JUDGE
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """What the subject must have."""
-        return needs_of(self.extractor, "samples")
-
-    @property
-    def optional(self) -> bool:
-        """Whether it must be asked for by name: the features of other networks than the judge take minutes."""
-        return self.extractor != JUDGE
+class PrecisionRecall(InFeatures):
+    """Precision, recall, density and coverage of samples, the best mixture and the floor against the test split."""
 
     def measure(self, subject: Subject) -> Iterator[Row]:
         name = extractor_of(subject, self.extractor).name
