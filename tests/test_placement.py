@@ -15,7 +15,8 @@ from energybased.energies import MLP
 from energybased.latent import OBJECTIVES as LATENT
 from energybased.latent import EnergyPrior, ShortRun, StagedPrior
 from energybased.models import Judge
-from energybased.models.damage import Blur, GaussianNoise, LowResolution, SaltPepper
+from energybased.models.blur import Blur, LowResolution
+from energybased.models.damage import GaussianNoise, SaltPepper
 from energybased.networks import BatchedMLP, dense_encoder, dense_generator
 from energybased.networks.judge import JudgeNetwork
 from energybased.objectives import OBJECTIVES, Batch, Refreshing

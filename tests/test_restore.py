@@ -13,7 +13,8 @@ from energybased.data import DataSpec, Pixels, from_arrays
 from energybased.energies import Contaminated, Measured
 from energybased.evaluation import METRICS, Subject
 from energybased.evaluation.restoration import mean_filled, median_filtered, mse, nearest_filled, psnr
-from energybased.models.damage import Blur, GaussianNoise, LowResolution, Missing, SaltPepper
+from energybased.models.blur import Blur, LowResolution
+from energybased.models.damage import GaussianNoise, Missing, SaltPepper
 from energybased.networks import Separable
 from energybased.sampling import HMC, Langevin
 from energybased.sampling.stiffened import stiffened

@@ -11,7 +11,8 @@ from PIL import Image
 
 from energybased.data.folder import BROKEN, SUFFIXES, as_array
 from energybased.errors import UserError, nearest, require
-from energybased.models.damage import Blur, Damage, GaussianNoise, LowResolution, Missing, SaltPepper
+from energybased.models.blur import Blur, LowResolution
+from energybased.models.damage import Damage, GaussianNoise, Missing, SaltPepper
 
 NOISES = ("salt-pepper", "gaussian")
 

@@ -21,7 +21,8 @@ from energybased.data.columns import write_csv
 from energybased.data.examples import examples
 from energybased.data.pictures import grid, save_png
 from energybased.errors import UserError, require
-from energybased.models.damage import Damage, Linear, LowResolution, Missing
+from energybased.models.blur import Linear, LowResolution
+from energybased.models.damage import Damage, Missing
 from energybased.processes import is_first
 from energybased.runs.load import load
 from energybased.tasks.across import TETHER, across
