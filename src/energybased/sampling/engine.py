@@ -12,10 +12,11 @@ from collections import OrderedDict
 from collections.abc import Hashable
 from contextlib import suppress
 from threading import RLock
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from energybased.energy import Rows
 from energybased.sampling.kernel import Kernel
@@ -28,7 +29,7 @@ Engine = Literal["eager", "compiled"]
 AnyEngine = Literal["auto", "eager", "compiled"]
 
 PROGRAMS = 32  # most programs that are kept
-COMPILING = 20.0  # seconds that compiling takes at the most, on two cores without other work
+COMPILING, PER_OPERATION = 8.0, 0.1  # most seconds that compiling takes on two cores without other work
 SHARE = 0.2  # compiling pays if it takes less than this part of the time of eager chains
 
 _programs: OrderedDict[Hashable, Program | None] = OrderedDict()  # None where compiling failed
@@ -49,9 +50,11 @@ def chains(engine: AnyEngine, start: Start, steps: int) -> Chains:
 
 
 def _pays(start: Start, steps: int) -> bool:
-    """Whether compiling takes less than a fifth of the time of eager chains, from the time of the second eager step.
+    """Whether compiling takes less than a fifth of the time of eager chains.
 
-    Then chains that turn out no faster take 1.2 times as long at the most. A program that exists costs nothing.
+    Then chains that turn out no faster take 1.2 times as long at the most. The time of compiling is estimated from the
+    number of operations of the first eager step, that of the chains from the second. A program that exists costs
+    nothing.
     """
     if not type(start.kernel).__dict__.get("compilable", False):
         return False
@@ -59,12 +62,23 @@ def _pays(start: Start, steps: int) -> bool:
         key = _key(start)
         if key in _programs:
             return _programs[key] is not None
-    trial = Eager(start.select(slice(None)))
-    trial.advance(1)
+    trial, first = Eager(start.select(slice(None))), Operations()
+    with first:
+        trial.advance(1)
     began = time.perf_counter()
     trial.advance(1)
     trial.state.x.sum().item()  # waits for the device
-    return SHARE * steps * (time.perf_counter() - began) > COMPILING
+    return SHARE * steps * (time.perf_counter() - began) > COMPILING + PER_OPERATION * first.count
+
+
+class Operations(TorchDispatchMode):
+    """Counts the operations on tensors that are called within it."""
+
+    count = 0
+
+    def __torch_dispatch__(self, operation: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += 1
+        return operation(*args, **(kwargs or {}))
 
 
 def _program(start: Start) -> Program | None:
