@@ -57,7 +57,13 @@ class Measured:
         self.found: dict[tuple[Any, ...], Row] = {}
 
     def add(
-        self, value: float, protocol: str, seconds: float, more: Row | None = None, seed: int | None = None, **fields: Any
+        self,
+        value: float,
+        protocol: str,
+        seconds: float,
+        more: Row | None = None,
+        seed: int | None = None,
+        **fields: Any,
     ) -> None:
         """Adds the value of one seed to the row with these fields. The items of `more` are added to the row.
 

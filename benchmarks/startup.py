@@ -10,7 +10,7 @@ from typing import get_args
 
 from rows import Measured
 
-from energybased.sampling import Engine
+from energybased.sampling import AnyEngine
 
 PROGRAM = """
 import sys, time
@@ -30,7 +30,7 @@ CACHES = ("cold", "warm", "warm")  # the cache of the compiler in each process, 
 
 def startups(found: Measured) -> None:
     """Adds rows for each engine: with an empty cache of the compiler, and with a filled one."""
-    for engine in get_args(Engine):
+    for engine in get_args(AnyEngine):
         with TemporaryDirectory() as folder:
             for cache in CACHES:
                 torch, samples, call = map(float, start(engine, folder))

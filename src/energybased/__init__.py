@@ -1,5 +1,7 @@
 """Energy-based models: everything is an energy; every job is sampling from energies, or comparing them."""
 
+from typing import TYPE_CHECKING, Any
+
 from energybased import conditions, data, energies, latent, models, networks, objectives, recipes, sampling, training
 from energybased.algebra import mean, mixture
 from energybased.conditions import Classes, Vector
@@ -20,12 +22,14 @@ from energybased.energy import Energy
 from energybased.errors import UserError
 from energybased.models import EnergyModel, LatentModel, Model, Sampler
 from energybased.objectives import ContrastiveDivergence, EnergyDiscrepancy
-from energybased.runs.evaluate import evaluate
 from energybased.runs.load import load
 from energybased.runs.train import resume, train
 from energybased.sampling import HMC, MALA, Langevin, ReplayBuffer, Underdamped, adapt, sample
 from energybased.training import Adam, Phase, Run, Settings, TorchOptimizer
 from energybased.version import __version__
+
+if TYPE_CHECKING:
+    from energybased.runs.evaluate import evaluate
 
 __all__ = [
     "HMC",
@@ -81,3 +85,12 @@ __all__ = [
     "train",
     "training",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Imports `evaluate` when it is used: all metrics come with it, a fifth of what this package imports."""
+    if name != "evaluate":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from energybased.runs.evaluate import evaluate
+
+    return evaluate

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.overrides import TorchFunctionMode
 
 from energybased.energy import Rows
 from energybased.sampling.kernel import Kernel
@@ -71,14 +71,14 @@ def _pays(start: Start, steps: int) -> bool:
     return SHARE * steps * (time.perf_counter() - began) > COMPILING + PER_OPERATION * first.count
 
 
-class Operations(TorchDispatchMode):
-    """Counts the operations on tensors that are called within it."""
+class Operations(TorchFunctionMode):
+    """Counts the functions of torch that are called within it."""
 
     count = 0
 
-    def __torch_dispatch__(self, operation: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         self.count += 1
-        return operation(*args, **(kwargs or {}))
+        return function(*args, **(kwargs or {}))
 
 
 def _program(start: Start) -> Program | None:
