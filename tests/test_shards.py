@@ -151,6 +151,9 @@ def test_auto_compiles_where_that_pays(monkeypatch):
     x = sample(StandardNormal(2), start, kernel, 50, generator())
     assert x.info.engine == "eager" and not engine._programs
     monkeypatch.setattr(engine, "COMPILING", 0.0)
+    monkeypatch.setattr(engine, "PER_OPERATION", 1e9)
+    assert sample(StandardNormal(2), start, kernel, 50, generator()).info.engine == "eager"
+    monkeypatch.setattr(engine, "PER_OPERATION", 0.0)
     compiled = sample(StandardNormal(2), start, kernel, 50, generator())
     assert compiled.info.engine == "compiled" and len(engine._programs) == 1
     torch.testing.assert_close(compiled.x, x.x, rtol=1e-4, atol=1e-5)
