@@ -219,3 +219,10 @@ def test_an_error_of_the_first_process_is_told_once():
     with pytest.raises(Told, match="the disk is full"):
         Second(1, 2).once(lambda: None)
     assert Told.told and not UserError.told
+
+
+def test_machines_that_cannot_find_each_other(monkeypatch):
+    for name in ("MASTER_ADDR", "SLURM_JOB_ID"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(UserError, match="set these variables, or start with torchrun or SLURM"):
+        launch(1, 2, "cpu")
