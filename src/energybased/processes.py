@@ -166,8 +166,8 @@ def launch(devices: int, nodes: int, device: str) -> Processes:
     require(kind in ("cpu", "cuda"), f"several processes need the device cpu or cuda, not {kind}")
     require(
         nodes == 1 or not {"MASTER_ADDR", "SLURM_JOB_ID"}.isdisjoint(os.environ),
-        f"{nodes} machines find each other by MASTER_ADDR and MASTER_PORT of the first one, and NODE_RANK, the number of "
-        "this one: set these variables, or start with torchrun or SLURM",
+        f"{nodes} machines find each other by MASTER_ADDR and MASTER_PORT of the first one, and NODE_RANK, the number "
+        "of this one: set these variables, or start with torchrun or SLURM",
     )
     if not dist.is_initialized():
         found = importlib.util.find_spec("lightning_fabric") is not None
