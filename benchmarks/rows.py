@@ -56,26 +56,12 @@ class Measured:
         self.name, self.seeds, self.command = name, list(seeds), command or typed
         self.found: dict[tuple[Any, ...], Row] = {}
 
-    def add(
-        self,
-        value: float,
-        protocol: str,
-        seconds: float,
-        more: Row | None = None,
-        seed: int | None = None,
-        **fields: Any,
-    ) -> None:
-        """Adds the value of one seed to the row with these fields. The items of `more` are added to the row.
-
-        Args:
-            seed: the next of the seeds if not given.
-        """
+    def add(self, value: float, protocol: str, seconds: float, more: Row | None = None, **fields: Any) -> None:
+        """Adds the value of one seed to the row with these fields. The items of `more` are added to the row."""
         what = " ".join(f"{item}" for name, item in fields.items() if name != "data")  # for human readers only
-        blank = {"what": what, "fields": fields, "values": [], "seconds": 0.0, "seeds": []}
+        blank = {"what": what, "fields": fields, "values": [], "seconds": 0.0}
         row = self.found.setdefault(identity(fields), blank)
         row |= {"protocol": protocol, "more": more or {}, "seconds": row["seconds"] + seconds}
-        if seed is not None or len(row["seeds"]) < len(self.seeds):
-            row["seeds"].append(self.seeds[len(row["seeds"])] if seed is None else seed)
         row["values"].append(value)
         print(f"{self.name}: {what}: {value:.4f}", flush=True)
 
@@ -101,7 +87,7 @@ class Measured:
             "commit": commit(),
             "hardware": hardware(),
             "seconds": round(found["seconds"], 1),
-            "seeds": found["seeds"],
+            "seeds": self.seeds[: len(values)],
         }
 
 
