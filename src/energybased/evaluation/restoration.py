@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
-from energybased.errors import UserError, require
+from energybased.errors import require
 
 Setting = TypeVar("Setting")
 TV_WEIGHTS = (0.1, 0.2, 0.4, 0.6, 0.8, 1.2)
 MEDIAN_SIZES = (3, 5)
+EXTRA = "pip install 'energybased[restore]'"
 
 
 def mse(x: Tensor, truth: Tensor) -> Tensor:
@@ -82,11 +85,12 @@ def best_setting(
     return max(settings, key=lambda setting: float(psnr(method(y, setting), truth).mean()))
 
 
+def skimage_installed() -> bool:
+    """Whether scikit-image is installed."""
+    return importlib.util.find_spec("skimage") is not None
+
+
 def skimage(part: str) -> Any:
     """A module of scikit-image. Raises `UserError` if it is not installed."""
-    import importlib
-
-    try:
-        return importlib.import_module(f"skimage.{part}")
-    except ImportError as error:
-        raise UserError("this needs scikit-image: pip install 'energybased[restore]'") from error
+    require(skimage_installed(), f"this needs scikit-image: {EXTRA}")
+    return importlib.import_module(f"skimage.{part}")

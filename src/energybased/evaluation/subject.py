@@ -15,6 +15,8 @@ from energybased.data import DataSet
 from energybased.data.domain import View
 from energybased.data.holdout import split_holdout
 from energybased.evaluation.extractors.lite import EXTRA, lite_installed
+from energybased.evaluation.restoration import EXTRA as RESTORE_EXTRA
+from energybased.evaluation.restoration import skimage_installed
 from energybased.evaluation.row import Row
 from energybased.models import Judge
 
@@ -101,6 +103,7 @@ class Subject:
 
 
 LITE = {number: f"the extra for EfficientNet-Lite{number} ({EXTRA})" for number in (0, 1)}
+RESTORE = f"the extra for restored pictures ({RESTORE_EXTRA})"
 
 CHECKS: Mapping[str, Callable[[Subject], bool]] = {
     "held-out data": lambda s: len(s.data.test) > 0,
@@ -110,6 +113,7 @@ CHECKS: Mapping[str, Callable[[Subject], bool]] = {
     "real numbers": lambda s: s.data.domain.bounds is None,
     "replay buffer": lambda s: s.buffer is not None,
     "judge": lambda s: s.judge is not None,
+    RESTORE: lambda s: skimage_installed(),
     "restoration": lambda s: hasattr(s.model, "restore") and bool({"chains", "latent vectors"} & s.model.offers),
     "held-out class": lambda s: s.data.holdout is not None,
     "ten test examples": lambda s: len(s.test) >= 10,

@@ -11,8 +11,10 @@ import torch
 from torch import Tensor
 
 from energybased.evaluation.compared import JUDGE, all_features
+from energybased.evaluation.mixtures import fitting
 from energybased.evaluation.row import Row
 from energybased.evaluation.subject import Subject
+from energybased.evaluation.work import Work, samples
 
 CONFIDENT = 0.9  # probability of the most probable class
 
@@ -22,6 +24,10 @@ class Confidence:
     """Fraction of samples with a class of probability over 0.9 for the judge, and entropy of the assigned classes."""
 
     needs: ClassVar[tuple[str, ...]] = ("samples", "held-out data", "judge")
+
+    def work(self, subject: Subject) -> Iterator[Work]:
+        yield samples(subject)
+        yield from fitting(subject)
 
     def measure(self, subject: Subject) -> Iterator[Row]:
         judge = subject.judge

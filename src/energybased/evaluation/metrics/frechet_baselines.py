@@ -8,9 +8,10 @@ from typing import ClassVar
 
 from energybased.evaluation.compared import JUDGE, all_features
 from energybased.evaluation.metrics.frechet_samples import frechet_row
-from energybased.evaluation.mixtures import baseline_samples
+from energybased.evaluation.mixtures import baseline_samples, fitting
 from energybased.evaluation.row import Row
 from energybased.evaluation.subject import Subject
+from energybased.evaluation.work import Work
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,9 @@ class FrechetBaselines:
     """
 
     needs: ClassVar[tuple[str, ...]] = ("samples", "held-out data", "judge")
+
+    def work(self, subject: Subject) -> Iterator[Work]:
+        yield from fitting(subject)
 
     def measure(self, subject: Subject) -> Iterator[Row]:
         for system, (x, how) in baseline_samples(subject).items():

@@ -9,6 +9,7 @@ from typing import ClassVar
 from energybased.evaluation.metrics.frechet_samples import frechet_row
 from energybased.evaluation.row import Row
 from energybased.evaluation.subject import Subject
+from energybased.evaluation.work import Work, drawing
 from energybased.tasks.replay_sampling import ReplaySampling
 
 
@@ -26,6 +27,12 @@ class FrechetReplay:
 
     sampling: ReplaySampling = ReplaySampling()
     count: int = 2000
+
+    def work(self, subject: Subject) -> Iterator[Work]:
+        s, kinds = self.sampling, 1 + bool(subject.history)
+        visits = s.rounds * min(s.batch, s.size) * self.count / s.size
+        yield drawing(subject, self.count)
+        yield Work("chains", kinds * visits * subject.model.sampler.steps)
 
     def measure(self, subject: Subject) -> Iterator[Row]:
         model, history, s = subject.model, subject.history, self.sampling
