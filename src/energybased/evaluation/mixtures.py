@@ -12,8 +12,8 @@ from torch import Generator, Tensor
 
 from energybased.energies import Analytic, GaussianMixture, PrincipalGaussian, PrincipalMixture
 from energybased.errors import require
+from energybased.evaluation.features import reference_features
 from energybased.evaluation.frechet import frechet_distance
-from energybased.evaluation.moments import Moments
 from energybased.evaluation.subject import SAMPLES, Subject
 from energybased.evaluation.work import Work
 
@@ -113,7 +113,7 @@ def nearest_mixture(subject: Subject, mixtures: Sequence[FittedMixture]) -> Fitt
     """The mixture whose samples have the smallest Fréchet distance to the validation split."""
     judge, rng = subject.judge, subject.rng()
     assert judge is not None
-    held = Moments.of(judge.features(subject.data.values(subject.data.validation)))
+    held = reference_features(judge, subject.data.values(subject.data.validation)).moments
     return min(mixtures, key=lambda mixture: frechet_distance(judge.features(mixture.sample(SAMPLES, rng)), held))
 
 

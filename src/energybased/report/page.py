@@ -23,7 +23,7 @@ img{width:100%;height:auto;image-rendering:pixelated;background:#eee}svg{width:1
 table{border-collapse:collapse;width:100%;font-size:.92rem}td,th{
 padding:.3rem .5rem;border-bottom:1px solid #d0d7de;text-align:left}
 td.number{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
-pre{background:#f6f8fa;padding:.75rem;overflow-x:auto;font-size:.82rem}tr.ours td{font-weight:600}
+pre{background:#f6f8fa;padding:.75rem;overflow-x:auto;font-size:.82rem}summary{cursor:pointer}
 </style></head><body>
 <h1>$title</h1>
 $sections

@@ -10,7 +10,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from energybased.evaluation.compared import JUDGE, all_features
+from energybased.evaluation.compared import JUDGE, all_features, whole_test
 from energybased.evaluation.mixtures import fitting
 from energybased.evaluation.row import Row
 from energybased.evaluation.subject import Subject
@@ -33,7 +33,7 @@ class Confidence:
         judge = subject.judge
         assert judge is not None
         drawn = ((system, judge.classify(all_features(subject, JUDGE, system))) for system in ("", "best mixture"))
-        for system, p in (*drawn, ("test split", judge.probabilities(subject.test))):
+        for system, p in (*drawn, ("test split", judge.classify(whole_test(subject).rows))):
             confident, entropy, largest = summary(p)
             protocol = f"fraction of {len(p)} pictures with judge confidence > {CONFIDENT}"
             yield subject.row("confident", confident, protocol, n=len(p), system=system)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from energybased.evaluation.compared import JUDGE, all_features
+from energybased.evaluation.features import reference_features
 from energybased.evaluation.metrics.frechet_samples import frechet_row
 from energybased.evaluation.mixtures import baseline_samples, fitting
 from energybased.evaluation.row import Row
@@ -30,4 +31,7 @@ class FrechetBaselines:
     def measure(self, subject: Subject) -> Iterator[Row]:
         for system, (x, how) in baseline_samples(subject).items():
             yield frechet_row(subject, "fd", x, how, system, all_features(subject, JUDGE, system))
-        yield frechet_row(subject, "fd", subject.train(subject.count), "training examples", "floor")
+        assert subject.judge is not None
+        train = subject.train(subject.count)
+        known = reference_features(subject.judge, train).rows
+        yield frechet_row(subject, "fd", train, "training examples", "floor", known)
