@@ -33,7 +33,15 @@ class ClassMapping:
         pictures: number of test pictures, and of validation pictures.
     """
 
-    needs: ClassVar[tuple[str, ...]] = ("classes", "chains", "held-out data", "pictures", "judge", "labels")
+    needs: ClassVar[tuple[str, ...]] = (
+        "classes",
+        "chains",
+        "held-out data",
+        "validation data",
+        "pictures",
+        "judge",
+        "labels",
+    )
     optional: ClassVar[bool] = True
 
     pictures: int = 200

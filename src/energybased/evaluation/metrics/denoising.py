@@ -37,7 +37,7 @@ class Denoising:
         chains: of each picture.
     """
 
-    needs: ClassVar[tuple[str, ...]] = ("restoration", "held-out data", "pictures", RESTORE)
+    needs: ClassVar[tuple[str, ...]] = ("restoration", "held-out data", "validation data", "pictures", RESTORE)
     optional: ClassVar[bool] = True
 
     share: float = 0.3
