@@ -23,7 +23,7 @@ def subjects(tmp_path_factory):
     """Runs of an energy and of a latent model after a few updates, and their subjects."""
     folder = tmp_path_factory.mktemp("cost")
     energy = digits(steps=2, batch_size=8)
-    energy = replace(energy, network=replace(energy.network, hidden=4), sampler=replace(energy.sampler, length=5))
+    energy = replace(energy, network=replace(energy.network, hidden=(4,)), sampler=replace(energy.sampler, length=5))
     latent = digits_latent(steps=2, batch_size=8, persistent_chains=16)
     runs = [train(recipe, out=folder / recipe.recipe) for recipe in (energy, latent)]
     return [(run, subject_of(run)) for run in runs]
@@ -34,7 +34,7 @@ def test_shared_work_is_counted_once_and_an_earlier_evaluation_is_believed(monke
     draw = Work("chains", 100, shared=True)
     works = {"a": [draw], "b": [draw, Work("scores", 10)], "c": [], "d": [Work(None)]}
     found = expected(None, works)
-    assert found.seconds == {"a": 0.0, "b": 1.0, "c": 0.0, "shared": 50.0} and found.unknown == ("d",)
+    assert found.seconds == {"a": 0.0, "b": 1.0, "c": 0.0, cost.SHARED: 50.0} and found.unknown == ("d",)
     again = expected(None, works, {"a": 60.0, "d": 7.0})
     assert again.seconds == {"a": 60.0, "b": 1.0, "c": 0.0, "d": 7.0} and again.unknown == ()
 
@@ -54,7 +54,11 @@ def test_every_metric_names_work_that_can_be_timed(subjects, place):
                 assert work.what is None or work.what in {*TRIALS, *EXTRACTORS}
                 assert 0 < work.times < math.inf or work.what is None
                 named.add(work.what)
-    assert {"samples", "posteriors", "scores"} <= named if place else {"chains", "summed chains", "gradients", "scores", "mixture"} <= named
+    assert (
+        {"samples", "posteriors", "scores"} <= named
+        if place
+        else {"chains", "summed chains", "gradients", "scores", "mixture"} <= named
+    )
     for what in named & set(TRIALS):
         assert 0 < seconds_each(subject, what) < 1
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 import torch
@@ -14,8 +14,9 @@ from energybased.evaluation.subject import Subject
 from energybased.evaluation.work import Work
 from energybased.sampling import sample
 
-ROWS, TRANSITIONS, PICTURES = 100, 3, 8  # of a trial
+ROWS, TRANSITIONS, PICTURES = 250, 3, 8  # of a trial
 FITTED, GAUSSIANS = 1000, 10  # examples and Gaussians of a trial
+SHARED = "samples and baselines"  # what several metrics need
 
 Trial = tuple[Callable[[], object], int]  # what is timed, and how much work it is
 
@@ -78,7 +79,7 @@ class Expected(NamedTuple):
 
     def __str__(self) -> str:
         total = sum(self.seconds.values())
-        long = sorted((seconds, name) for name, seconds in self.seconds.items() if seconds >= total / 20)[::-1]
+        long = sorted((seconds, name) for name, seconds in self.seconds.items() if seconds >= max(1, total / 20))[::-1]
         parts = ", ".join(f"{name} {duration(seconds)}" for seconds, name in long)
         unknown = f"; not known beforehand: {', '.join(self.unknown)}" if self.unknown else ""
         return f"this takes about {duration(total)}{f' ({parts})' if len(long) > 1 else ''}{unknown}"
@@ -108,7 +109,7 @@ def expected(
     done = {w for name in seconds for w in works[name]}  # in the seconds of an earlier evaluation
     shared = {w for work in todo.values() for w in work if w.shared} - done
     seconds |= {name: total(w for w in work if not w.shared) for name, work in todo.items() if name not in unknown}
-    return Expected(seconds | ({"shared": total(shared)} if shared else {}), unknown)
+    return Expected(seconds | ({SHARED: total(shared)} if shared else {}), unknown)
 
 
 def seconds_each(subject: Subject, what: str) -> float:

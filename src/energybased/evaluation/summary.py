@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ TITLES: Mapping[str, tuple[str, ...]] = {  # of a table, and the metrics, or beg
 NETWORKS = ("lite0", "lite1", "inception")  # whose names metrics in their features end with
 DETECTION = {"ood": "detection of changed pictures, AUROC", "ood_sets": "detection of other data sets, AUROC"}
 SHOWN = "auroc_"  # of the statistics of detection
-ADDED = {"_error": " ± {:.2g}", "_p": " (p {:.2g})", "_low": " (≥ {:.2g})"}  # what stands behind another value
+ENDINGS = ("_error", "_p", "_low")  # of values that stand behind another: its error, p-value, and interval's lower end
 
 
 class Table(NamedTuple):
@@ -46,7 +47,8 @@ def summary(rows: Sequence[Row], system: str) -> list[Table]:
     for row in rows:
         if row.measured_by not in DETECTION or row.metric.startswith(SHOWN):
             groups.setdefault(title_of(row), []).append(row)
-    return [table(title, group, system) for title, group in groups.items()]
+    order = [title for title in TITLES if title in groups] + [title for title in groups if title not in TITLES]
+    return [table(title, groups[title], system) for title in order]
 
 
 def title_of(row: Row) -> str:
@@ -76,22 +78,52 @@ def table(title: str, rows: Sequence[Row], system: str) -> Table:
 
 def cells(rows: Sequence[Row]) -> dict[tuple[str, str], str]:
     """The texts of the values, by the name of the metric and of the system."""
-    texts = {(label(row), row.system): row.text for row in rows}
-    added = set[tuple[str, str]]()
+    values = {(label(row), row.system): row.value for row in rows}
+    texts, added = dict[tuple[str, str], str](), set[tuple[str, str]]()
     for row in rows:
-        for part, words in ADDED.items():
-            base = label(row._replace(metric=without(row.metric, part))), row.system
-            if base != (label(row), row.system) and base in texts:
-                texts[base] += words.format(row.value)
-                added.add((label(row), row.system))
+        own = label(row), row.system
+        parts = {end: (label(row._replace(metric=with_ending(row.metric, end))), row.system) for end in ENDINGS}
+        found = {end: values[place] for end, place in parts.items() if place in values}
+        added |= {parts[end] for end in found}
+        error = found.get("_error")
+        texts[own] = rounded(row.value) if error is None else with_error(row.value, error)
+        texts[own] += f" (p {found['_p']:.2g})" if "_p" in found else ""
+        texts[own] += f" (≥ {found['_low']:.2g})" if "_low" in found else ""
     return {place: text for place, text in texts.items() if place not in added}
 
 
+def rounded(value: float) -> str:
+    """A value with three significant digits, or all digits before the point.
 
-def without(metric: str, part: str) -> str:
-    """The name of a metric without its ending, which may stand before the name of a network."""
+    >>> [rounded(value) for value in (1234.5, 43.04, 9.906, 0.9996, 0.0139)]
+    ['1234', '43.0', '9.91', '1.000', '0.0139']
+    """
+    size = abs(value)
+    if not 0.1 <= size < math.inf:
+        return f"{value:.3g}"
+    return f"{value:.{0 if size >= 100 else 1 if size >= 10 else 2 if size >= 1 else 3}f}"
+
+
+def with_error(value: float, error: float) -> str:
+    """A value and its standard error, which has one significant digit.
+
+    >>> with_error(-1234.52, 0.31), with_error(9900.1, 7012.0)
+    ('-1234.5 ± 0.3', '9900 ± 7000')
+    """
+    if not 0 < error < math.inf:
+        return f"{rounded(value)} ± {error:g}"
+    decimals = max(0, -math.floor(math.log10(error)))
+    return f"{value:.{decimals}f} ± {float(f'{error:.1g}'):.{decimals}f}"
+
+
+def with_ending(metric: str, ending: str) -> str:
+    """The name of a metric with an ending, which stands before the name of a network.
+
+    >>> with_ending("kd_lite0", "_error")
+    'kd_error_lite0'
+    """
     base, _, network = metric.rpartition("_")
-    return f"{base.removesuffix(part)}_{network}" if network in NETWORKS else metric.removesuffix(part)
+    return f"{base}{ending}_{network}" if network in NETWORKS else f"{metric}{ending}"
 
 
 def label(row: Row) -> str:

@@ -136,7 +136,9 @@ def asked_for(metrics: Sequence[str], subject: Subject) -> list[str]:
     """
     if ALL in metrics:
         weights = subject.inception or WEIGHTS.find(None)
-        others = [name for name, metric in METRICS.items() if weights or getattr(metric, "extractor", "") != "inception"]
+        others = [
+            name for name, metric in METRICS.items() if weights or getattr(metric, "extractor", "") != "inception"
+        ]
         return [name for name in METRICS if name in metrics or name in others]
     return list(metrics) or [name for name, metric in METRICS.items() if is_default(metric, subject)]
 

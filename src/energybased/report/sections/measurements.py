@@ -63,7 +63,8 @@ class Measurements:
             return
         for title, head, lines in summary(rows, system):
             names = "".join(f"<th>{html.escape(named(name))}</th>" for name in (title, *head[1:]))
-            yield f"<table><tr>{names}</tr>{''.join(line_of(named(line[0]), numbers=line[1:]) for line in lines)}</table>"
+            shown = "".join(line_of(named(line[0]), numbers=line[1:]) for line in lines)
+            yield f"<table><tr>{names}</tr>{shown}</table>"
         if any(row.metric.startswith("fd") for row in rows):
             yield note(
                 "Fréchet distance to held-out data in the features of a network, which the protocol names. "

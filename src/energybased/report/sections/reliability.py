@@ -38,4 +38,6 @@ class Reliability:
             some = found.counts > 0
             lines[name] = found.confidence[some].tolist(), found.accuracy[some].tolist()
         yield curves(lines, "probability of the most probable class", "fraction that is right")
-        yield note(f"On {len(rows)} test examples, in 15 bins. Below the straight line, the model is too sure of itself.")
+        yield note(
+            f"On {len(rows)} test examples, in 15 bins. Below the straight line, the model is too sure of itself."
+        )

@@ -9,7 +9,7 @@ import torch
 
 from energybased.data.pictures import grid
 from energybased.evaluation.metrics.inpainting import right_half
-from energybased.models.damage import Missing, SaltPepper
+from energybased.models.damage import Damage, Missing, SaltPepper
 from energybased.report.page import picture
 from energybased.report.section import Contents
 from energybased.tasks.class_terms import with_class_terms
@@ -26,7 +26,7 @@ class Restoring:
     def bodies(self, contents: Contents) -> Iterator[str]:
         subject = contents.subject
         model, x = with_class_terms(subject.model, subject.data, subject.rng()), subject.test[:SHOWN]
-        damages = {
+        damages: dict[str, Damage] = {
             "the right half is missing": Missing(right_half(subject)),
             f"{SHARE:.0%} of the pixels are set to black or white": SaltPepper(SHARE),
         }
