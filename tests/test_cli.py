@@ -99,6 +99,9 @@ def test_report(run, capsys):
     assert main(["report", "runs/a"]) == 0
     page = (run / "report.html").read_text()
     assert "ebm train digits --batch-size 8" in page and page.count("data:image/png") >= 3 and "<svg" in page
+    for section in ("Restored pictures", "From one class to another", "Confidence and accuracy"):
+        assert f"<h2>{section}</h2>" in page
+    assert "Accuracy under attack" not in page  # it was not measured
     assert not re.search(r'(src|href)="http|@import|url\(http', page)  # nothing is fetched from elsewhere
     rows = json.loads((run / "results.json").read_text())
     assert {("fd_buffer", "digits"), ("fd", "digits"), ("fd", "best mixture"), ("fd", "floor")} <= {

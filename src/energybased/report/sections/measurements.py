@@ -42,6 +42,14 @@ NAMES = {
     "ece_scaled": "expected calibration error, with a temperature",
     "nll": "negative log-likelihood of the class, nats",
     "nll_scaled": "negative log-likelihood of the class, with a temperature",
+    "inpainted_accuracy": "inpainted: accuracy of the judge",
+    "inpainted_mse": "inpainted: mean squared error",
+    "inpainted_psnr": "inpainted: PSNR, dB",
+    "inpainted_ssim": "inpainted: structural similarity",
+    "denoised_psnr": "denoised: PSNR, dB",
+    "denoised_ssim": "denoised: structural similarity",
+    "mapped": "called the target by the judge",
+    "mapped_distance": "distance to the source, per pixel",
 }
 DETECTION = {  # a longer beginning before a shorter one
     "auroc": "AUROC",
@@ -62,9 +70,9 @@ class Measurements:
         if not rows:
             return
         for title, head, lines in summary(rows, system):
-            names = "".join(f"<th>{html.escape(named(name))}</th>" for name in (title, *head[1:]))
+            heads = "".join(f'<th class="number">{html.escape(named(name))}</th>' for name in head[1:])
             shown = "".join(line_of(named(line[0]), numbers=line[1:]) for line in lines)
-            yield f"<table><tr>{names}</tr>{shown}</table>"
+            yield f"<table><tr><th>{html.escape(title)}</th>{heads}</tr>{shown}</table>"
         if any(row.metric.startswith("fd") for row in rows):
             yield note(
                 "Fréchet distance to held-out data in the features of a network, which the protocol names. "
@@ -88,8 +96,9 @@ def line_of(*texts: str, numbers: Sequence[str], last: str | None = None) -> str
 
 def named(metric: str) -> str:
     """The name of a metric in words; any other text as it is."""
-    if metric in NAMES:
-        return NAMES[metric]
+    base, bracket, split = metric.partition(" (")
+    if base in NAMES:
+        return f"{NAMES[base]}{bracket}{split}"
     if metric.endswith("_p"):
         test = metric.removesuffix("_p")
         return f"{NAMES.get(test, test)}, p-value"
@@ -98,7 +107,7 @@ def named(metric: str) -> str:
             return f"{words}, {metric.removeprefix(f'{start}_')}"
     base, _, network = metric.rpartition("_")
     if network in NETWORKS:
-        return f"{(NAMES.get(base) or named(base)).removesuffix(' (judge)')} ({NETWORKS[network]})"
+        return f"{(NAMES.get(base) or named(base)).replace(' (judge)', '')} ({NETWORKS[network]})"
     if network == "error":
         return f"{NAMES.get(base) or named(base)}, standard error"
     return f"Fréchet distance after {metric.split('_')[2]} stages" if metric.startswith("fd_stage_") else metric

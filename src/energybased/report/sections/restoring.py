@@ -33,6 +33,6 @@ class Restoring:
         for words, damage in damages.items():
             y = damage.apply(x, subject.rng())
             restored = model.restore(y, damage=damage, generator=subject.rng()).to(x)
-            rows = "top: damaged; middle: restored, one chain each; bottom: as they were"
+            rows = "Top: damaged; middle: restored, one chain each; bottom: as they were"
             caption = f"The first {len(x)} pictures of the test split, not selected; {words}. {rows}"
             yield picture(grid(torch.cat([y, restored, x]), columns=len(x)), caption)
