@@ -9,7 +9,7 @@ import pytest
 from energybased import UserError
 from energybased.cli import main
 from energybased.data.fingerprint import fingerprint
-from energybased.evaluation import EXTRACTORS, METRICS, cost
+from energybased.evaluation import EXTRACTORS, METRICS, cost, mixtures
 from energybased.evaluation.cost import TRIALS, Expected, expected, seconds_each
 from energybased.evaluation.work import Work
 from energybased.models import Judge
@@ -27,6 +27,12 @@ def subjects(tmp_path_factory):
     latent = digits_latent(steps=2, batch_size=8, persistent_chains=16)
     runs = [train(recipe, out=folder / recipe.recipe) for recipe in (energy, latent)]
     return [(run, subject_of(run)) for run in runs]
+
+
+@pytest.fixture(autouse=True)
+def small_mixtures(monkeypatch):
+    for module, name, value in ((cost, "FITTED", 100), (mixtures, "COMPONENTS", (2,)), (mixtures, "PER_CLASS", (1,))):
+        monkeypatch.setattr(module, name, value)
 
 
 def test_shared_work_is_counted_once_and_an_earlier_evaluation_is_believed(monkeypatch):
@@ -75,6 +81,7 @@ class Refusing:
 
 def test_all_metrics_are_those_that_the_run_can_be_measured_by(subjects, monkeypatch, caplog):
     run, subject = subjects[0]
+    subject.kept.update({f"extractor {name}": subject.judge for name in ("lite0", "lite1")})  # which takes no time
     assert how_long(run, ["all"], subject).unknown == ("log_likelihood",)
     few = {"histograms": METRICS["energy_histograms"], "mse": METRICS["mse"], "own": Refusing()}
     monkeypatch.setattr("energybased.runs.evaluate.METRICS", few)
@@ -115,10 +122,10 @@ def test_samples_are_drawn_once_and_references_computed_once(subjects, monkeypat
 
 def test_the_command_tells_beforehand(subjects, capsys):
     run = subjects[0][0]
-    assert main(["evaluate", str(run.path), "--metrics", "ood, energy_histograms"]) == 0
+    assert main(["evaluate", str(run.path), "--metrics", "calibration, energy_histograms"]) == 0
     out, err = capsys.readouterr()
-    assert err.startswith("this takes about ") and "AUROC" in out and "--all-rows" in out and "auprc" not in out
-    assert main(["evaluate", str(run.path), "--metrics", "ood", "--all-rows"]) == 0
-    assert "auprc_in_flipped" in capsys.readouterr().out
+    assert err.startswith("this takes about ") and "--all-rows" in out and "expected calibration" not in out
+    assert main(["evaluate", str(run.path), "--metrics", "calibration", "--all-rows"]) == 0
+    assert "expected calibration" in capsys.readouterr().out
     assert main(["evaluate", str(run.path), "--metrics", "al"]) == 2
     assert "did you mean 'all'" in capsys.readouterr().err
