@@ -87,7 +87,7 @@ def test_all_metrics_are_those_that_the_run_can_be_measured_by(subjects, monkeyp
     monkeypatch.setattr("energybased.runs.evaluate.METRICS", few)
     caplog.set_level("INFO")
     assert "histograms" in {row.measured_by for row in evaluate(run, ["all"], subject=subject)}
-    assert "mse needs latent vectors; own: the chains have bounds" in caplog.text
+    assert "mse needs latent vectors (a run of a latent recipe); own: the chains have bounds" in caplog.text
     with pytest.raises(UserError, match="the chains have bounds"):
         evaluate(run, ["own"], subject=subject)
 
@@ -129,3 +129,24 @@ def test_the_command_tells_beforehand(subjects, capsys):
     assert "expected calibration" in capsys.readouterr().out
     assert main(["evaluate", str(run.path), "--metrics", "al"]) == 2
     assert "did you mean 'all'" in capsys.readouterr().err
+
+
+def test_what_a_run_lacks_is_said_before_anything_is_measured(subjects, capsys, monkeypatch):
+    run = subjects[0][0]
+    monkeypatch.setattr("energybased.runs.evaluate.timed", lambda name, subject: pytest.fail(f"{name} is measured"))
+    monkeypatch.setattr("energybased.evaluation.subject.skimage_installed", lambda: False)
+    for metrics, words in {
+        "energy_histograms,mse": "mse needs latent vectors (a run of a latent recipe)",
+        "inpainting": "needs the extra for restored pictures (pip install 'energybased[restore]')",
+        "Calibration": "did you mean 'calibration'?",
+    }.items():
+        assert main(["evaluate", str(run.path), "--metrics", metrics]) == 2
+        error = capsys.readouterr().err.strip()
+        assert words in error and error.startswith("ebm: ") and "\n" not in error
+
+
+def test_a_file_that_is_no_inception_is_refused_before_anything_is_measured(subjects, capsys, tmp_path):
+    file = tmp_path / "weights.pth"
+    file.write_text("nothing")
+    assert main(["evaluate", str(subjects[0][0].path), "--inception", str(file)]) == 2
+    assert "is no file of weights that torch can read safely" in capsys.readouterr().err

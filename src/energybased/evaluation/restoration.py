@@ -15,6 +15,7 @@ from energybased.errors import require
 Setting = TypeVar("Setting")
 TV_WEIGHTS = (0.1, 0.2, 0.4, 0.6, 0.8, 1.2)
 MEDIAN_SIZES = (3, 5)
+WINDOW = 7  # pixels of the window of structural similarity, in width and height
 EXTRA = "pip install 'energybased[restore]'"
 
 
@@ -37,7 +38,9 @@ def ssim(x: Tensor, truth: Tensor) -> Tensor:
         UserError: if scikit-image is not installed, or the pictures are smaller than the window.
     """
     measure = skimage("metrics").structural_similarity
-    require(min(x.shape[2:]) >= 7, f"structural similarity needs pictures of at least 7 x 7, got {tuple(x.shape[2:])}")
+    require(
+        min(x.shape[2:]) >= WINDOW, f"structural similarity needs pictures of at least 7 x 7, got {tuple(x.shape[2:])}"
+    )
     pairs = zip(x.double().cpu().numpy(), truth.double().cpu().numpy(), strict=True)
     return torch.tensor([measure(a, b, data_range=1.0, channel_axis=0) for a, b in pairs])
 

@@ -16,6 +16,7 @@ from energybased.evaluation.compared import extractor_of
 from energybased.evaluation.cost import Expected, expected
 from energybased.evaluation.enough import TooFew
 from energybased.evaluation.extractors.inception import WEIGHTS
+from energybased.evaluation.subject import IN_WORDS
 from energybased.models import Judge
 from energybased.processes import is_first
 from energybased.recipes import Recipe
@@ -99,19 +100,13 @@ def evaluate(
     check_names(metrics)
     subject = subject_of(run, energy=energy, data=data, judge=judge) if subject is None else subject
     done = {row.measured_by for row in read_rows(run)} if only_missing else set()
-    rows, skipped = read_rows(run), list[str]()
-    named, refusal = set(metrics) - {ALL}, UserError if ALL in metrics else TooFew
-    for name in (name for name in asked_for(metrics, subject) if name not in done):
-        missing = subject.missing(METRICS[name].needs)
-        if missing:
-            lacking = f"{name} needs {', '.join(missing)}"
-            require(name not in named, f"{run.path} cannot be measured so: {lacking}")
-            skipped.append(lacking)
-            continue
+    names, skipped = measurable(run, metrics, subject)
+    rows, refusal = read_rows(run), UserError if ALL in metrics else TooFew
+    for name in (name for name in names if name not in done):
         try:
             measured = list(timed(name, subject))
         except refusal as error:
-            if name in named:
+            if name in metrics:
                 raise
             skipped.append(f"{name}: {error}")
             continue
@@ -143,6 +138,24 @@ def asked_for(metrics: Sequence[str], subject: Subject) -> list[str]:
     return list(metrics) or [name for name, metric in METRICS.items() if is_default(metric, subject)]
 
 
+def measurable(run: Run, metrics: Sequence[str], subject: Subject) -> tuple[list[str], list[str]]:
+    """The names of the metrics that can be measured, and remarks on what the others need.
+
+    Raises:
+        UserError: if there is no such metric, or a named metric needs something that the run does not have.
+    """
+    check_names(metrics)
+    names, lacking = list[str](), dict[str, list[str]]()
+    for name in asked_for(metrics, subject):
+        missing = ", ".join(IN_WORDS.get(need, need) for need in subject.missing(METRICS[name].needs))
+        require(not missing or name not in metrics, f"{run.path} cannot be measured so: {name} needs {missing}")
+        if missing:
+            lacking.setdefault(missing, []).append(name)
+        else:
+            names.append(name)
+    return names, [f"{', '.join(who)} need{'s' * (len(who) == 1)} {what}" for what, who in lacking.items()]
+
+
 def how_long(run: Run, metrics: Sequence[str], subject: Subject) -> Expected:
     """About how long `evaluate` will take.
 
@@ -152,13 +165,12 @@ def how_long(run: Run, metrics: Sequence[str], subject: Subject) -> Expected:
         subject: what is measured.
 
     Raises:
-        UserError: if there is no such metric.
+        UserError: as `measurable`.
     """
-    check_names(metrics)
     recorded = dict[str, float]()
     for row in read_rows(run):
         recorded[row.measured_by] = recorded.get(row.measured_by, 0.0) + row.seconds
-    asked = {name: METRICS[name] for name in asked_for(metrics, subject) if not subject.missing(METRICS[name].needs)}
+    asked = {name: METRICS[name] for name in measurable(run, metrics, subject)[0]}
     works = {name: metric.work(subject) if hasattr(metric, "work") else () for name, metric in asked.items()}
     return expected(subject, works, recorded)
 

@@ -16,7 +16,7 @@ from energybased.evaluation.restoration import (
     total_variation,
 )
 from energybased.evaluation.row import Row
-from energybased.evaluation.subject import RESTORE, Subject
+from energybased.evaluation.subject import LARGE, RESTORE, Subject
 from energybased.evaluation.work import Work, restoring
 from energybased.models.damage import SaltPepper
 from energybased.tasks.class_terms import with_class_terms
@@ -37,7 +37,7 @@ class Denoising:
         chains: of each picture.
     """
 
-    needs: ClassVar[tuple[str, ...]] = ("restoration", "held-out data", "validation data", "pictures", RESTORE)
+    needs: ClassVar[tuple[str, ...]] = ("restoration", "held-out data", "validation data", LARGE, RESTORE)
     optional: ClassVar[bool] = True
 
     share: float = 0.3

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from energybased.evaluation.restoration import mean_filled, mse, nearest_filled, psnr, ssim
 from energybased.evaluation.row import Row
-from energybased.evaluation.subject import RESTORE, Subject
+from energybased.evaluation.subject import LARGE, RESTORE, Subject
 from energybased.evaluation.work import Work, restoring
 from energybased.models.damage import Missing
 from energybased.tasks.class_terms import with_class_terms
@@ -33,7 +33,7 @@ class Inpainting:
         pictures: number of test pictures, and of training pictures.
     """
 
-    needs: ClassVar[tuple[str, ...]] = ("restoration", "held-out data", "pictures", "judge", "labels", RESTORE)
+    needs: ClassVar[tuple[str, ...]] = ("restoration", "held-out data", LARGE, "judge", "labels", RESTORE)
     optional: ClassVar[bool] = True
 
     pictures: int = 500
