@@ -1,5 +1,7 @@
 """From a recipe to a model and back: classes in turn, one class, and the sum over classes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch

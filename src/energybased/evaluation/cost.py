@@ -14,8 +14,8 @@ from energybased.evaluation.subject import Subject
 from energybased.evaluation.work import Work
 from energybased.sampling import sample
 
-ROWS, TRANSITIONS, PICTURES = 250, 3, 8  # of a trial
-FITTED, GAUSSIANS = 1000, 10  # examples and Gaussians of a trial
+ROWS, TRANSITIONS, PICTURES = 250, 2, 8  # of a trial
+FITTED, GAUSSIANS = 500, 10  # examples and Gaussians of a trial
 SHARED = "samples and baselines"  # what several metrics need
 
 Trial = tuple[Callable[[], object], int]  # what is timed, and how much work it is
