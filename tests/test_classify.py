@@ -229,6 +229,7 @@ def test_a_judge_classifies(folder, monkeypatch, capsys):
         (["runs/judge", "x.npz", "--steps", "5"], "no chains"),
         (["runs/a", "x.npz", "--steps", "-1"], "steps must not be negative"),
         (["runs/a", "x.npz", "--copies", "0"], "copies must be at least 1"),
+        (["runs/a", "x.npz", "--copies", "8"], "8 copies without steps or noise are all the same"),
         (["runs/a", "gone.png"], "there is nothing at"),
         (["runs/a"], "nothing to classify"),
     ],

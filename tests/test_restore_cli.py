@@ -30,6 +30,9 @@ def folder(tmp_path_factory):
     half[:, 4:] = 255
     for name, mask in (("mask", half), ("none", 0 * half), ("all", 0 * half + 255), ("wide", np.tile(half, (1, 2)))):
         Image.fromarray(mask).save(folder / f"{name}.png")
+    Image.fromarray(np.zeros((8, 8, 4), np.uint8)).save(folder / "clear.png")  # all of it is transparent
+    drawn = np.stack([half, half, half, half], 2)
+    Image.fromarray(drawn).save(folder / "drawn.png")  # white on transparent, as painting programs write it
     return folder
 
 
@@ -43,6 +46,7 @@ def here(folder, monkeypatch):
     "words",
     [
         ["p.png", "--mask", "mask.png"],
+        ["p.png", "--mask", "drawn.png"],
         ["p.png", "--noise", "gaussian=0.2"],
         ["p.png", "--noise", "salt-pepper=0.2", "--damage"],
         ["p.png", "--blur", "1", "--given", "3"],
@@ -94,6 +98,7 @@ def test_empty_cells_are_filled(here, capsys):
         ("digits p.png", "say what was done"),
         ("digits p.png --mask none.png", "frees nothing"),
         ("digits p.png --mask all.png", "frees everything"),
+        ("digits p.png --mask clear.png", "frees nothing"),
         ("digits p.png --mask wide.png", "mask is of 16 x 8 pixels, but must be of 8 x 8"),
         ("digits p.png --mask no.png", "there is no mask"),
         ("digits p.png --mask t.csv", "not a readable picture"),

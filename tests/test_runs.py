@@ -1,5 +1,7 @@
 """From a recipe to a model and back: classes in turn, one class, and the sum over classes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -136,12 +138,15 @@ def test_too_few_examples_for_a_metric(run, monkeypatch, caplog):
 
 def test_what_is_measured_without_being_asked_for(run, tmp_path):
     (tmp_path / "weights.pth").write_text("nothing")
-    plain, given = subject_of(run), subject_of(run, inception=tmp_path / "weights.pth")
+    plain = subject_of(run)
+    given = replace(plain, inception=tmp_path / "weights.pth")
     assert is_default(METRICS["kd"], plain) and not is_default(METRICS["kd_lite0"], plain)
     named = {name for name, metric in METRICS.items() if is_default(metric, given) and not is_default(metric, plain)}
     assert named == {name for name in METRICS if name.endswith("_inception")} and len(named) == 5
     with pytest.raises(UserError, match="is no file of weights"):
         evaluate(run, metrics="kd_inception", subject=given)
+    with pytest.raises(UserError, match="is no file of weights"):  # before anything is measured
+        subject_of(run, inception=tmp_path / "weights.pth")
     with pytest.raises(UserError, match="there is no file"):
         subject_of(run, inception=tmp_path / "others.pth")
 

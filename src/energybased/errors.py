@@ -38,7 +38,8 @@ def nearest(name: str, known: Iterable[str], also: Iterable[str] = ()) -> str:
     "did you mean 'digits'? (known: digits, mnist)"
     """
     known = sorted(known)
-    close = difflib.get_close_matches(name, [*known, *also], n=1)
+    pool = [*known, *also]
+    close = difflib.get_close_matches(name, pool, n=1) or difflib.get_close_matches(name.lower(), pool, n=1)
     listing = f"known: {', '.join(known)}"
     return f"did you mean {close[0]!r}? ({listing})" if close else listing
 

@@ -46,6 +46,8 @@ def classify(
     """
     require(0 <= seed < 2**62, f"seed must be in 0 ... 2^62, got {seed}")
     require(len(what) > 0, "there is nothing to classify: name pictures, folders, tables or arrays")
+    averaged = steps > 0 or noise or copies <= 1
+    require(averaged, f"{copies} copies without steps or noise are all the same: give --steps or --noise")
     refinement = Refinement(steps, under, copies, noise)
     model: Any = load(path, device=device)
     names, rng = labels(model), torch.Generator().manual_seed(seed)

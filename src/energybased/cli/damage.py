@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from energybased.data.folder import BROKEN, SUFFIXES, as_array
+from energybased.data.folder import BROKEN, SUFFIXES, as_array, is_transparent
 from energybased.errors import UserError, nearest, require
 from energybased.models.blur import Blur, LowResolution
 from energybased.models.damage import Damage, GaussianNoise, Missing, SaltPepper
@@ -64,7 +64,9 @@ def read_mask(file: Path, what: Path, event: Sequence[int]) -> tuple[Missing, tu
     try:
         with Image.open(file) as image:
             size, mode = image.size, image.mode
-            grey = torch.from_numpy(as_array(image, event[1], "L").copy())
+            clear = is_transparent(image)
+            whole = on_black(image) if clear else image
+            grey = torch.from_numpy(as_array(whole, event[1], "L").copy())
         found = {(event[2], event[1])}
         if what.suffix.lower() in SUFFIXES:
             with Image.open(what) as picture:
@@ -79,5 +81,12 @@ def read_mask(file: Path, what: Path, event: Sequence[int]) -> tuple[Missing, tu
     notes = [] if mode in ("1", "L") else [f"the mask was converted from {mode} to black and white"]
     notes += [] if size == (event[2], event[1]) else [f"the mask was scaled and cropped to {event[1]} x {event[2]}"]
     between = int(((grey > 0) & (grey < 255)).sum())
+    notes += ["what is transparent in the mask counts as black"] if clear else []
     notes += [f"{between} grey pixels of the mask count as white from 128 on"] if between else []
     return Missing(free.expand(tuple(event))), tuple(notes)
+
+
+def on_black(image: Image.Image) -> Image.Image:
+    """A picture whose transparent areas are made black, and so do not count as missing."""
+    whole = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", whole.size, "black"), whole).convert("L")

@@ -43,7 +43,7 @@ def demo(what: tyro.conf.Positional[Literal["energy", "latent"]] = "energy", /, 
     classes = subject.model.classes
     picture = beside(sheet(subject.pictures["fd"][:SHOWN], classes), sheet(held, classes))
     save_png(picture, run.path / "samples.png")
-    show(rows)
+    show(rows, subject.system)
     print(f"\n{time.monotonic() - began:.0f} s; report: {run.path / 'report.html'}")
     return 0
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import tyro
 
-from energybased.cli.table import show
+from energybased.cli.table import show, show_all
 from energybased.evaluation import METRICS
 from energybased.processes import is_first
+from energybased.runs.evaluate import RESULTS, check_names, how_long, subject_of
 from energybased.runs.evaluate import evaluate as measure
-from energybased.runs.evaluate import subject_of
 from energybased.runs.load import run_of
 
 
@@ -25,12 +26,16 @@ def evaluate(
     device: str = "cpu",
     devices: int = 1,
     nodes: int = 1,
+    all_rows: bool = False,
 ) -> int:
     """Measures a run, writes its results.json, and prints the values. Rows of other metrics are kept.
 
+    It says beforehand about how long it will take.
+
     Args:
         path: the run.
-        metrics: names of metrics, separated by commas; all that are not optional if not given.
+        metrics: names of metrics, separated by commas; "all" for all that this run can be measured by; those that take
+            minutes are left out if not given.
         judge: run or exported file of a judge; the library's judge of the data set if not given.
         inception: file of the weights of the Inception network of 2015, as the PyTorch port has them. With it, metrics
             in its features are measured too.
@@ -38,16 +43,26 @@ def evaluate(
         device: device that computes, such as cpu or cuda.
         devices: number of processes on each machine, each with a GPU or a share of the processor.
         nodes: number of machines.
+        all_rows: print each value in a line of its own, with how it was measured.
     """
-    run = run_of(path)
+    run, names = run_of(path), [name.strip() for name in metrics.split(",") if name.strip()]
+    check_names(names)
     subject = subject_of(run, judge=judge, inception=inception, data=data, device=device, devices=devices, nodes=nodes)
-    rows = measure(run, [name for name in metrics.split(",") if name], subject=subject)
+    time = how_long(run, names, subject)
     if is_first():
-        show(rows)
+        print(time, file=sys.stderr, flush=True)
+    rows = measure(run, names, subject=subject)
+    if not is_first():
+        return 0
+    if all_rows:
+        show_all(rows)
+    else:
+        show(rows, subject.system)
+        print(f"{run.path / RESULTS} has all {len(rows)} values and how they were measured; --all-rows prints them")
     return 0
 
 
 def run(arguments: Sequence[str]) -> int:
     if "--help" in arguments or "-h" in arguments:
-        print("metrics:", ", ".join(METRICS), "\n")
+        print("metrics: all, or", ", ".join(METRICS), "\n")
     return tyro.cli(evaluate, args=arguments, prog="ebm evaluate")

@@ -12,9 +12,22 @@ from rich.table import Table
 
 from energybased.data.columns import write_csv
 from energybased.evaluation import Row
+from energybased.evaluation.summary import summary
 
 
-def show(rows: Sequence[Row]) -> None:
+def show(rows: Sequence[Row], system: str) -> None:
+    """Prints values in a few tables, those of the model `system` first."""
+    console = Console()
+    for title, head, lines in summary(rows, system):
+        table = Table(title, *head[1:], box=None, pad_edge=False)
+        for column in table.columns[1:]:
+            column.justify = "right"
+        for line in lines:
+            table.add_row(*line)
+        console.print(table, "")
+
+
+def show_all(rows: Sequence[Row]) -> None:
     """Prints the metric, system, value and protocol of each row."""
     table = Table("metric", "system", "value", "protocol", box=None, pad_edge=False)
     for row in rows:

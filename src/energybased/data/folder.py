@@ -55,7 +55,7 @@ def read_folder(folder: Path, size: int | None, skip_broken: bool) -> Found:
                 heads[file] = Image.new(image.mode, (1, 1))
                 heads[file].info = {
                     "size": image.size,
-                    "clear": _transparent(image),
+                    "clear": is_transparent(image),
                     "frames": getattr(image, "n_frames", 1),
                 }
         except BROKEN as error:
@@ -98,7 +98,8 @@ def _notes(
     )
 
 
-def _transparent(image: Image.Image) -> bool:
+def is_transparent(image: Image.Image) -> bool:
+    """Whether a picture has transparent areas, or can have them."""
     return image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info
 
 
@@ -106,7 +107,7 @@ def _flat(image: Image.Image, mode: str) -> Image.Image:
     """The picture with 8 bits per channel, in greyscale or colour, with transparent areas made white."""
     if image.mode.startswith("I"):
         image = Image.fromarray((np.asarray(image, dtype=np.int64) >> 8).clip(0, 255).astype(np.uint8))
-    if _transparent(image):
+    if is_transparent(image):
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     return image.convert(mode)

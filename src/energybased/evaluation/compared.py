@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,8 +11,9 @@ from torch import Tensor
 
 from energybased.evaluation.extractors import EXTRACTORS, Extractor
 from energybased.evaluation.features import Features, extract, reference_features
-from energybased.evaluation.mixtures import baseline_samples
+from energybased.evaluation.mixtures import baseline_samples, fitting
 from energybased.evaluation.subject import LITE, Subject
+from energybased.evaluation.work import Work, samples
 
 TEST, FLOOR = "test split", "floor"
 JUDGE = "judge"
@@ -39,6 +41,13 @@ class InFeatures:
     def optional(self) -> bool:
         """Whether it must be asked for by name: the features of other networks than the judge take minutes."""
         return self.extractor != JUDGE
+
+    def work(self, subject: Subject) -> Iterator[Work]:
+        """Samples and baselines, and the features of both, of the two splits and of one Gaussian."""
+        yield samples(subject)
+        yield from fitting(subject)
+        if self.extractor != JUDGE:
+            yield Work(self.extractor, 5 * number(subject), shared=True)
 
 
 def suffix(extractor: str) -> str:

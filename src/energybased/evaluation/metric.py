@@ -14,7 +14,8 @@ class Metric(Protocol):
     """A measurement, as a frozen dataclass in a file of its own.
 
     A metric is skipped, with a message, if the subject lacks something in `needs`. A metric with `optional = True` is
-    measured only if it is asked for by name.
+    measured only if it is asked for by name. One that takes long has a method `work(subject)`, which yields `Work`:
+    what it repeats, from which `cost.expected` estimates its duration.
     """
 
     @property

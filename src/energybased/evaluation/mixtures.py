@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -11,9 +12,10 @@ from torch import Generator, Tensor
 
 from energybased.energies import Analytic, GaussianMixture, PrincipalGaussian, PrincipalMixture
 from energybased.errors import require
+from energybased.evaluation.features import reference_features
 from energybased.evaluation.frechet import frechet_distance
-from energybased.evaluation.moments import Moments
 from energybased.evaluation.subject import SAMPLES, Subject
+from energybased.evaluation.work import Work
 
 DIRECT = 256  # largest number of entries for which mixtures are fitted to the entries themselves
 PRINCIPAL = 50  # principal components to which mixtures are fitted for larger events
@@ -111,7 +113,7 @@ def nearest_mixture(subject: Subject, mixtures: Sequence[FittedMixture]) -> Fitt
     """The mixture whose samples have the smallest Fréchet distance to the validation split."""
     judge, rng = subject.judge, subject.rng()
     assert judge is not None
-    held = Moments.of(judge.features(subject.data.values(subject.data.validation)))
+    held = reference_features(judge, subject.data.values(subject.data.validation)).moments
     return min(mixtures, key=lambda mixture: frechet_distance(judge.features(mixture.sample(SAMPLES, rng)), held))
 
 
@@ -125,6 +127,15 @@ def best_mixture(subject: Subject) -> tuple[FittedMixture, str]:
         subject.kept["mixture"] = nearest_mixture(subject, mixtures), ", ".join(m.name for m in mixtures)
     mixture, tried = subject.kept["mixture"]
     return mixture, tried
+
+
+def fitting(subject: Subject) -> Iterator[Work]:
+    """The fits of the mixtures of which the best is chosen, if there is a judge to choose it; metrics share them."""
+    beyond = math.prod(subject.data.event) > DIRECT
+    counts, per_class = (COMPONENTS_BEYOND, PER_CLASS_BEYOND) if beyond else (COMPONENTS, PER_CLASS)
+    passes = sum(counts) + (sum(per_class) if subject.has("classes") else 0)
+    if subject.judge is not None:
+        yield Work("mixture", min(EXAMPLES, len(subject.data.train)) * passes, shared=True)
 
 
 def baseline_samples(subject: Subject) -> dict[str, tuple[Tensor, str]]:

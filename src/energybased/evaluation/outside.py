@@ -19,6 +19,7 @@ from energybased.errors import UserError
 
 GREY, COLOUR = (1, 28, 28), (3, 32, 32)
 MOST = 10_000  # pictures of each set
+MOST_SETS = 6  # that a data set is compared with
 log = logging.getLogger("energybased")
 
 Pictures = Callable[[str | None], Tensor]  # root of the data -> (n, channels, height, width) in [0, 1]

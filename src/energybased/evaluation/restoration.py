@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
-from energybased.errors import UserError, require
+from energybased.errors import require
 
 Setting = TypeVar("Setting")
 TV_WEIGHTS = (0.1, 0.2, 0.4, 0.6, 0.8, 1.2)
 MEDIAN_SIZES = (3, 5)
+WINDOW = 7  # pixels of the window of structural similarity, in width and height
+EXTRA = "pip install 'energybased[restore]'"
 
 
 def mse(x: Tensor, truth: Tensor) -> Tensor:
@@ -34,7 +38,9 @@ def ssim(x: Tensor, truth: Tensor) -> Tensor:
         UserError: if scikit-image is not installed, or the pictures are smaller than the window.
     """
     measure = skimage("metrics").structural_similarity
-    require(min(x.shape[2:]) >= 7, f"structural similarity needs pictures of at least 7 x 7, got {tuple(x.shape[2:])}")
+    require(
+        min(x.shape[2:]) >= WINDOW, f"structural similarity needs pictures of at least 7 x 7, got {tuple(x.shape[2:])}"
+    )
     pairs = zip(x.double().cpu().numpy(), truth.double().cpu().numpy(), strict=True)
     return torch.tensor([measure(a, b, data_range=1.0, channel_axis=0) for a, b in pairs])
 
@@ -82,11 +88,12 @@ def best_setting(
     return max(settings, key=lambda setting: float(psnr(method(y, setting), truth).mean()))
 
 
+def skimage_installed() -> bool:
+    """Whether scikit-image is installed."""
+    return importlib.util.find_spec("skimage") is not None
+
+
 def skimage(part: str) -> Any:
     """A module of scikit-image. Raises `UserError` if it is not installed."""
-    import importlib
-
-    try:
-        return importlib.import_module(f"skimage.{part}")
-    except ImportError as error:
-        raise UserError("this needs scikit-image: pip install 'energybased[restore]'") from error
+    require(skimage_installed(), f"this needs scikit-image: {EXTRA}")
+    return importlib.import_module(f"skimage.{part}")

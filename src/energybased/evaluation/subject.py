@@ -15,6 +15,8 @@ from energybased.data import DataSet
 from energybased.data.domain import View
 from energybased.data.holdout import split_holdout
 from energybased.evaluation.extractors.lite import EXTRA, lite_installed
+from energybased.evaluation.restoration import EXTRA as RESTORE_EXTRA
+from energybased.evaluation.restoration import WINDOW, skimage_installed
 from energybased.evaluation.row import Row
 from energybased.models import Judge
 
@@ -101,6 +103,15 @@ class Subject:
 
 
 LITE = {number: f"the extra for EfficientNet-Lite{number} ({EXTRA})" for number in (0, 1)}
+RESTORE = f"the extra for restored pictures ({RESTORE_EXTRA})"
+LARGE = "pictures of at least 7 x 7 pixels"  # which structural similarity needs
+IN_WORDS = {  # needs that a person may not know by their names
+    "judge": "a judge of this data set (--judge RUN)",
+    "classes": "classes (a run that was trained with labels)",
+    "class logits": "classes (a run that was trained with labels)",
+    "class probabilities": "classes (a run that was trained with labels)",
+    "latent vectors": "latent vectors (a run of a latent recipe)",
+}
 
 CHECKS: Mapping[str, Callable[[Subject], bool]] = {
     "held-out data": lambda s: len(s.data.test) > 0,
@@ -110,6 +121,8 @@ CHECKS: Mapping[str, Callable[[Subject], bool]] = {
     "real numbers": lambda s: s.data.domain.bounds is None,
     "replay buffer": lambda s: s.buffer is not None,
     "judge": lambda s: s.judge is not None,
+    RESTORE: lambda s: skimage_installed(),
+    LARGE: lambda s: s.view == "pictures" and min(s.data.event[1:]) >= WINDOW,
     "restoration": lambda s: hasattr(s.model, "restore") and bool({"chains", "latent vectors"} & s.model.offers),
     "held-out class": lambda s: s.data.holdout is not None,
     "ten test examples": lambda s: len(s.test) >= 10,

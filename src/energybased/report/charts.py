@@ -40,6 +40,15 @@ def curve(x: Sequence[float], y: Sequence[float], label: str, events: Sequence[f
     return _svg(figure)
 
 
+def curves(groups: Mapping[str, tuple[Sequence[float], Sequence[float]]], x: str, y: str) -> str:
+    """A line for each group of values of x and y."""
+    figure, axes = _figure(x, y)
+    for (name, points), colour in zip(groups.items(), COLOURS, strict=False):
+        axes.plot(*points, color=colour, marker=".", linewidth=1.2, label=name)
+    axes.legend(frameon=False, fontsize=9)
+    return _svg(figure)
+
+
 def clouds(groups: Mapping[str, Tensor]) -> str:
     """A two-dimensional histogram for each group of points `(n, 2)`, over common axes, at most six in a row."""
     columns = min(6, len(groups))

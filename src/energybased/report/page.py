@@ -20,10 +20,10 @@ figure{margin:.5rem 0}figcaption,.note{color:#57606a;font-size:.9rem}
 img{width:100%;height:auto;image-rendering:pixelated;background:#eee}svg{width:100%;height:auto}
 .pair{display:grid;grid-template-columns:1fr 1fr;gap:1rem}
 @media(max-width:30rem){.pair{grid-template-columns:1fr}}
-table{border-collapse:collapse;width:100%;font-size:.92rem}td,th{
+table{border-collapse:collapse;width:100%;font-size:.92rem;margin:.5rem 0 1.5rem}td,th{
 padding:.3rem .5rem;border-bottom:1px solid #d0d7de;text-align:left}
-td.number{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
-pre{background:#f6f8fa;padding:.75rem;overflow-x:auto;font-size:.82rem}tr.ours td{font-weight:600}
+th.number{text-align:right}td.number{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
+pre{background:#f6f8fa;padding:.75rem;overflow-x:auto;font-size:.82rem}summary{cursor:pointer}
 </style></head><body>
 <h1>$title</h1>
 $sections

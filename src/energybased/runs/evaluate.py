@@ -12,7 +12,11 @@ from torch import Tensor, nn
 
 from energybased.errors import UserError, nearest, require
 from energybased.evaluation import METRICS, Metric, Row, Subject
+from energybased.evaluation.compared import extractor_of
+from energybased.evaluation.cost import Expected, expected
 from energybased.evaluation.enough import TooFew
+from energybased.evaluation.extractors.inception import WEIGHTS
+from energybased.evaluation.subject import IN_WORDS
 from energybased.models import Judge
 from energybased.processes import is_first
 from energybased.recipes import Recipe
@@ -23,6 +27,7 @@ from energybased.training import checkpoint
 from energybased.training.run import Run
 
 RESULTS = "results.json"
+ALL = "all"  # what `metrics` may be instead of names
 log = logging.getLogger("energybased")
 
 
@@ -57,7 +62,10 @@ def subject_of(
     fits = found is None or tuple(found.spec.event) == dataset.event
     require(fits, f"the judge takes examples of shape {found and found.spec.event}, but the data have {dataset.event}")
     history, buffer = load_history(run, recipe, device), _buffer(run, recipe, dataset)
-    return Subject(model, dataset, found, recipe.seed, recipe.recipe, buffer, history, inception=inception)
+    subject = Subject(model, dataset, found, recipe.seed, recipe.recipe, buffer, history, inception=inception)
+    if inception is not None:
+        extractor_of(subject, "inception")  # a file of something else is refused before minutes of other metrics
+    return subject
 
 
 def evaluate(
@@ -76,8 +84,8 @@ def evaluate(
 
     Args:
         run: a run, or its folder.
-        metrics: one name in `evaluation.METRICS`, or several; all that are not optional if not given. Rows of other
-            metrics are kept.
+        metrics: one name in `evaluation.METRICS`, or several; "all" for all that this run can be measured by; all that
+            are not optional if not given. Rows of other metrics are kept.
         energy: the network, if the run was trained on a network of the user.
         data: the data, if the run does not store them.
         judge: a judge, or its path; the library's judge of the data set if not given.
@@ -89,25 +97,18 @@ def evaluate(
     """
     run = run if isinstance(run, Run) else run_of(run)
     metrics = (metrics,) if isinstance(metrics, str) else metrics
-    for name in metrics:
-        require(name in METRICS, f"there is no metric {name!r}: {nearest(name, METRICS)}")
+    check_names(metrics)
     subject = subject_of(run, energy=energy, data=data, judge=judge) if subject is None else subject
     done = {row.measured_by for row in read_rows(run)} if only_missing else set()
-    asked = metrics or [name for name, metric in METRICS.items() if is_default(metric, subject)]
-    rows, skipped = read_rows(run), list[str]()
-    for name in (name for name in asked if name not in done):
-        missing = subject.missing(METRICS[name].needs)
-        if missing:
-            lacking = f"{name} needs {', '.join(missing)}"
-            require(name not in metrics, f"{run.path} cannot be measured so: {lacking}")
-            skipped.append(lacking)
-            continue
+    names, skipped = measurable(run, metrics, subject)
+    rows, refusal = read_rows(run), UserError if ALL in metrics else TooFew
+    for name in (name for name in names if name not in done):
         try:
             measured = list(timed(name, subject))
-        except TooFew as error:
+        except refusal as error:
             if name in metrics:
                 raise
-            skipped.append(str(error))
+            skipped.append(f"{name}: {error}")
             continue
         rows = [row for row in rows if row.measured_by != name] + measured
         if is_first():
@@ -115,6 +116,63 @@ def evaluate(
     if skipped:
         log.info("skipped metrics: %s", "; ".join(skipped))
     return rows
+
+
+def check_names(metrics: Sequence[str]) -> None:
+    """Raises `UserError` if there is no metric of a name."""
+    for name in metrics:
+        require(name == ALL or name in METRICS, f"there is no metric {name!r}: {nearest(name, METRICS, [ALL])}")
+
+
+def asked_for(metrics: Sequence[str], subject: Subject) -> list[str]:
+    """The names of the metrics that are measured: the named ones, all, or all that are not optional if none is named.
+
+    With "all", metrics in the features of Inception are left out if its weights are not at hand.
+    """
+    if ALL in metrics:
+        weights = subject.inception or WEIGHTS.find(None)
+        others = [
+            name for name, metric in METRICS.items() if weights or getattr(metric, "extractor", "") != "inception"
+        ]
+        return [name for name in METRICS if name in metrics or name in others]
+    return list(metrics) or [name for name, metric in METRICS.items() if is_default(metric, subject)]
+
+
+def measurable(run: Run, metrics: Sequence[str], subject: Subject) -> tuple[list[str], list[str]]:
+    """The names of the metrics that can be measured, and remarks on what the others need.
+
+    Raises:
+        UserError: if there is no such metric, or a named metric needs something that the run does not have.
+    """
+    check_names(metrics)
+    names, lacking = list[str](), dict[str, list[str]]()
+    for name in asked_for(metrics, subject):
+        missing = ", ".join(IN_WORDS.get(need, need) for need in subject.missing(METRICS[name].needs))
+        require(not missing or name not in metrics, f"{run.path} cannot be measured so: {name} needs {missing}")
+        if missing:
+            lacking.setdefault(missing, []).append(name)
+        else:
+            names.append(name)
+    return names, [f"{', '.join(who)} need{'s' * (len(who) == 1)} {what}" for what, who in lacking.items()]
+
+
+def how_long(run: Run, metrics: Sequence[str], subject: Subject) -> Expected:
+    """About how long `evaluate` will take.
+
+    Args:
+        run: the run. The seconds in the rows of its results.json are expected again.
+        metrics: as in `evaluate`.
+        subject: what is measured.
+
+    Raises:
+        UserError: as `measurable`.
+    """
+    recorded = dict[str, float]()
+    for row in read_rows(run):
+        recorded[row.measured_by] = recorded.get(row.measured_by, 0.0) + row.seconds
+    asked = {name: METRICS[name] for name in measurable(run, metrics, subject)[0]}
+    works = {name: metric.work(subject) if hasattr(metric, "work") else () for name, metric in asked.items()}
+    return expected(subject, works, recorded)
 
 
 def is_default(metric: Metric, subject: Subject) -> bool:

@@ -18,6 +18,7 @@ from energybased.evaluation.calibration import (
 )
 from energybased.evaluation.row import Row
 from energybased.evaluation.subject import Subject
+from energybased.evaluation.work import Work
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,9 @@ class Calibration:
     """
 
     needs: ClassVar[tuple[str, ...]] = ("class probabilities", "labels", "held-out data", "validation data")
+
+    def work(self, subject: Subject) -> Iterator[Work]:
+        yield Work("scores", len(subject.data.validation) + len(subject.data.test))
 
     def measure(self, subject: Subject) -> Iterator[Row]:
         (held, held_y), (test, y) = (logits_of(subject, s) for s in (subject.data.validation, subject.data.test))

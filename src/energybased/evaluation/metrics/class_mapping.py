@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -13,6 +13,8 @@ from energybased.data import Split
 from energybased.evaluation.restoration import mse
 from energybased.evaluation.row import Row
 from energybased.evaluation.subject import Subject
+from energybased.evaluation.work import Work, drawing, restoring
+from energybased.models.damage import GaussianNoise
 from energybased.tasks.across import across
 
 TETHERS: tuple[float | None, ...] = (0.5, 0.8, 1.2, 1.6, 2.0, 2.4, 3.0, None)  # from the strongest
@@ -31,10 +33,24 @@ class ClassMapping:
         pictures: number of test pictures, and of validation pictures.
     """
 
-    needs: ClassVar[tuple[str, ...]] = ("classes", "chains", "held-out data", "pictures", "judge", "labels")
+    needs: ClassVar[tuple[str, ...]] = (
+        "classes",
+        "chains",
+        "held-out data",
+        "validation data",
+        "pictures",
+        "judge",
+        "labels",
+    )
     optional: ClassVar[bool] = True
 
     pictures: int = 200
+
+    def work(self, subject: Subject) -> Iterator[Work]:
+        n, one = min(self.pictures, len(subject.data.test)), replace(subject, model=subject.model.given(0))
+        for tether in TETHERS:
+            yield drawing(one, n) if tether is None else restoring(one, n, GaussianNoise(tether))
+        yield drawing(subject, 2 * n)
 
     def measure(self, subject: Subject) -> Iterator[Row]:
         model, judge = subject.model, subject.judge

@@ -10,9 +10,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from energybased.evaluation.compared import JUDGE, all_features
+from energybased.evaluation.compared import JUDGE, all_features, whole_test
+from energybased.evaluation.mixtures import fitting
 from energybased.evaluation.row import Row
 from energybased.evaluation.subject import Subject
+from energybased.evaluation.work import Work, samples
 
 CONFIDENT = 0.9  # probability of the most probable class
 
@@ -23,11 +25,15 @@ class Confidence:
 
     needs: ClassVar[tuple[str, ...]] = ("samples", "held-out data", "judge")
 
+    def work(self, subject: Subject) -> Iterator[Work]:
+        yield samples(subject)
+        yield from fitting(subject)
+
     def measure(self, subject: Subject) -> Iterator[Row]:
         judge = subject.judge
         assert judge is not None
         drawn = ((system, judge.classify(all_features(subject, JUDGE, system))) for system in ("", "best mixture"))
-        for system, p in (*drawn, ("test split", judge.probabilities(subject.test))):
+        for system, p in (*drawn, ("test split", judge.classify(whole_test(subject).rows))):
             confident, entropy, largest = summary(p)
             protocol = f"fraction of {len(p)} pictures with judge confidence > {CONFIDENT}"
             yield subject.row("confident", confident, protocol, n=len(p), system=system)

@@ -16,7 +16,8 @@ from energybased.evaluation.restoration import (
     total_variation,
 )
 from energybased.evaluation.row import Row
-from energybased.evaluation.subject import Subject
+from energybased.evaluation.subject import LARGE, RESTORE, Subject
+from energybased.evaluation.work import Work, restoring
 from energybased.models.damage import SaltPepper
 from energybased.tasks.class_terms import with_class_terms
 from energybased.tasks.restore import restore
@@ -36,12 +37,16 @@ class Denoising:
         chains: of each picture.
     """
 
-    needs: ClassVar[tuple[str, ...]] = ("restoration", "held-out data", "pictures")
+    needs: ClassVar[tuple[str, ...]] = ("restoration", "held-out data", "validation data", LARGE, RESTORE)
     optional: ClassVar[bool] = True
 
     share: float = 0.3
     pictures: int = 200
     chains: int = 4
+
+    def work(self, subject: Subject) -> Iterator[Work]:
+        n = min(self.pictures, len(subject.data.test)) * self.chains
+        yield restoring(subject, n, SaltPepper(self.share))
 
     def measure(self, subject: Subject) -> Iterator[Row]:
         data, damage = subject.data, SaltPepper(self.share)

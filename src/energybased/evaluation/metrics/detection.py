@@ -8,13 +8,15 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from energybased.evaluation.detection import STATISTICS, base_rate, out_of_distribution_inputs
+from energybased.evaluation.detection import OUT_OF_DISTRIBUTION, STATISTICS, base_rate, out_of_distribution_inputs
 from energybased.evaluation.detectors import Score, energy_scores, neighbour_score, principal_score
-from energybased.evaluation.mixtures import EXAMPLES, best_mixture
-from energybased.evaluation.outside import outside_sets
+from energybased.evaluation.mixtures import EXAMPLES, best_mixture, fitting
+from energybased.evaluation.outside import MOST_SETS, outside_sets
 from energybased.evaluation.row import Row
 from energybased.evaluation.subject import SAMPLES, Subject
+from energybased.evaluation.work import Work
 
+SCORES = 13  # passes through the energy of all scores of one example, four of them for each mean over noisy copies
 NEIGHBOURS = 10_000  # most training examples among which nearest neighbours are searched
 
 
@@ -28,6 +30,9 @@ class OutOfDistribution:
     """
 
     needs: ClassVar[tuple[str, ...]] = ("scores", "held-out data", "pictures")
+
+    def work(self, subject: Subject) -> Iterator[Work]:
+        yield from detecting(subject, len(OUT_OF_DISTRIBUTION))
 
     def measure(self, subject: Subject) -> Iterator[Row]:
         x = compared(subject)
@@ -45,6 +50,9 @@ class OutsideSets:
     needs: ClassVar[tuple[str, ...]] = ("scores", "held-out data", "pictures")
     optional: ClassVar[bool] = True
 
+    def work(self, subject: Subject) -> Iterator[Work]:
+        yield from detecting(subject, MOST_SETS)
+
     def measure(self, subject: Subject) -> Iterator[Row]:
         x, rng = compared(subject), subject.rng()
         found = outside_sets(subject.data.name, x, None, rng)
@@ -54,6 +62,13 @@ class OutsideSets:
 def compared(subject: Subject) -> Tensor:
     """The test split, or its first thousand examples for a latent model, which scores slowly."""
     return subject.test[:SAMPLES] if subject.has("latent vectors") else subject.test
+
+
+def detecting(subject: Subject, sets: int) -> Iterator[Work]:
+    """The scores of the test split and of as many sets of about its size, and the fits of mixtures."""
+    each = SCORES if subject.has("energy") else 1
+    yield Work("scores", each * (1 + sets) * len(compared(subject)))
+    yield from fitting(subject)
 
 
 def detection_rows(subject: Subject, x: Tensor, sets: Mapping[str, tuple[Tensor, str]]) -> Iterator[Row]:
@@ -94,6 +109,9 @@ class HeldOutClass:
     """Detection of the class that was held out of training, by the statistics of `OutOfDistribution`."""
 
     needs: ClassVar[tuple[str, ...]] = ("scores", "held-out class")
+
+    def work(self, subject: Subject) -> Iterator[Work]:
+        yield Work("scores", subject.test.shape[0] + subject.held_out_class.shape[0])
 
     def measure(self, subject: Subject) -> Iterator[Row]:
         inside, outside = subject.test, subject.held_out_class

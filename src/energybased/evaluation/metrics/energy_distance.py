@@ -9,9 +9,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from energybased.evaluation.rivals import rivals
+from energybased.evaluation.rivals import ROWS, rivals
 from energybased.evaluation.row import Row
 from energybased.evaluation.subject import Subject
+from energybased.evaluation.work import Work, drawing
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,9 @@ class EnergyDistance:
     """
 
     needs: ClassVar[tuple[str, ...]] = ("samples", "held-out data", "real numbers")
+
+    def work(self, subject: Subject) -> Iterator[Work]:
+        yield drawing(subject, ROWS, shared=True)
 
     def measure(self, subject: Subject) -> Iterator[Row]:
         samples, test = rivals(subject)

@@ -13,6 +13,7 @@ from energybased.errors import require
 from energybased.evaluation.detection import auroc
 from energybased.evaluation.row import Row
 from energybased.evaluation.subject import MORE_SAMPLES, SAMPLES, Subject
+from energybased.evaluation.work import Work
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,9 @@ class EnergyHistograms:
     """
 
     needs: ClassVar[tuple[str, ...]] = ("energies", "scores", "held-out data")
+
+    def work(self, subject: Subject) -> Iterator[Work]:
+        yield Work("scores", 3 * min(MORE_SAMPLES, len(subject.test)))
 
     def measure(self, subject: Subject) -> Iterator[Row]:
         data, most = subject.data, SAMPLES if subject.has("latent vectors") else MORE_SAMPLES

@@ -25,6 +25,7 @@ from energybased.evaluation.frechet import frechet_distance
 from energybased.evaluation.metrics.frechet_buffer import buffer_samples
 from energybased.evaluation.row import Row
 from energybased.evaluation.subject import Subject
+from energybased.evaluation.work import Work
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,9 @@ class FrechetBufferFeatures(InFeatures):
     """The Fréchet distance of the chains in the replay buffer of the last checkpoint, after denoising."""
 
     also: ClassVar[tuple[str, ...]] = ("chains", "replay buffer")
+
+    def work(self, subject: Subject) -> Iterator[Work]:
+        yield Work(self.extractor, 2 * number(subject))
 
     def measure(self, subject: Subject) -> Iterator[Row]:
         metric, extractor = f"fd_buffer{suffix(self.extractor)}", extractor_of(subject, self.extractor)

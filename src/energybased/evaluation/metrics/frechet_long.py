@@ -9,6 +9,7 @@ from typing import ClassVar
 from energybased.evaluation.metrics.frechet_samples import frechet_row
 from energybased.evaluation.row import Row
 from energybased.evaluation.subject import SAMPLES, Subject
+from energybased.evaluation.work import Work, drawing
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,9 @@ class FrechetLong:
     optional: ClassVar[bool] = True
 
     times: int = 10
+
+    def work(self, subject: Subject) -> Iterator[Work]:
+        yield drawing(subject, SAMPLES, self.times)
 
     def measure(self, subject: Subject) -> Iterator[Row]:
         steps = self.times * subject.model.sampler.length

@@ -9,6 +9,7 @@ from typing import ClassVar
 from energybased.evaluation.metrics.frechet_samples import frechet_row
 from energybased.evaluation.row import Row
 from energybased.evaluation.subject import Subject
+from energybased.evaluation.work import Work, drawing, samples
 from energybased.tasks.replay_sampling import ReplaySampling
 
 
@@ -27,9 +28,17 @@ class FrechetReplay:
     sampling: ReplaySampling = ReplaySampling()
     count: int = 2000
 
+    def work(self, subject: Subject) -> Iterator[Work]:
+        s, kinds = self.sampling, 1 + bool(subject.history)
+        visits = s.rounds * min(s.batch, s.size) * self.count / s.size
+        yield samples(subject) if subject.count >= self.count else drawing(subject, self.count)
+        yield Work("chains", kinds * visits * subject.model.sampler.steps)
+
     def measure(self, subject: Subject) -> Iterator[Row]:
         model, history, s = subject.model, subject.history, self.sampling
-        yield frechet_row(subject, "fd_fresh", model.sample(self.count, generator=subject.rng()), "fresh samples")
+        enough = subject.count >= self.count
+        fresh = subject.samples[: self.count] if enough else model.sample(self.count, generator=subject.rng())
+        yield frechet_row(subject, "fd_fresh", fresh, "fresh samples")
         visits = f"{s.rounds} rounds of {s.batch} chains in a buffer of {s.size}"
         x = s.sample([model], self.count, subject.rng())
         yield frechet_row(subject, "fd_replay", x, f"a buffer at test time, {visits}")

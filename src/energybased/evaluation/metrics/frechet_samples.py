@@ -12,6 +12,7 @@ from energybased.evaluation.compared import JUDGE, all_features, whole_test
 from energybased.evaluation.frechet import frechet_distance
 from energybased.evaluation.row import Row
 from energybased.evaluation.subject import Subject
+from energybased.evaluation.work import Work, samples
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,9 @@ class FrechetSamples:
     """The Fréchet distance of fresh samples to the test split, in the judge's features."""
 
     needs: ClassVar[tuple[str, ...]] = ("samples", "held-out data", "judge")
+
+    def work(self, subject: Subject) -> Iterator[Work]:
+        yield samples(subject)
 
     def measure(self, subject: Subject) -> Iterator[Row]:
         features = all_features(subject, JUDGE)

@@ -9,6 +9,7 @@ from typing import ClassVar
 from energybased.evaluation.metrics.frechet_samples import frechet_row
 from energybased.evaluation.row import Row
 from energybased.evaluation.subject import Subject
+from energybased.evaluation.work import Work
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,9 @@ class FrechetStages:
     """The Fréchet distance of g(z), with z from the prior with 0, 1, ... of its stages, but not all."""
 
     needs: ClassVar[tuple[str, ...]] = ("stages", "held-out data", "judge")
+
+    def work(self, subject: Subject) -> Iterator[Work]:
+        yield Work("samples", subject.count * len(subject.model.prior.active))
 
     def measure(self, subject: Subject) -> Iterator[Row]:
         for k in range(len(subject.model.prior.active)):
@@ -28,6 +32,9 @@ class FrechetPosterior:
     """The Fréchet distance of g(z), with z from posteriors of training examples: that of a perfect prior."""
 
     needs: ClassVar[tuple[str, ...]] = ("latent vectors", "held-out data", "judge")
+
+    def work(self, subject: Subject) -> Iterator[Work]:
+        yield Work("posteriors", subject.count)
 
     def measure(self, subject: Subject) -> Iterator[Row]:
         x = subject.model.reconstruct(subject.train(subject.count), generator=subject.rng())

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from energybased.evaluation.restoration import mean_filled, mse, nearest_filled, psnr, ssim
 from energybased.evaluation.row import Row
-from energybased.evaluation.subject import Subject
+from energybased.evaluation.subject import LARGE, RESTORE, Subject
+from energybased.evaluation.work import Work, restoring
 from energybased.models.damage import Missing
 from energybased.tasks.class_terms import with_class_terms
 
@@ -32,17 +33,19 @@ class Inpainting:
         pictures: number of test pictures, and of training pictures.
     """
 
-    needs: ClassVar[tuple[str, ...]] = ("restoration", "held-out data", "pictures", "judge", "labels")
+    needs: ClassVar[tuple[str, ...]] = ("restoration", "held-out data", LARGE, "judge", "labels", RESTORE)
     optional: ClassVar[bool] = True
 
     pictures: int = 500
+
+    def work(self, subject: Subject) -> Iterator[Work]:
+        yield restoring(subject, 2 * min(self.pictures, len(subject.data.test)), Missing(right_half(subject)))
 
     def measure(self, subject: Subject) -> Iterator[Row]:
         judge, data = subject.judge, subject.data
         assert judge is not None
         model = with_class_terms(subject.model, data, subject.rng())
-        count, width = min(self.pictures, len(data.test)), data.event[2]
-        free = (torch.arange(width) >= width // 2).expand(data.event)
+        count, free = min(self.pictures, len(data.test)), right_half(subject)
         test, train = data.test.take(slice(count)), data.values(data.train)
         labels, truth = test.y, data.domain.read(test.x)
         assert isinstance(labels, Tensor)
@@ -74,3 +77,9 @@ class Inpainting:
             yield subject.row(
                 f"inpainted_{name}", float(value(again, known).mean()), protocol, n=len(known), split="train"
             )
+
+
+def right_half(subject: Subject) -> Tensor:
+    """A mask that is True in the right half of the subject's pictures, `event`."""
+    width = subject.data.event[2]
+    return (torch.arange(width) >= width // 2).expand(subject.data.event)

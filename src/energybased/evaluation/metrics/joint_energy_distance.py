@@ -17,6 +17,7 @@ from energybased.evaluation.metrics.energy_distance import energy_distance
 from energybased.evaluation.rivals import ROWS
 from energybased.evaluation.row import Row
 from energybased.evaluation.subject import Subject
+from energybased.evaluation.work import Work, drawing
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,10 @@ class JointEnergyDistance:
     """
 
     needs: ClassVar[tuple[str, ...]] = ("conditional samples", "held-out data")
+
+    def work(self, subject: Subject) -> Iterator[Work]:
+        if subject.has("chains"):
+            yield drawing(subject, min(ROWS, len(subject.test)))
 
     def measure(self, subject: Subject) -> Iterator[Row]:
         data = subject.data

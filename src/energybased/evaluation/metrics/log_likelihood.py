@@ -18,6 +18,7 @@ from energybased.evaluation.mixtures import COMPONENTS, EXAMPLES, add_noise, can
 from energybased.evaluation.partition import GROUPS, Sandwich, enough_chains, sandwich_log_z
 from energybased.evaluation.row import Row
 from energybased.evaluation.subject import Subject
+from energybased.evaluation.work import Work
 from energybased.models import EnergyModel
 from energybased.sampling.kernel import Bounds
 
@@ -80,6 +81,9 @@ class LogLikelihood:
 
     needs: ClassVar[tuple[str, ...]] = ("energies", "held-out data")
     optional: ClassVar[bool] = True  # minutes for pictures
+
+    def work(self, subject: Subject) -> Iterator[Work]:
+        yield Work(None)  # the levels of the annealing are chosen on the way
 
     def measure(self, subject: Subject) -> Iterator[Row]:
         yield from latent_rows(subject) if subject.has("latent vectors") else energy_rows(subject)

@@ -14,6 +14,7 @@ from energybased.evaluation.metrics.two_sample_tests import TESTS, two_sample_ro
 from energybased.evaluation.rivals import ROWS
 from energybased.evaluation.row import Row
 from energybased.evaluation.subject import Subject
+from energybased.evaluation.work import Work
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,10 @@ class PriorFit:
     """
 
     needs: ClassVar[tuple[str, ...]] = ("latent vectors", "ten test examples")
+
+    def work(self, subject: Subject) -> Iterator[Work]:
+        yield Work("posteriors", min(ROWS, len(subject.test)))
+        yield Work("samples", min(ROWS, len(subject.test)))
 
     def measure(self, subject: Subject) -> Iterator[Row]:
         model, rng = subject.model, subject.rng()

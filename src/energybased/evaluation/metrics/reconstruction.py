@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from energybased.evaluation.row import Row
 from energybased.evaluation.subject import SAMPLES, Subject
+from energybased.evaluation.work import Work
 
 
 @dataclass(frozen=True)
@@ -15,6 +16,9 @@ class ReconstructionError:
     """Mean squared error of g(z), with z from the posterior; for pixels on the scale [-1, 1], as in the literature."""
 
     needs: ClassVar[tuple[str, ...]] = ("latent vectors", "held-out data")
+
+    def work(self, subject: Subject) -> Iterator[Work]:
+        yield Work("posteriors", min(SAMPLES, len(subject.test)))
 
     def measure(self, subject: Subject) -> Iterator[Row]:
         x = subject.test[:SAMPLES]

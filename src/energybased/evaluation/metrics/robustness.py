@@ -14,6 +14,7 @@ from energybased.errors import require
 from energybased.evaluation.interval import binomial_interval
 from energybased.evaluation.row import Row
 from energybased.evaluation.subject import Subject
+from energybased.evaluation.work import Work
 from energybased.tasks.attack import PGD, Attack, Ball, Logits, RandomSearch, margins
 from energybased.tasks.classify import Refinement, log_probabilities
 
@@ -69,6 +70,13 @@ class Robustness:
     def balls(self, bounds: tuple[float, float] | None) -> list[Ball]:
         """The allowed changes, in order."""
         return [Ball("linf", epsilon, bounds) for epsilon in self.linf] + [Ball("l2", e, bounds) for e in self.l2]
+
+    def work(self, subject: Subject) -> Iterator[Work]:
+        n, balls = len(subject.test), len(self.linf) + len(self.l2)
+        refined = self.part * self.sampler_steps * self.draws * self.refinement.copies * (3 * self.refinement.steps + 1)
+        yield Work("gradients", balls * n * (self.steps * self.restarts + self.queries / 3))  # a query has no gradient
+        if subject.has("chains"):
+            yield Work("summed chains", balls * min(1.0, n / self.part) * refined)
 
     def measure(self, subject: Subject) -> Iterator[Row]:
         model: Any = subject.model.to(dtype=torch.float32)

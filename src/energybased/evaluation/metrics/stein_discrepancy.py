@@ -14,6 +14,7 @@ from energybased.evaluation.rivals import ROWS
 from energybased.evaluation.row import Row
 from energybased.evaluation.stein import kernel_stein_discrepancy
 from energybased.evaluation.subject import Subject
+from energybased.evaluation.work import Work, drawing
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,10 @@ class SteinDiscrepancy:
     """
 
     needs: ClassVar[tuple[str, ...]] = ("energy", "ten test examples", "real numbers")
+
+    def work(self, subject: Subject) -> Iterator[Work]:
+        if subject.has("chains"):
+            yield drawing(subject, ROWS)
 
     def measure(self, subject: Subject) -> Iterator[Row]:
         model, rng = subject.model, subject.rng()

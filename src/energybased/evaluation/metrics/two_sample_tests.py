@@ -10,9 +10,10 @@ from torch import Tensor
 
 from energybased.evaluation.classifier_test import classifier_two_sample_test
 from energybased.evaluation.mean_discrepancy import maximum_mean_discrepancy
-from energybased.evaluation.rivals import rivals
+from energybased.evaluation.rivals import ROWS, rivals
 from energybased.evaluation.row import Row
 from energybased.evaluation.subject import Subject
+from energybased.evaluation.work import Work, drawing
 
 TESTS = {
     "c2st": (classifier_two_sample_test, "cross-fitted AUROC of a classifier"),
@@ -31,6 +32,9 @@ class TwoSampleTest:
     needs: ClassVar[tuple[str, ...]] = ("samples", "ten test examples", "real numbers")
 
     name: str
+
+    def work(self, subject: Subject) -> Iterator[Work]:
+        yield drawing(subject, ROWS, shared=True)
 
     def measure(self, subject: Subject) -> Iterator[Row]:
         samples, test = rivals(subject)

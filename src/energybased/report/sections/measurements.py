@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
+from energybased.evaluation.summary import summary
 from energybased.report.page import note
 from energybased.report.section import Contents
 
@@ -41,6 +42,14 @@ NAMES = {
     "ece_scaled": "expected calibration error, with a temperature",
     "nll": "negative log-likelihood of the class, nats",
     "nll_scaled": "negative log-likelihood of the class, with a temperature",
+    "inpainted_accuracy": "inpainted: accuracy of the judge",
+    "inpainted_mse": "inpainted: mean squared error",
+    "inpainted_psnr": "inpainted: PSNR, dB",
+    "inpainted_ssim": "inpainted: structural similarity",
+    "denoised_psnr": "denoised: PSNR, dB",
+    "denoised_ssim": "denoised: structural similarity",
+    "mapped": "called the target by the judge",
+    "mapped_distance": "distance to the source, per pixel",
 }
 DETECTION = {  # a longer beginning before a shorter one
     "auroc": "AUROC",
@@ -51,33 +60,45 @@ DETECTION = {  # a longer beginning before a shorter one
 
 
 class Measurements:
-    """The rows of results.json as a table."""
+    """The rows of results.json: a few tables, and all rows with their protocols to unfold."""
 
     title: ClassVar[str] = "Measurements"
     needs: ClassVar[tuple[str, ...]] = ()
 
     def bodies(self, contents: Contents) -> Iterator[str]:
-        if not contents.rows:
+        rows, system = contents.rows, contents.subject.system
+        if not rows:
             return
-        cells = ""
-        for row in contents.rows:
-            mark = ' class="ours"' if row.system == contents.subject.system else ""
-            words = (NAMES.get(row.metric) or named(row.metric), row.system)
-            texts = "".join(f"<td>{html.escape(text)}</td>" for text in words)
-            cells += f'<tr{mark}>{texts}<td class="number">{row.text}</td><td>{html.escape(row.protocol)}</td></tr>'
-        head = "".join(f"<th>{name}</th>" for name in ("metric", "system", "value", "protocol"))
-        yield f"<table><tr>{head}</tr>{cells}</table>"
-        if any(row.metric.startswith("fd") for row in contents.rows):
+        for title, head, lines in summary(rows, system):
+            heads = "".join(f'<th class="number">{html.escape(named(name))}</th>' for name in head[1:])
+            shown = "".join(line_of(named(line[0]), numbers=line[1:]) for line in lines)
+            yield f"<table><tr><th>{html.escape(title)}</th>{heads}</tr>{shown}</table>"
+        if any(row.metric.startswith("fd") for row in rows):
             yield note(
                 "Fréchet distance to held-out data in the features of a network, which the protocol names. "
                 "The judge is a small classifier. Less is better."
             )
-        if any(row.metric.startswith("auroc") for row in contents.rows):
-            yield note("AUROC: held-out data against as many changed copies. 1 is perfect, 0.5 is chance.")
+        if any(row.metric.startswith("auroc") for row in rows):
+            yield note("AUROC: held-out data against other pictures. 1 is perfect, 0.5 is chance.")
+        heads = "".join(f"<th>{name}</th>" for name in ("metric", "system", "value", "protocol"))
+        every = "".join(line_of(named(r.metric), r.system, numbers=[r.text], last=r.protocol) for r in rows)
+        opened = f"all {len(rows)} values, and how they were measured"
+        yield f"<details><summary>{opened}</summary><table><tr>{heads}</tr>{every}</table></details>"
+
+
+def line_of(*texts: str, numbers: Sequence[str], last: str | None = None) -> str:
+    """HTML of a line of a table: texts, numbers, and a last text."""
+    cells = [f"<td>{html.escape(text)}</td>" for text in texts]
+    cells += [f'<td class="number">{html.escape(number)}</td>' for number in numbers]
+    cells += [] if last is None else [f"<td>{html.escape(last)}</td>"]
+    return f"<tr>{''.join(cells)}</tr>"
 
 
 def named(metric: str) -> str:
-    """The name of a metric in words."""
+    """The name of a metric in words; any other text as it is."""
+    base, bracket, split = metric.partition(" (")
+    if base in NAMES:
+        return f"{NAMES[base]}{bracket}{split}"
     if metric.endswith("_p"):
         test = metric.removesuffix("_p")
         return f"{NAMES.get(test, test)}, p-value"
@@ -86,7 +107,7 @@ def named(metric: str) -> str:
             return f"{words}, {metric.removeprefix(f'{start}_')}"
     base, _, network = metric.rpartition("_")
     if network in NETWORKS:
-        return f"{(NAMES.get(base) or named(base)).removesuffix(' (judge)')} ({NETWORKS[network]})"
+        return f"{(NAMES.get(base) or named(base)).replace(' (judge)', '')} ({NETWORKS[network]})"
     if network == "error":
         return f"{NAMES.get(base) or named(base)}, standard error"
     return f"Fréchet distance after {metric.split('_')[2]} stages" if metric.startswith("fd_stage_") else metric
