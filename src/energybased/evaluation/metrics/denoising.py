@@ -18,7 +18,6 @@ from energybased.evaluation.restoration import (
 from energybased.evaluation.row import Row
 from energybased.evaluation.subject import Subject
 from energybased.models.damage import SaltPepper
-from energybased.tasks.class_terms import with_class_terms
 from energybased.tasks.restore import restore
 
 
@@ -44,8 +43,7 @@ class Denoising:
     chains: int = 4
 
     def measure(self, subject: Subject) -> Iterator[Row]:
-        data, damage = subject.data, SaltPepper(self.share)
-        model = with_class_terms(subject.model, data, subject.rng())
+        model, data, damage = subject.model, subject.data, SaltPepper(self.share)
         truth = data.values(data.test, slice(self.pictures))
         held = data.values(data.validation, slice(self.pictures))
         y, held_y = damage.apply(truth, subject.rng()), damage.apply(held, subject.rng())

@@ -13,7 +13,6 @@ from energybased.evaluation.restoration import mean_filled, mse, nearest_filled,
 from energybased.evaluation.row import Row
 from energybased.evaluation.subject import Subject
 from energybased.models.damage import Missing
-from energybased.tasks.class_terms import with_class_terms
 
 VALUES = {"mse": mse, "psnr": psnr, "ssim": ssim}
 
@@ -22,7 +21,7 @@ VALUES = {"mse": mse, "psnr": psnr, "ssim": ssim}
 class Inpainting:
     """The right half of pictures, restored from the left, by one chain each; a conditional model is not told the class.
 
-    Its classes are weighed by terms that are fitted to the validation split (`tasks.class_terms`).
+    Its classes are weighed by terms that were fitted to the validation split (`models.class_terms`).
 
     `inpainted_accuracy` is the part of the restored test pictures that the judge gives their label. The errors are
     those of whole pictures. Those of training pictures are measured beside them: a model that has memorised its data
@@ -38,9 +37,8 @@ class Inpainting:
     pictures: int = 500
 
     def measure(self, subject: Subject) -> Iterator[Row]:
-        judge, data = subject.judge, subject.data
+        model, judge, data = subject.model, subject.judge, subject.data
         assert judge is not None
-        model = with_class_terms(subject.model, data, subject.rng())
         count, width = min(self.pictures, len(data.test)), data.event[2]
         free = (torch.arange(width) >= width // 2).expand(data.event)
         test, train = data.test.take(slice(count)), data.values(data.train)
