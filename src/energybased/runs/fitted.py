@@ -15,19 +15,24 @@ from energybased.training import Run
 FILE = "fitted.json"
 
 
-def read_fitted(run: Run, step: int) -> Fitted | None:
-    """What was fitted with the weights of the checkpoint of this step; None if nothing was.
+def read_fitted(run: Run, weights: str) -> Fitted | None:
+    """What was fitted with these weights, given by the hash of their file; None if nothing was.
 
     Raises:
-        UserError: if the file cannot be read.
+        UserError: if the file of the run cannot be read.
     """
     if not (run.path / FILE).is_file():
         return None
     facts = run.read_json(FILE)
-    known = isinstance(facts, dict) and facts.keys() == {"step", "fitted"}
+    known = isinstance(facts, dict) and facts.keys() == {"weights", "fitted"}
     advice = f"remove it, and ebm train --resume {run.path} fits it again"
     require(known, f"{run.path / FILE} is not as it was written: {advice}")
-    return from_json(Fitted, facts["fitted"]) if facts["step"] == step else None
+    return from_json(Fitted, facts["fitted"]) if facts["weights"] == weights else None
+
+
+def store_fitted(run: Run, weights: str, fitted: Fitted) -> None:
+    """Writes what was fitted with these weights, given by the hash of their file."""
+    run.write_json(FILE, {"weights": weights, "fitted": to_json(fitted)})
 
 
 def with_fitted(model: Any, recipe: Recipe, data: DataSet) -> Any:
@@ -35,8 +40,3 @@ def with_fitted(model: Any, recipe: Recipe, data: DataSet) -> Any:
     if getattr(model, "fitted", model) is not None:
         return model
     return replace(model, fitted=recipe.fitted(model, data))
-
-
-def store_fitted(run: Run, step: int, fitted: Fitted) -> None:
-    """Writes what was fitted with the weights of the checkpoint of this step."""
-    run.write_json(FILE, {"step": step, "fitted": to_json(fitted)})

@@ -65,9 +65,9 @@ def load(
     else:
         run = Run.open(path)
         facts, folder = run.recipe, run.checkpoint(step)
-        read_state(folder, facts["identity"])
+        state = read_state(folder, facts["identity"])
         settings, stored_spec, weights, where = None, facts["spec"], load_group(folder, "ema"), str(path)
-        fitted = read_fitted(run, int(folder.name))
+        fitted = read_fitted(run, state["sha256"]["ema.safetensors"])
         recipe = recipe or recipe_of(run, None if energy is None else copy.deepcopy(energy))
     spec = read_spec(stored_spec, where)
     model: Any = model_of(recipe or read_recipe(settings), spec, weights, where)

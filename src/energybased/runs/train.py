@@ -27,7 +27,6 @@ from energybased.runs.fitted import read_fitted, store_fitted
 from energybased.runs.load import model_of, recipe_of
 from energybased.settings import to_json
 from energybased.training import Loop, Phase, Run, Settings, TrainState, checkpoint
-from energybased.training.checkpoint import load_group
 from energybased.training.rng import preserved_rng
 from energybased.version import __version__
 
@@ -230,14 +229,13 @@ def _fit(loop: Loop, recipe: Recipe, data: DataSet, run: Run) -> Run:
 def _finish(run: Run, recipe: Recipe, data: DataSet, device: torch.device) -> None:
     """Fits to the data what the recipe fits when training has ended, unless the run has it already."""
     folder = run.newest_checkpoint()
-    step = int(folder.name)
-    if read_fitted(run, step) is not None:
+    weights = checkpoint.sha256(folder / "ema.safetensors")
+    if read_fitted(run, weights) is not None:
         return
-    weights = load_group(folder, "ema")
-    model: Any = model_of(copy.deepcopy(recipe), data.spec, weights, str(folder))
+    model: Any = model_of(copy.deepcopy(recipe), data.spec, checkpoint.load_group(folder, "ema"), str(folder))
     fitted = recipe.fitted(model if device.type == "cpu" else model.to(device), data)
     if fitted is not None:
-        store_fitted(run, step, fitted)
+        store_fitted(run, weights, fitted)
 
 
 def _picture(state: TrainState, data: DataSet, run: Run) -> None:
