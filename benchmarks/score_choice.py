@@ -12,6 +12,7 @@ import time
 
 from rows import Measured
 
+from energybased.errors import require
 from energybased.evaluation.detection import auroc, out_of_distribution_inputs
 from energybased.evaluation.detectors import seeded_score
 from energybased.models.scores import possible_scores, with_score
@@ -29,6 +30,7 @@ def main(paths: list[str]) -> None:
     for run in runs:
         subject = subject_of(run)
         data, x = subject.data, subject.data.values(subject.data.validation)
+        require(len(x) > 0, f"{run.path} has no validation split, on which a score is chosen")
         changed = out_of_distribution_inputs(x)
         for by in possible_scores(subject.model):
             began = time.monotonic()

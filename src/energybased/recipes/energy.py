@@ -182,7 +182,8 @@ class EnergyRecipe(Recipe):
     def fitted(self, model: EnergyModel, data: DataSet) -> Fitted:
         rng = torch.Generator().manual_seed(self.seed)
         weighed = replace(model, fitted=Fitted(self.class_terms(model, data, rng)))
-        return with_score(weighed, self.score_by, data, rng).fitted
+        found: Fitted = with_score(weighed, self.score_by, data, rng).fitted
+        return found
 
     def class_terms(self, model: EnergyModel, data: DataSet, rng: torch.Generator) -> tuple[float, ...]:
         """The terms of the classes that training has left open; see `models.class_terms`."""

@@ -142,8 +142,8 @@ def _refined(model: Any, start: Tensor, refinement: Refinement, classes: int, rn
     if not one_each:
         logits: Tensor = model.class_logits(end)
         return logits
-    energies: Tensor = energy(end).unflatten(0, (-1, classes))
-    return model.class_terms.to(energies) - energies
+    terms: Tensor = model.class_terms
+    return terms.to(end) - energy(end).unflatten(0, (-1, classes))
 
 
 def _run(energy: Energy, start: Tensor, kernel: Kernel, steps: int, streams: Streams) -> Tensor:
