@@ -1,6 +1,6 @@
 """The log-likelihood of held-out data under a latent model, from both ends of annealing.
 
-p(x) is the integral of p(x | z) p(z). Forwards, chains lead from the base of the prior to the posterior of each example:
+p(x) is the integral of p(x | z) p(z). Forwards, chains lead from the base of the prior to the posterior of an example:
 in expectation a lower bound of log p(x). Backwards, they begin at samples of the posterior. Those of a test example are
 ends of chains, so the result is an estimate. For an example of the model itself, the z that made it is an exact sample
 of its posterior, if the prior can be sampled exactly: then the two sides enclose log p(x) (Grosse, Ghahramani & Adams
@@ -62,7 +62,9 @@ def width_row(subject: Subject, rng: Generator) -> Row:
     with torch.no_grad():
         made = model.generator(z)
     x = made + model.sigma * torch.randn(made.shape, generator=rng).to(made)
-    below, above = forward_evidence(model, x, PARTICLES, LEVELS, rng), backward_evidence(model, x, z, LEVELS, rng)
+    below = forward_evidence(model, x, PARTICLES, LEVELS, rng)
+    # Transitions before the way back move the copies of z apart, and leave each of them a sample of the posterior.
+    above = backward_evidence(model, x, z.repeat_interleave(PARTICLES, 0), LEVELS, rng)
     start = "the z that made it" + (", itself the end of a chain: an estimate" if model.stages else "")
     protocol = f"mean of backward less forward log p(x) of {len(x)} samples of the model, backwards from {start}, nats"
     return subject.row("log_likelihood_width", float((above.values - below.values).mean()), protocol, n=len(x))

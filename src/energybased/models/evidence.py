@@ -1,6 +1,6 @@
 """The evidence p(x) of a latent model by annealed importance sampling (Neal 2001), from both ends of a path.
 
-The path leads from the base of the prior through its stages to the prior, and from there to the posterior of an example.
+The path leads from the base of the prior through its stages to the prior, and from there to an example's posterior.
 """
 
 from __future__ import annotations

@@ -29,10 +29,10 @@ CHUNK = 500  # rows computed at a time
 class Model(Protocol):
     """The methods of every trained model. Examples and samples are in the user's units.
 
-    Models may have more methods: `restore`, `reconstruct`, `log_prob`, `run_chains`, `logits`, `energies`. `offers` says
-    what metrics and reports may use: "samples", "conditional samples" (`given(y).sample`), "scores", "chains", "class
-    logits" (`logits`), "latent vectors", "stages", "features" and "energy" (`marginal`, a density over data in the
-    model's units; `energies`).
+    Models may have more methods: `restore`, `reconstruct`, `log_prob`, `run_chains`, `logits`, `energies`. `offers`
+    says what metrics and reports may use: "samples", "conditional samples" (`given(y).sample`), "scores", "chains",
+    "class logits" (`logits`), "latent vectors", "stages", "features" and "energy" (`marginal`, a density over data in
+    the model's units; `energies`).
     """
 
     @property

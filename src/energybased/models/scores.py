@@ -51,7 +51,7 @@ def scores(model: Any, x: Tensor, generator: Generator | None) -> Tensor:
     """
     by = model.score_by
     if "typicality" in by:
-        usual = None if model.fitted is None else model.fitted.usual
+        usual: Any = getattr(model.fitted, "usual", None)
         words = "which a run stores when its training ends; a model that was given a condition has none"
         require(usual is not None, f"the score {by!r} needs the mean energy of training examples, {words}")
         return (averaged(model, x, by, generator) - usual).abs()
