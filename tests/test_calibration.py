@@ -77,14 +77,14 @@ def test_scores_of_an_energy(rng):
     energy = Tilted.fit(data.values(data.train), 0.2, Slope())
     model = EnergyModel(energy, data.spec)
     train, x = data.values(data.train), data.values(data.test)[:20]
-    scores = energy_scores(model, train, rng)
+    scores = energy_scores(model, data, rng)
     mean = model.score(train).double().mean()
     torch.testing.assert_close(scores["typicality"](x), (model.score(x) - mean).abs(), atol=1e-3, rtol=1e-4)
     torch.testing.assert_close(
         scores["ratio to its base"](x), Slope()(x - energy.base.mean.view(1, 8, 8)), rtol=1e-3, atol=1e-3
     )
     normal = EnergyModel(StandardNormal(64), data.spec)
-    found = energy_scores(normal, train, rng)
+    found = energy_scores(normal, data, rng)
     assert found.keys() == {"gradient norm", "typicality"}
     torch.testing.assert_close(found["gradient norm"](x), x.flatten(1).norm(dim=1))
 

@@ -9,15 +9,27 @@ import pytest
 import torch
 
 import energybased as eb
-from energybased import EnergyModel, Gaussian, IsotropicMixture, LatentModel, Sampler, StandardNormal, Tilted, UserError
+from energybased import (
+    EnergyModel,
+    Gaussian,
+    IsotropicMixture,
+    Langevin,
+    LatentModel,
+    Sampler,
+    StandardNormal,
+    Tilted,
+    UserError,
+)
 from energybased.cli import main
 from energybased.data import from_arrays, load_data
 from energybased.energies import PrincipalGaussian, Uniform
-from energybased.evaluation import METRICS
+from energybased.evaluation import METRICS, latent_likelihood
 from energybased.evaluation.metrics import log_likelihood
 from energybased.evaluation.metrics.log_likelihood import noisy
 from energybased.evaluation.partition import ERRORS, sandwich_log_z
 from energybased.evaluation.subject import Subject
+from energybased.latent import EnergyPrior, ShortRun
+from energybased.models import evidence
 from energybased.recipes import RECIPES
 from energybased.runs.evaluate import read_rows, subject_of
 
@@ -116,19 +128,64 @@ def test_a_known_density_through_the_command_line(tmp_path, monkeypatch):
     assert 0 < rows["log_likelihood_error"].value < 1 and rows["log_z_ess"].value > 100
 
 
-def test_a_latent_model_has_a_likelihood():
-    """Of x = z + noise in one dimension it is that of N(0, 1 + sigma^2), within five standard errors."""
+def line(prior, sigma=0.5):
+    """x = z + noise in one dimension."""
     generator = torch.nn.Linear(1, 1).requires_grad_(False)
     generator.weight.fill_(1.0), generator.bias.fill_(0.0)
-    model = LatentModel(generator, StandardNormal(1), 0.5)
-    x = math.sqrt(1.25) * torch.randn(600, 1, generator=torch.Generator().manual_seed(0))
+    return LatentModel(generator, prior, sigma, kernel=eb.Langevin.overdamped(0.3), steps=50)
+
+
+def latent_rows(model, x, monkeypatch):
+    """25 test examples, the metric's rows, and the variance of the logarithm of an example's estimate."""
+    monkeypatch.setattr(latent_likelihood, "EXAMPLES", 25)
+    monkeypatch.setattr(latent_likelihood, "LEVELS", 30)
+    monkeypatch.setattr(latent_likelihood, "NEARBY", 200)
+    monkeypatch.setattr(latent_likelihood, "enough_chains", lambda dim: 64)
+    monkeypatch.setattr(evidence, "ADAPTATION", 20)
     data = replace(from_arrays("one", x), domain=model.spec.domain)
-    rows = {row.metric: row.value for row in METRICS["log_likelihood"].measure(Subject(model, data))}
-    test = data.values(data.test)
-    exact = torch.distributions.Normal(0.0, math.sqrt(1.25)).log_prob(test).mean()
-    # The estimate is a mean of logarithms of means over 20 chains; 0.02 is left to its bias.
-    assert rows["log_likelihood"] == pytest.approx(float(exact), abs=0.02)
-    assert rows["log_likelihood_error"] == pytest.approx(0.7 / math.sqrt(len(test)), rel=0.5)
+    rows = {row.metric: row for row in METRICS["log_likelihood"].measure(Subject(model, data))}
+    # Weights of 20 chains with the effective number e have the relative variance 20 / e - 1.
+    least = min(rows[f"log_likelihood{side}_ess"].value for side in ("", "_backward"))
+    return data.values(data.test)[:25], rows, (20 / least - 1) / 20
+
+
+def test_a_latent_model_has_a_likelihood(monkeypatch):
+    """Of x = z + noise in one dimension it is that of N(0, 1 + sigma^2), from both ends."""
+    x = math.sqrt(1.25) * torch.randn(600, 1, generator=torch.Generator().manual_seed(0))
+    test, rows, variance = latent_rows(line(StandardNormal(1)), x, monkeypatch)
+    exact = float(torch.distributions.Normal(0.0, math.sqrt(1.25)).log_prob(test).mean())
+    near = variance + 5 * math.sqrt(variance / 25)  # bias, and five standard errors of the mean of 25 logarithms
+    for side, words in (("", "in expectation a lower bound"), ("_backward", "an estimate")):
+        assert rows[f"log_likelihood{side}"].value == pytest.approx(exact, abs=near)
+        assert rows[f"log_likelihood{side}_error"].value == pytest.approx(0.7 / math.sqrt(len(test)), rel=0.5)
+        assert 8 < rows[f"log_likelihood{side}_ess"].value <= 20 and words in rows[f"log_likelihood{side}"].protocol
+    assert "log_z" not in rows
+    assert rows["log_likelihood_width"].value == pytest.approx(variance, abs=near + variance)
+    assert near < 0.2 and "estimate" not in rows["log_likelihood_width"].protocol
+
+
+class Shift(torch.nn.Module):
+    """A ratio that moves a normal: exp(z) N(z; 0, 1) is sqrt(e) N(z; 1, 1)."""
+
+    def forward(self, z):
+        return z[:, 0]
+
+
+def test_a_latent_model_whose_prior_has_a_log_z(monkeypatch):
+    """With the prior N(1, 1), learned as a ratio, x is N(1, 1 + sigma^2); log Z is that of a normal, and 1 / 2."""
+    prior = EnergyPrior(StandardNormal(1), Shift(), ShortRun(Langevin.overdamped(0.5), steps=60))
+    x = 1 + math.sqrt(1.25) * torch.randn(600, 1, generator=torch.Generator().manual_seed(0))
+    test, rows, variance = latent_rows(line(prior), x, monkeypatch)
+    exact = float(torch.distributions.Normal(1.0, math.sqrt(1.25)).log_prob(test).mean())
+    for side in ("", "_backward"):
+        log_z, error = rows[f"log_z{side}"].value, rows[f"log_z{side}_error"].value
+        true = float(prior.base.log_z) + 0.5
+        assert abs(log_z - true) < 5 * error + 1e-3 and "of the prior" in rows[f"log_z{side}"].protocol
+        assert rows[f"log_likelihood{side}"].value == pytest.approx(
+            exact, abs=variance + 5 * math.hypot(error, math.sqrt(variance / 25))
+        )
+    assert "ends of chains: an estimate" in rows["log_z_backward"].protocol
+    assert "itself the end of a chain: an estimate" in rows["log_likelihood_width"].protocol
 
 
 def test_log_z_within_bounds(rng):

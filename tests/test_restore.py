@@ -14,12 +14,13 @@ from energybased.energies import Contaminated, Measured
 from energybased.evaluation import METRICS, Subject
 from energybased.evaluation.restoration import mean_filled, median_filtered, mse, nearest_filled, psnr
 from energybased.models.blur import Blur, LowResolution
+from energybased.models.class_terms import fit_class_terms, fitted_terms
 from energybased.models.damage import GaussianNoise, Missing, SaltPepper
+from energybased.models.fitted import Fitted
 from energybased.networks import Separable
 from energybased.sampling import HMC, Langevin
 from energybased.sampling.stiffened import stiffened
 from energybased.tasks.across import across
-from energybased.tasks.class_terms import fitted_terms, with_class_terms
 from energybased.tasks.restore import energies_of, restore
 
 EVENT, NOISE, CHAINS = (1, 2, 4), 0.05, 2000
@@ -342,9 +343,15 @@ def test_class_terms_weigh_what_training_leaves_open(rng):
     v = MEAN + 0.1 * (2 * y[:, None] - 1) + Gaussian(torch.zeros(DIM).double(), COVARIANCE).sample(3000, rng)
     data = from_arrays("shifted", v.clamp(0, 1).view(-1, *EVENT), y)
     data = replace(data, validation=data.train)
-    terms = with_class_terms(crooked, data, rng).class_terms
+    terms = fit_class_terms(crooked, data, rng)
     assert terms[1] - terms[0] == pytest.approx(40 + math.log(0.25 / 0.75), abs=0.5)
-    assert with_class_terms(crooked.given(1), data, rng).class_terms == ()
+    assert fit_class_terms(crooked.given(1), data, rng) == ()
+    lost = replace(conditional, energy=Network(lambda x, y: inner(x, y) * torch.nan))
+    assert all(map(math.isnan, fit_class_terms(lost, data, rng)))  # so that its scores are refused
+    test, labels = data.values(data.test), data.test.take().y
+    models = crooked, replace(crooked, fitted=Fitted(terms))
+    accuracy = [float((m.logits(test).argmax(1) == labels).float().mean()) for m in models]
+    assert accuracy[0] == float((labels == 0).float().mean()) < accuracy[1] - 0.1
     # Half in doubt and half not: the logits differ by b alone, which is then the logarithm of the ratio of counts.
     labels = torch.tensor([0] * 300 + [1] * 100)
     found = fitted_terms(torch.zeros(400, 2).double(), labels)

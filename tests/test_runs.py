@@ -36,7 +36,8 @@ def test_a_conditional_model_takes_its_classes_in_turn(run):
     seed = lambda: torch.Generator().manual_seed(0)  # noqa: E731
     mine, one = (model.given(c).run_chains(x, steps=5, generator=seed()).x[3] for c in (y, int(y[3])))
     assert torch.equal(mine, one)
-    expected = -torch.stack([-model.energy(x, torch.full((20,), c)) for c in range(10)]).logsumexp(0)
+    terms = torch.tensor(model.fitted.class_terms)
+    expected = -torch.stack([t - model.energy(x, torch.full((20,), c)) for c, t in enumerate(terms)]).logsumexp(0)
     torch.testing.assert_close(model.score(x), expected)
 
 

@@ -11,6 +11,7 @@ import torch
 import tyro
 
 from energybased.cli.table import tell_csv
+from energybased.cli.weighed import unweighed
 from energybased.data.examples import examples
 from energybased.errors import require
 from energybased.runs.load import load
@@ -31,7 +32,8 @@ def classify(
 ) -> int:
     """Writes the most probable class and its probability as CSV, with one line per example.
 
-    The class is that of the lowest energy, and its probability is the softmax of the energies with their sign changed.
+    The class is that of the lowest energy, less the term that was fitted to its class when training ended. Its
+    probability is the softmax of these energies with their sign changed.
 
     Args:
         path: a run or an exported model that is conditional on the class, or a judge.
@@ -51,6 +53,8 @@ def classify(
     refinement = Refinement(steps, under, copies, noise)
     model: Any = load(path, device=device)
     names, rng = labels(model), torch.Generator().manual_seed(seed)
+    for note in unweighed(model, path):
+        print(note, file=sys.stderr)
     lines: list[tuple[str, str, str]] = [("name", "class", "probability")]
     for source in what:
         rows, x, notes = examples(source, model.spec)

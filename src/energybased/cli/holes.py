@@ -9,7 +9,7 @@ import torch
 from torch import Generator
 
 from energybased.cli.given import check_given, read_given
-from energybased.cli.weighed import weighed
+from energybased.cli.weighed import unweighed
 from energybased.data.columns import features, read_columns
 from energybased.errors import require
 from energybased.models.damage import Missing
@@ -44,7 +44,6 @@ def filled(
         require(n == len(x), f"--given has {n} conditions, but {path} has {len(x)} rows")
         model = model.given(*(part[rows] for part in parts))
     check_given(model)
-    model, more = weighed(model, run, generator)
     damage = Missing(empty[rows])
     found = restore(model, x[rows], damage, candidates=candidates, steps=steps, generator=generator)
     done = x.clone()
@@ -52,7 +51,7 @@ def filled(
     cells: dict[str, list[Any]] = {name: list(map(_cell, values.tolist())) for name, values in columns.items()}
     cells |= {name: list(map(repr, done[:, i].tolist())) for i, name in enumerate(names)}
     lines: Lines = [list(cells), *(list(row) for row in zip(*cells.values(), strict=True))]
-    notes = [*more, f"{int(empty.sum())} empty cells of {int(rows.sum())} rows were filled"]
+    notes = [*unweighed(model, run), f"{int(empty.sum())} empty cells of {int(rows.sum())} rows were filled"]
     kept = [name for name in columns if name not in names]
     notes += [f"columns that the training data do not have are kept: {', '.join(kept)}"] if kept else []
     return lines, tuple(notes)

@@ -15,7 +15,7 @@ from torch import Tensor
 from energybased.cli.damage import read_damage, read_mask
 from energybased.cli.given import check_given, read_given
 from energybased.cli.holes import filled
-from energybased.cli.weighed import weighed
+from energybased.cli.weighed import unweighed
 from energybased.data.columns import SUFFIXES as TABLES
 from energybased.data.columns import write_csv
 from energybased.data.examples import examples
@@ -133,8 +133,7 @@ def _restored(
         require(n == len(x), f"--given has {n} conditions, but {what} has {len(x)} examples")
         model = model.given(*parts)
     check_given(model)
-    model, more = weighed(model, path, rng)
-    notes = (*notes, *more)
+    notes = (*notes, *unweighed(model, path))
     found = candidates_of(model, y, kind, candidates=count, steps=steps, generator=rng)
     if not is_first():
         return 0

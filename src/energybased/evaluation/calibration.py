@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from energybased.errors import require
+from energybased.models.model import CHUNK
 
 BINS = 15
 COLDEST, HOTTEST = 1e-3, 1e4  # range of temperatures that are searched
@@ -89,12 +90,6 @@ def fit_temperature(logits: Tensor, y: Tensor) -> float:
 
 
 def class_logits(model: Any, x: Tensor) -> Tensor:
-    """log p(y | x) up to a constant of each row, `(n, classes)`, for x `(n, *event)`.
-
-    They are -E(x, y) for an energy that is conditional on a class, and the logits of a judge.
-    """
-    if model.classes:
-        return torch.stack([-model.given(label).score(x) for label in range(model.classes)], 1)
+    """log p(y | x) up to a constant of each row, `(n, classes)`, for x `(n, *event)`, part by part."""
     with torch.no_grad():
-        logits: Tensor = model.network.head(model.features(x))
-    return logits
+        return torch.cat([model.logits(part) for part in x.split(CHUNK)])

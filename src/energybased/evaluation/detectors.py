@@ -11,64 +11,38 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
+from energybased.data import DataSet
 from energybased.energies import PrincipalGaussian
 from energybased.errors import require
+from energybased.models.scores import possible_scores, with_score
 
 Score = Callable[[Tensor], Tensor]
 NEIGHBOUR = 5  # the distance to the k-th nearest training example is the score
 COMPONENTS = 50  # most principal components
-TRAINING = 5000  # training examples whose mean energy is typical
 RIDGE = 1e-3  # noise of the principal components, so that examples that span few directions have a Gaussian
 CHUNK = 500  # rows computed at a time
-COPIES = 4  # of x with noise, over which a score is averaged
 
 
-def energy_scores(model: Any, train: Tensor, generator: Generator) -> dict[str, Score]:
-    """Scores that an energy gives beside the energy itself.
-
-    - "gradient norm": |grad E(x)|, which is small at modes (Grathwohl et al. 2020).
-    - "typicality": |E(x) - mean E(train)|, since the typical set has no high density (Nalisnick et al. 2019).
-    - "noisy copies": the mean of E over four copies of x with the noise that the model has learned, if any; and
-      "typicality of noisy copies", since the model is the density of such copies.
-    - "ratio to its base": E(x) - base(x), a likelihood ratio against the Gaussian, or the mixture of them, that the
-      energy tilts, as background (Ren et al. 2019); only for an energy that has one.
+def energy_scores(model: Any, data: DataSet, generator: Generator) -> dict[str, Score]:
+    """The scores that an energy can give beside its own, by name; see `models.scores`.
 
     Args:
         model: an `EnergyModel` that offers "energy".
-        train: training examples, `(n, *event)`, of which up to 5,000 are used.
-        generator: draws them.
+        data: its data.
+        generator: source of random numbers.
     """
-    energy, domain = model.marginal, model.spec.domain
-    rows = torch.randperm(len(train), generator=generator)[:TRAINING]
-    typical = float(model.score(train[rows]).double().mean())
+    others = [by for by in possible_scores(model) if by != model.score_by]
+    return {by: seeded_score(with_score(model, by, data, generator)) for by in others}
 
-    def gradient_norm(x: Tensor) -> Tensor:
-        parts = domain.encode(x).to(model.place).split(CHUNK)
-        with torch.no_grad():
-            return torch.cat([energy.value_and_grad(part)[1].flatten(1).norm(dim=1) for part in parts])
 
-    scores = {"gradient norm": gradient_norm, "typicality": lambda x: (model.score(x) - typical).abs()}
-    if model.noise > 0:
+def seeded_score(model: Any, seed: int = 0) -> Score:
+    """The score of a model, with the same random numbers in each call."""
 
-        @torch.no_grad()
-        def noisy(x: Tensor) -> Tensor:
-            rng = torch.Generator().manual_seed(0)
-            parts = [part.to(model.place) for part in domain.encode(x).repeat(COPIES, *[1] * (x.ndim - 1)).split(CHUNK)]
-            copies = (p + model.noise * torch.randn(p.shape, generator=rng).to(p) for p in parts)
-            return torch.cat([energy(p) for p in copies]).view(COPIES, -1).mean(0)
+    def score(x: Tensor) -> Tensor:
+        found: Tensor = model.score(x, generator=torch.Generator().manual_seed(seed))
+        return found
 
-        usual = float(noisy(train[rows]).double().mean())
-        scores |= {"noisy copies": noisy, "typicality of noisy copies": lambda x: (noisy(x) - usual).abs()}
-    base = getattr(model.energy, "base", None)
-    if base is not None:
-
-        @torch.no_grad()
-        def ratio(x: Tensor) -> Tensor:
-            parts = domain.encode(x).to(model.place).split(CHUNK)
-            return torch.cat([energy(part) - base(part.flatten(1)) for part in parts])
-
-        scores["ratio to its base"] = ratio
-    return scores
+    return score
 
 
 def principal_score(train: Tensor) -> tuple[Score, str]:

@@ -97,8 +97,7 @@ class LearnedPrior(Energy):
         if not self.stages:
             return Estimate(float(self.base.log_z), 0.0, n)
         size = n // GROUPS
-        components = max(1, min(MAX_COMPONENTS, size // (SAMPLES_PER_COMPONENT * self.dim)))
-        near = GaussianMixture.fit(self.sample(size, generator), components, generator)
+        near = self.nearby(size, generator)
         ends = [
             anneal(
                 near, [self - near], near.sample(size, generator), KERNEL, generator=generator, target_ess=TARGET_ESS
@@ -110,6 +109,11 @@ class LearnedPrior(Energy):
         value = float(values.logsumexp(0)) - math.log(GROUPS)
         error = float(GROUPS * weights.std()) / math.sqrt(GROUPS)
         return Estimate(value, error, sum(end.ess() for end in ends))
+
+    def nearby(self, n: int, generator: Generator | None = None) -> GaussianMixture:
+        """A mixture of Gaussians that is fitted to n samples of the prior, at which paths to its log Z begin."""
+        components = max(1, min(MAX_COMPONENTS, n // (SAMPLES_PER_COMPONENT * self.dim)))
+        return GaussianMixture.fit(self.sample(n, generator), components, generator)
 
     def normalise(self, n: int = 8000, generator: Generator | None = None) -> Estimate:
         """Estimates log Z as `log_z` does, and stores it, so that `log_prob` is that of a normalised density."""

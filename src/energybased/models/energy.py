@@ -17,8 +17,10 @@ from energybased.energy import Energy
 from energybased.errors import UserError, require
 from energybased.models import model as shared
 from energybased.models.damage import Damage, as_damage
+from energybased.models.fitted import Fitted
 from energybased.models.model import Origin, by_chunks, checked, finite, moved, place_of, seeded
 from energybased.models.sampler import Sampler
+from energybased.models.scores import SCORES, ScoreBy, energies, scores
 from energybased.processes import ALONE, Processes
 from energybased.sampling import AnyKernel, Samples, Streams, fresh_starts, sample
 from energybased.sampling.denoise import denoise
@@ -43,7 +45,8 @@ class EnergyModel:
         origin: the recipe and the trained parts, for `export`; None if the model cannot be exported.
         rows: number of rows of the y that was given; None if it is the same for all rows.
         processes: the processes that share samples and scores. All must make the same calls.
-        class_terms: b_y, in nats, by which -E(x, y) is raised in sums over the classes y; none if not given.
+        score_by: what `score` gives; see `models.scores`.
+        fitted: what was fitted to data after training; None for a model whose training has not finished.
     """
 
     energy: Energy
@@ -54,7 +57,11 @@ class EnergyModel:
     origin: Origin | None = None
     rows: int | None = None
     processes: Processes = ALONE
-    class_terms: tuple[float, ...] = ()
+    score_by: ScoreBy = "energy"
+    fitted: Fitted | None = None
+
+    def __post_init__(self) -> None:
+        require(self.score_by in SCORES, f"score_by is one of {', '.join(SCORES)}, got {self.score_by!r}")
 
     @property
     def offers(self) -> frozenset[str]:
@@ -91,7 +98,12 @@ class EnergyModel:
         counts = {len(p) for p in parts if p.ndim and len(p) > 1}
         require(len(counts) <= 1, f"the conditions have different numbers of rows: {sorted(counts)}")
         return replace(
-            self, energy=self.energy.given(*parts), conditions=(), origin=None, rows=max(counts, default=None)
+            self,
+            energy=self.energy.given(*parts),
+            conditions=(),
+            origin=None,
+            rows=max(counts, default=None),
+            fitted=None,  # that of the sum over the classes
         )
 
     def cycle_classes(self, n: int) -> Energy:
@@ -107,28 +119,39 @@ class EnergyModel:
         return self.energy
 
     @property
-    def marginal(self) -> Energy:
-        """-log sum_y exp(b_y - E(x, y)) over the classes y; the energy itself if no condition must be given.
+    def class_terms(self) -> Tensor:
+        """b_y in nats for each class y, `(classes,)`, in float64; zeros if nothing was fitted or is open.
 
         Contrastive divergence that compares energies under one class at a time leaves the weights of the classes open.
-        `tasks.class_terms` fits the terms b to labelled data.
+        They are fitted to labelled data when training ends (`models.class_terms`).
         """
+        terms = () if self.fitted is None else self.fitted.class_terms
+        return torch.tensor(terms or (0.0,) * self.classes, dtype=torch.float64, device=self.place.device)
+
+    @property
+    def marginal(self) -> Energy:
+        """-log sum_y exp(b_y - E(x, y)) over the classes y; the energy itself if no condition must be given."""
         if self.classes:
-            return Marginal(self.energy, self.classes, self.class_terms or None)
+            return Marginal(self.energy, self.classes, self.class_terms)
         self._free()
         return self.energy
 
     def logits(self, x: Tensor) -> Tensor:
-        """-E(x, y) for each class y, `(n, classes)`, of x `(n, *event)` in the user's units; differentiable in x.
+        """b_y - E(x, y) for each class y, `(n, classes)`, of x `(n, *event)` in the user's units; differentiable in x.
 
-        Their softmax is p(y | x) if exp(-E(x, y)) is the joint density of x and y. Contrastive divergence, which
-        compares energies under one class at a time, leaves a term of the class alone open.
+        Their softmax is p(y | x) if exp(b_y - E(x, y)) is the joint density of x and y, up to a constant; b are the
+        `class_terms`.
 
         Raises:
             UserError: if there is no class that must still be given.
         """
+        return self.class_logits(self.spec.domain.encode(x).to(self.place))
+
+    def class_logits(self, v: Tensor) -> Tensor:
+        """As `logits`, of v `(n, *event)` in the model's units."""
         require(self.classes > 0, "the model has no classes, or a class was given already: it cannot classify")
-        return -self.energy.by_class(self.spec.domain.encode(x).to(self.place), self.classes)
+        found = -self.energy.by_class(v, self.classes)
+        return found + self.class_terms.to(found)
 
     @property
     def place(self) -> Tensor:
@@ -242,16 +265,25 @@ class EnergyModel:
         kernel, factor = stiffened(sampler.kernel, evidence.curvature)
         return energy, start, kernel, math.ceil(sampler.length / factor)
 
-    @torch.no_grad()
     def score(self, x: Tensor, *, generator: Generator | None = None) -> Tensor:
-        """Marginal energies `(n,)` of x `(n, *event)`, in nats up to a constant. High means out of distribution.
+        """Anomaly scores `(n,)` of x `(n, *event)`, as `score_by` says. High means out of distribution.
+
+        Args:
+            x: examples, in the user's units.
+            generator: seeds the noise of a score of noisy copies; it gets a new seed if not given.
 
         Raises:
-            UserError: if x is not of the model's shape and domain, or a score is not finite.
+            UserError: if x is not of the model's shape and domain, a score is not finite, or the model cannot give it.
         """
-        x, energy = self.spec.domain.encode(checked(x, self.spec)).to(self.place), self.marginal
-        self._fits(len(x))
-        return finite(by_chunks(lambda rows: energy.select(rows)(x[rows]), len(x), self.place, self.processes))
+        return finite(scores(self, self._encoded(x), generator))
+
+    def energies(self, x: Tensor) -> Tensor:
+        """Energies `(n,)` of x `(n, *event)`, in nats up to a constant, summed over the classes if none is given.
+
+        Raises:
+            UserError: if x is not of the model's shape and domain, or an energy is not finite.
+        """
+        return finite(energies(self, self._encoded(x)))
 
     def film(self, *, generator: Generator | None = None) -> Tensor:
         """States of eight chains from start to end, `(8, frames, *event)`, at logarithmically spaced steps.
@@ -273,7 +305,13 @@ class EnergyModel:
 
     def export(self, file: Path | str) -> None:
         """Writes weights and settings into one file that `load` reads."""
-        shared.export(self.origin, file)
+        shared.export(self.origin, file, self.fitted)
+
+    def _encoded(self, x: Tensor) -> Tensor:
+        """Checks x and converts it to the model's units, device and dtype."""
+        x = checked(x, self.spec)
+        self._fits(len(x))
+        return self.spec.domain.encode(x).to(self.place)
 
     def _sampler(self) -> Sampler:
         if self.sampler is None:

@@ -18,7 +18,7 @@ from energybased.errors import UserError, require
 from energybased.settings import from_json, to_json
 from energybased.version import __version__
 
-FORMAT, FORMAT_VERSION = "energybased-model", 3
+FORMAT, FORMAT_VERSION = "energybased-model", 4
 FIRST_FORMAT = "energybased-model-1"  # the format of version 0.1, which has no checksum
 
 
@@ -29,10 +29,26 @@ class Stored(NamedTuple):
     spec: Any  # of the data, as JSON
     weights: dict[str, Tensor]  # "part/name" -> tensor
     version: int
+    fitted: Any = None  # `models.fitted.Fitted` as JSON; None if nothing was fitted, as in files of formats 1 to 3
 
 
-def write_model(file: Path, settings: Any, spec: DataSpec, parts: Mapping[str, nn.Module], half: bool = False) -> None:
-    """Writes settings, spec and the weights of all parts into a file; weights in half precision if `half` is True.
+def write_model(
+    file: Path,
+    settings: Any,
+    spec: DataSpec,
+    parts: Mapping[str, nn.Module],
+    fitted: Any = None,
+    half: bool = False,
+) -> None:
+    """Writes settings, spec, what was fitted, and the weights of all parts into a file.
+
+    Args:
+        file: where to.
+        settings: of the recipe, as JSON.
+        spec: properties of the training data.
+        parts: the trained modules, by name.
+        fitted: what was fitted to data after training, as JSON.
+        half: whether weights are written in half precision.
 
     Raises:
         UserError: if the file cannot be written, or weights are not finite.
@@ -43,7 +59,7 @@ def write_model(file: Path, settings: Any, spec: DataSpec, parts: Mapping[str, n
     weights = {name: v.half() if half and v.is_floating_point() else v for name, v in weights.items()}
     weights = {name: v.detach().cpu().contiguous() for name, v in weights.items()}
     about = {"format": FORMAT, "format_version": str(FORMAT_VERSION), "energybased": __version__}
-    header = {**about, "recipe": json.dumps(settings), "spec": json.dumps(to_json(spec))}
+    header = {**about, "recipe": json.dumps(settings), "spec": json.dumps(to_json(spec)), "fitted": json.dumps(fitted)}
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         save_file(weights, file, metadata={**header, "sha256": digest(header, weights)})
@@ -69,19 +85,19 @@ def read_model(file: Path) -> Stored:
     unknown = f"{file} has format_version {header.get('format_version')}; this version reads up to {FORMAT_VERSION}"
     require(1 <= number <= FORMAT_VERSION, unknown)
     try:
-        settings = json.loads(header["recipe"])
+        settings, fitted = json.loads(header["recipe"]), None
         if number == 1:
             spec, weights = {"event": json.loads(header["event"])}, {f"energy/{k}": v for k, v in weights.items()}
         else:
             names = ("recipe", "spec") if number == 2 else header.keys() - {"sha256"}
             same = header["sha256"] == digest({name: header[name] for name in names}, weights)
             require(same, f"{file} has changed since it was written: it was cut short or edited")
-            spec = json.loads(header["spec"])
+            spec, fitted = json.loads(header["spec"]), json.loads(header.get("fitted", "null"))
     except (KeyError, json.JSONDecodeError) as error:
         raise UserError(f"the header of {file} cannot be read: {error}") from error
     lost = [name for name, v in weights.items() if v.is_floating_point() and not bool(v.isfinite().all())]
     require(not lost, f"{file} holds weights that are not finite: {', '.join(lost[:3])}")
-    return Stored(settings, spec, weights, number)
+    return Stored(settings, spec, weights, number, fitted)
 
 
 def read_spec(value: Any, where: str) -> DataSpec:

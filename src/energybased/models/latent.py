@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, NoReturn, cast, get_args
@@ -18,15 +17,15 @@ from energybased.latent import Posterior
 from energybased.latent.prior import KERNEL, Prior
 from energybased.models import model as shared
 from energybased.models.damage import Damage, as_damage
+from energybased.models.evidence import LEVELS, forward_evidence
 from energybased.models.model import Origin, by_chunks, checked, finite, moved, place_of, seeded
 from energybased.networks import Encoder, TwoStageEncoder
 from energybased.processes import ALONE, Processes
-from energybased.sampling import HMC, AnyKernel, Langevin, Streams, sample
+from energybased.sampling import AnyKernel, Langevin, Streams, sample
 from energybased.sampling.annealed import anneal
 
 POSTERIOR_STEPS = 20  # transitions of a chain on the posterior, for a model whose encoder needs none
 SCORE_SAMPLES = 5  # posterior samples over which a score is averaged
-LEVELS = 100  # temperatures of the annealing of each stage, and of the reconstruction
 FILM_CHAINS, FILM_LEVELS = 8, 30  # levels per stage; without resampling, so that each chain can be followed
 
 ScoreBy = Literal["joint", "ratio"]
@@ -245,21 +244,10 @@ class LatentModel:
         """
         x, rng = self._encoded(x), seeded(generator)
         require(particles >= 1, f"particles must be at least 1, got {particles}")
-        parts = x.split(max(1, shared.CHUNK // particles))
-        seeds = torch.randint(2**62, (len(parts),), generator=rng, device="cpu").tolist()
-
-        def bound(part: tuple[Tensor, int]) -> Tensor:
-            x, own = part[0], torch.Generator().manual_seed(part[1])
-            added = [*self.stages, Reconstruction(self.generator, x, self.sigma).expand(particles)]
-            start = self.base.sample(len(x) * particles, own).to(self.place)
-            weights = anneal(self.base, added, start, HMC(0.05, 5), levels, generator=own).log_weights
-            return weights.unflatten(0, (-1, particles)).logsumexp(1) - math.log(particles)
-
-        bounds = self.processes.each(bound, list(zip(parts, seeds, strict=True)), self.place)
-        constant = 0.5 * x[0].numel() * math.log(2 * math.pi * self.sigma**2)
+        found = forward_evidence(self, x, particles, levels, rng)
         learned: Any = self.prior
         log_z = learned.log_z(generator=rng).value - self.base.log_z if self.stages else 0.0
-        return (torch.cat(bounds) - constant - log_z).to(x.dtype)
+        return (found.values - log_z).to(x.dtype)
 
     @torch.no_grad()
     def generate(self, z: Tensor) -> Tensor:

@@ -16,8 +16,10 @@ from energybased.data import DataSpec
 from energybased.devices import find_device
 from energybased.errors import UserError, require
 from energybased.models.file import write_model
+from energybased.models.fitted import Fitted
 from energybased.networks.bfloat16 import unwrapped
 from energybased.processes import Processes
+from energybased.settings import to_json
 
 M = TypeVar("M", bound=nn.Module)
 CHUNK = 500  # rows computed at a time
@@ -27,10 +29,10 @@ CHUNK = 500  # rows computed at a time
 class Model(Protocol):
     """The methods of every trained model. Examples and samples are in the user's units.
 
-    Models may have more methods: `restore`, `reconstruct`, `log_prob`, `run_chains`, `logits`. `offers` says what
-    metrics and reports may use: "samples", "conditional samples" (`given(y).sample`), "scores", "chains",
+    Models may have more methods: `restore`, `reconstruct`, `log_prob`, `run_chains`, `logits`, `energies`. `offers`
+    says what metrics and reports may use: "samples", "conditional samples" (`given(y).sample`), "scores", "chains",
     "class logits" (`logits`), "latent vectors", "stages", "features" and "energy" (`marginal`, a density over data in
-    the model's units).
+    the model's units; `energies`).
     """
 
     @property
@@ -88,15 +90,15 @@ class Origin:
     parts: Mapping[str, nn.Module]
 
 
-def export(origin: Origin | None, file: Path | str, half: bool = False) -> None:
-    """Writes the origin of a model into one file; weights in half precision if `half` is True.
+def export(origin: Origin | None, file: Path | str, fitted: Fitted | None = None, half: bool = False) -> None:
+    """Writes the origin of a model, and what was fitted, into one file; weights in half precision if `half` is True.
 
     Raises:
         UserError: if the model has no origin, because it was not made by a recipe, or a condition was given.
     """
     if origin is None:
         raise UserError("only a model of a recipe can be exported, before a condition is given")
-    write_model(Path(file), origin.settings, origin.spec, origin.parts, half)
+    write_model(Path(file), origin.settings, origin.spec, origin.parts, to_json(fitted), half)
 
 
 def moved(module: M, device: str | torch.device | None, dtype: torch.dtype | None) -> M:

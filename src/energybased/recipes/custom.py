@@ -8,12 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
+import torch
 from torch import nn
 
 from energybased.data import DataSet, DataSpec
 from energybased.energies import Network, as_energy
 from energybased.errors import UserError, require
 from energybased.models import EnergyModel, Sampler
+from energybased.models.class_terms import fit_class_terms
+from energybased.models.fitted import Fitted
 from energybased.networks.condition import ConditionEncoder
 from energybased.recipes.recipe import Recipe
 from energybased.settings import Given, Hidden, to_json
@@ -69,6 +72,9 @@ class CustomRecipe(Recipe):
     def model(self, parts: Mapping[str, nn.Module], spec: DataSpec) -> EnergyModel:
         conditions = self.seen(spec).conditions
         return EnergyModel(as_energy(parts["energy"]), spec, self.chains, self.data_noise, conditions)
+
+    def fitted(self, model: EnergyModel, data: DataSet) -> Fitted:
+        return Fitted(fit_class_terms(model, data, torch.Generator().manual_seed(self.seed)))
 
     @property
     def chains(self) -> Sampler | None:

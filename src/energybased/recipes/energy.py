@@ -19,6 +19,9 @@ from energybased.energies import Network, Tilted, TiltedMixture, as_energy
 from energybased.energy import Energy
 from energybased.errors import require
 from energybased.models import EnergyModel, Sampler
+from energybased.models.class_terms import fit_class_terms
+from energybased.models.fitted import Fitted
+from energybased.models.scores import SCORES, ScoreBy, with_score
 from energybased.objectives import ContrastiveDivergence, Objective
 from energybased.recipes.network import AnyNetwork, Dense
 from energybased.recipes.recipe import Recipe
@@ -44,6 +47,8 @@ class EnergyRecipe(Recipe):
         sampler: settings of the chains.
         buffer: settings of the replay buffer.
         energy_l2: weight of the penalty on squared energies.
+        score_by: what `score` gives; see `models.scores`. It is chosen by benchmarks/score_choice.py, which compares
+            scores on flipped and inverted validation pictures.
         objective: what is minimised; contrastive divergence with the settings above if not given.
     """
 
@@ -55,6 +60,7 @@ class EnergyRecipe(Recipe):
     sampler: Sampler = Sampler()
     buffer: ReplayBuffer = ReplayBuffer(capacity=1024)
     energy_l2: float = 0.0
+    score_by: ScoreBy = "energy"
     objective: Hidden[Any] = None
 
     def __post_init__(self) -> None:
@@ -65,6 +71,10 @@ class EnergyRecipe(Recipe):
         require(self.components >= 1, f"components must be at least 1, got {self.components}")
         require(self.precision in ("float32", "bfloat16"), f"no such precision: {self.precision!r}")
         require(self.energy_l2 >= 0, f"energy_l2 must not be negative, got {self.energy_l2}")
+        require(self.score_by in SCORES, f"score_by is one of {', '.join(SCORES)}, got {self.score_by!r}")
+        noisy, based = "noisy" in self.score_by, "base" in self.score_by
+        require(not noisy or self.data_noise > 0, f"the score {self.score_by!r} needs data_noise > 0")
+        require(not based or self.base != "none", f"the score {self.score_by!r} needs a base")
         require(self.base == "none" or self.data_noise > 0, f"the base {self.base!r} needs data_noise > 0")
         require(
             self.batch_size <= self.buffer.capacity,
@@ -166,4 +176,15 @@ class EnergyRecipe(Recipe):
 
     def model(self, parts: Mapping[str, nn.Module], spec: DataSpec) -> EnergyModel:
         energy, conditions = as_energy(parts["energy"]), self.seen(spec).conditions
-        return EnergyModel(energy, spec, self.sampler, self.data_noise, conditions, self.origin(parts, spec))
+        origin = self.origin(parts, spec)
+        return EnergyModel(energy, spec, self.sampler, self.data_noise, conditions, origin, score_by=self.score_by)
+
+    def fitted(self, model: EnergyModel, data: DataSet) -> Fitted:
+        rng = torch.Generator().manual_seed(self.seed)
+        weighed = replace(model, fitted=Fitted(self.class_terms(model, data, rng)))
+        found: Fitted = with_score(weighed, self.score_by, data, rng).fitted
+        return found
+
+    def class_terms(self, model: EnergyModel, data: DataSet, rng: torch.Generator) -> tuple[float, ...]:
+        """The terms of the classes that training has left open; see `models.class_terms`."""
+        return fit_class_terms(model, data, rng)

@@ -6,11 +6,12 @@ import math
 from dataclasses import dataclass, replace
 from typing import Self, cast
 
-from torch import nn
+from torch import Generator, nn
 
 from energybased.conditions import classes_of
 from energybased.data import DataSet, DataSpec
 from energybased.errors import require
+from energybased.models import EnergyModel
 from energybased.networks import Joint
 from energybased.objectives import ContrastiveDivergence, JointEnergy, Objective
 from energybased.recipes.energy import EnergyRecipe
@@ -45,6 +46,9 @@ class JointRecipe(EnergyRecipe):
         if self.objective is not None:
             return found
         return JointEnergy(cast(ContrastiveDivergence, found), classes_of(spec.conditions), self.cross_entropy)
+
+    def class_terms(self, model: EnergyModel, data: DataSet, rng: Generator) -> tuple[float, ...]:
+        return ()  # the cross entropy leaves none open
 
     def _bare(self, spec: DataSpec) -> nn.Module:
         return Joint(self.network.build(spec.event, (), classes_of(spec.conditions)))

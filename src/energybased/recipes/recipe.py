@@ -16,6 +16,7 @@ from energybased.data import DataSet, DataSpec, Split, load_data
 from energybased.devices import bfloat16_pays, find_device
 from energybased.errors import require
 from energybased.models import Model
+from energybased.models.fitted import Fitted
 from energybased.models.model import Origin
 from energybased.objectives import Objective
 from energybased.settings import Hidden, to_json
@@ -108,6 +109,15 @@ class Recipe(Settings):
     def model(self, parts: Mapping[str, nn.Module], spec: DataSpec) -> Model:
         """The model of trained parts."""
         raise NotImplementedError
+
+    def fitted(self, model: Any, data: DataSet) -> Fitted | None:
+        """What is fitted to the data when training has ended, and stored; None for models that need nothing.
+
+        Args:
+            model: what `model` returned for the trained parts.
+            data: the data of the run.
+        """
+        return None
 
     def settings(self) -> Any:
         """The settings as JSON, which `read_recipe` reads.

@@ -21,6 +21,7 @@ from energybased.models import Judge
 from energybased.processes import is_first
 from energybased.recipes import Recipe
 from energybased.runs.data import run_data
+from energybased.runs.fitted import with_fitted
 from energybased.runs.judge import find_judge
 from energybased.runs.load import load, load_history, recipe_of, run_of
 from energybased.training import checkpoint
@@ -58,6 +59,7 @@ def subject_of(
     recipe = recipe_of(run, energy)
     model = load(run.path, energy=energy, device=device, devices=devices, nodes=nodes)
     dataset = run_data(run, recipe, data)
+    model = with_fitted(model, recipe, dataset)  # a run that has not finished, or of an earlier version
     found = judge if isinstance(judge, Judge) else find_judge(dataset, judge)
     fits = found is None or tuple(found.spec.event) == dataset.event
     require(fits, f"the judge takes examples of shape {found and found.spec.event}, but the data have {dataset.event}")

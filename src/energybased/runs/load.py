@@ -16,9 +16,12 @@ from energybased.devices import find_device
 from energybased.errors import UserError, require
 from energybased.models import Model
 from energybased.models.file import read_model, read_spec
+from energybased.models.fitted import Fitted
 from energybased.processes import launch
 from energybased.recipes import Recipe, read_recipe
+from energybased.runs.fitted import read_fitted
 from energybased.runs.upgrade import upgraded
+from energybased.settings import from_json
 from energybased.training.checkpoint import load_group, read_state
 from energybased.training.rng import preserved_rng
 from energybased.training.run import Run
@@ -58,14 +61,17 @@ def load(
         stored = read_model(path)
         settings, stored_spec = upgraded(stored, str(path))
         weights, where = stored.weights, str(path)
+        fitted = None if stored.fitted is None else from_json(Fitted, stored.fitted)
     else:
         run = Run.open(path)
         facts, folder = run.recipe, run.checkpoint(step)
-        read_state(folder, facts["identity"])
+        state = read_state(folder, facts["identity"])
         settings, stored_spec, weights, where = None, facts["spec"], load_group(folder, "ema"), str(path)
+        fitted = read_fitted(run, state["sha256"]["ema.safetensors"])
         recipe = recipe or recipe_of(run, None if energy is None else copy.deepcopy(energy))
     spec = read_spec(stored_spec, where)
     model: Any = model_of(recipe or read_recipe(settings), spec, weights, where)
+    model = model if fitted is None else replace(model, fitted=fitted)
     processes = launch(devices, nodes, str(device))
     model = replace(model, processes=processes) if hasattr(model, "processes") else model
     place = processes.device or find_device(device)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import platform
 import shutil
@@ -22,7 +23,8 @@ from energybased.objectives import Objective
 from energybased.processes import Lost, Processes, launch
 from energybased.recipes import CustomRecipe, Recipe, read_recipe
 from energybased.runs.data import given_data, in_units_of_run, own_data, phase_hashes, resumed_data, store_data
-from energybased.runs.load import recipe_of
+from energybased.runs.fitted import read_fitted, store_fitted
+from energybased.runs.load import model_of, recipe_of
 from energybased.settings import to_json
 from energybased.training import Loop, Phase, Run, Settings, TrainState, checkpoint
 from energybased.training.rng import preserved_rng
@@ -117,7 +119,7 @@ def train(
                 store_data(run, dataset)
 
         processes.once(create)
-        return _fit(loop, dataset, run)
+        return _fit(loop, recipe, dataset, run)
 
 
 def resume(
@@ -171,7 +173,7 @@ def resume(
         processes.once(run.lock)
         try:
             loop.resume(run)
-            return _fit(loop, dataset, run)
+            return _fit(loop, recipe, dataset, run)
         finally:
             run.release()
 
@@ -207,9 +209,10 @@ def _loop(recipe: Recipe, dataset: DataSet, source: Any, processes: Processes) -
     return Loop(recipe.parts(dataset), phases, source, recipe, dataset.domain, conditional, processes)
 
 
-def _fit(loop: Loop, data: DataSet, run: Run) -> Run:
+def _fit(loop: Loop, recipe: Recipe, data: DataSet, run: Run) -> Run:
     try:
         loop.fit(run, lambda state: _picture(state, data, run))
+        loop.processes.once(lambda: _finish(run, recipe, data, loop.device))
     except Lost as error:
         last = checkpoint.newest(run.path / "checkpoints")
         advice = "" if last is None else f"; ebm train --resume {run.path} goes on from step {int(last.name)}"
@@ -221,6 +224,18 @@ def _fit(loop: Loop, data: DataSet, run: Run) -> Run:
     finally:
         run.release()
     return run
+
+
+def _finish(run: Run, recipe: Recipe, data: DataSet, device: torch.device) -> None:
+    """Fits to the data what the recipe fits when training has ended, unless the run has it already."""
+    folder = run.newest_checkpoint()
+    weights = checkpoint.sha256(folder / "ema.safetensors")
+    if read_fitted(run, weights) is not None:
+        return
+    model: Any = model_of(copy.deepcopy(recipe), data.spec, checkpoint.load_group(folder, "ema"), str(folder))
+    fitted = recipe.fitted(model if device.type == "cpu" else model.to(device), data)
+    if fitted is not None:
+        store_fitted(run, weights, fitted)
 
 
 def _picture(state: TrainState, data: DataSet, run: Run) -> None:

@@ -139,7 +139,11 @@ def _refined(model: Any, start: Tensor, refinement: Refinement, classes: int, rn
             end = _run(chained, start, kernel, refinement.steps, Streams.of(rng, start))
         else:
             end = start + (sample(chained, fixed, kernel, refinement.steps, rng, engine="eager").x - fixed)
-    return -(energy(end).unflatten(0, (-1, classes)) if one_each else model.energy.by_class(end, classes))
+    if not one_each:
+        logits: Tensor = model.class_logits(end)
+        return logits
+    terms: Tensor = model.class_terms
+    return terms.to(end) - energy(end).unflatten(0, (-1, classes))
 
 
 def _run(energy: Energy, start: Tensor, kernel: Kernel, steps: int, streams: Streams) -> Tensor:

@@ -8,11 +8,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Generator, Tensor
 
-from energybased.energy import Energy
 from energybased.errors import require
 from energybased.models import EnergyModel
-from energybased.models.damage import Damage, normal
-from energybased.models.model import by_chunks
+from energybased.models.damage import Damage
+from energybased.models.scores import noisy_energies
 
 COPIES = 8  # noisy copies of an example over which its energy is averaged
 
@@ -83,21 +82,11 @@ def energies_of(model: Any, x: Tensor, generator: Generator) -> Tensor:
     """
     (n, count), flat = x.shape[:2], x.flatten(0, 1)
     whole = repeated(model, count)
-    if not isinstance(model, EnergyModel) or model.noise == 0:
-        scores: Tensor = whole.score(flat, generator=generator)
-        return scores.unflatten(0, (n, count))
-    clean, energy = model.spec.domain.encode(flat).to(model.place), whole.marginal
-    total = clean.new_zeros(n * count)
-    for _ in range(COPIES):
-        v = clean + model.noise * normal(clean[::count], generator).repeat_interleave(count, 0)
-        total = total + energies_at(energy, v, model)
-    return (total / COPIES).unflatten(0, (n, count))
-
-
-@torch.no_grad()
-def energies_at(energy: Energy, v: Tensor, model: EnergyModel) -> Tensor:
-    """Energies `(n,)` of v `(n, *event)`, in the model's units."""
-    return by_chunks(lambda rows: energy.select(rows)(v[rows]), len(v), model.place, model.processes)
+    if isinstance(model, EnergyModel):
+        clean = model.spec.domain.encode(flat).to(model.place)
+        return noisy_energies(whole, clean, COPIES, generator, alike=count).unflatten(0, (n, count))
+    scores: Tensor = whole.score(flat, generator=generator)
+    return scores.unflatten(0, (n, count))
 
 
 def repeated(model: Any, count: int) -> Any:

@@ -25,8 +25,8 @@ from energybased.evaluation.work import Work
 class Calibration:
     """Accuracy, expected calibration error and negative log-likelihood of p(y | x) on the test split.
 
-    p(y | x) is softmax_y(-E(x, y)) of an energy that is conditional on the class, or that of a judge. Both are also
-    measured with logits divided by the temperature that fits the validation split best (Guo et al. 2017).
+    p(y | x) is softmax_y(b_y - E(x, y)) of an energy that is conditional on the class, or that of a judge. Both are
+    also measured with logits divided by the temperature that fits the validation split best (Guo et al. 2017).
     """
 
     needs: ClassVar[tuple[str, ...]] = ("class probabilities", "labels", "held-out data", "validation data")

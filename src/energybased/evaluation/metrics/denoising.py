@@ -19,7 +19,6 @@ from energybased.evaluation.row import Row
 from energybased.evaluation.subject import LARGE, RESTORE, Subject
 from energybased.evaluation.work import Work, restoring
 from energybased.models.damage import SaltPepper
-from energybased.tasks.class_terms import with_class_terms
 from energybased.tasks.restore import restore
 
 
@@ -49,8 +48,7 @@ class Denoising:
         yield restoring(subject, n, SaltPepper(self.share))
 
     def measure(self, subject: Subject) -> Iterator[Row]:
-        data, damage = subject.data, SaltPepper(self.share)
-        model = with_class_terms(subject.model, data, subject.rng())
+        model, data, damage = subject.model, subject.data, SaltPepper(self.share)
         truth = data.values(data.test, slice(self.pictures))
         held = data.values(data.validation, slice(self.pictures))
         y, held_y = damage.apply(truth, subject.rng()), damage.apply(held, subject.rng())

@@ -9,7 +9,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from energybased.evaluation.detection import OUT_OF_DISTRIBUTION, STATISTICS, base_rate, out_of_distribution_inputs
-from energybased.evaluation.detectors import Score, energy_scores, neighbour_score, principal_score
+from energybased.evaluation.detectors import Score, energy_scores, neighbour_score, principal_score, seeded_score
 from energybased.evaluation.mixtures import EXAMPLES, best_mixture, fitting
 from energybased.evaluation.outside import MOST_SETS, outside_sets
 from energybased.evaluation.row import Row
@@ -25,8 +25,8 @@ class OutOfDistribution:
     """Detection of changed copies of the test split: noise, inverted and mirrored pictures.
 
     The statistics are AUROC, average precision with either side as positives, and the false-positive rate at 95 % true
-    positives. They are measured for the model's score; for an energy also for the norm of its gradient, its typicality,
-    and its ratio to its base; and for baselines: a mixture of Gaussians, principal components and nearest neighbours.
+    positives. They are measured for the model's score, which is its recipe's choice; for an energy also for all others
+    of `models.scores`; and for baselines: a mixture of Gaussians, principal components and nearest neighbours.
     """
 
     needs: ClassVar[tuple[str, ...]] = ("scores", "held-out data", "pictures")
@@ -87,15 +87,14 @@ def detectors(subject: Subject) -> dict[str, tuple[Score, str]]:
     """Scores of the subject's model and of baselines, and what they are, by the name of the system."""
     model, noise = subject.model, getattr(subject.model, "noise", 0.0)
 
-    def own(x: Tensor) -> Tensor:
-        scores: Tensor = model.score(x, generator=subject.rng())
-        return scores
-
     learned = f", which has learned noise of {noise:g}, on x without noise" if noise else ""
-    found: dict[str, tuple[Score, str]] = {"": (own, f"score of the model{learned}")}
+    by = getattr(model, "score_by", "")
+    chosen = f", the recipe's choice: {by}" if by else ""
+    own = seeded_score(model, subject.seed)
+    found: dict[str, tuple[Score, str]] = {"": (own, f"score of the model{chosen}{learned}")}
     if subject.has("energy"):
-        for name, score in energy_scores(model, subject.train(EXAMPLES), subject.rng()).items():
-            found[f"{subject.system} ({name})"] = score, f"{name} of the energy{learned}"
+        for name, score in energy_scores(model, subject.data, subject.rng()).items():
+            found[f"{subject.system} ({name})"] = score, f"{name}, by the energy{learned}"
     if subject.has("judge"):
         mixture, _ = best_mixture(subject)
         found["best mixture"] = mixture.energy, mixture.name

@@ -45,9 +45,10 @@ class EnergyHistograms:
             yield subject.row("energy_auroc", area, f"AUROC {protocol}; 0.5 if they are alike", n=n, system=system)
 
     def energies(self, subject: Subject, x: Tensor) -> Tensor:
-        """Scores `(n,)` of x `(n, *event)`."""
-        scores: Tensor = subject.model.score(x, generator=subject.rng())
-        return scores.double().cpu()
+        """Energies `(n,)` of x `(n, *event)`: of a latent model, those of its score."""
+        model = subject.model
+        found: Tensor = model.energies(x) if subject.has("energy") else model.score(x, generator=subject.rng())
+        return found.double().cpu()
 
 
 def wasserstein(a: Tensor, b: Tensor) -> float:

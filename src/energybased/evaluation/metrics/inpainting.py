@@ -14,7 +14,6 @@ from energybased.evaluation.row import Row
 from energybased.evaluation.subject import LARGE, RESTORE, Subject
 from energybased.evaluation.work import Work, restoring
 from energybased.models.damage import Missing
-from energybased.tasks.class_terms import with_class_terms
 
 VALUES = {"mse": mse, "psnr": psnr, "ssim": ssim}
 
@@ -23,7 +22,7 @@ VALUES = {"mse": mse, "psnr": psnr, "ssim": ssim}
 class Inpainting:
     """The right half of pictures, restored from the left, by one chain each; a conditional model is not told the class.
 
-    Its classes are weighed by terms that are fitted to the validation split (`tasks.class_terms`).
+    Its classes are weighed by terms that were fitted to the validation split (`models.class_terms`).
 
     `inpainted_accuracy` is the part of the restored test pictures that the judge gives their label. The errors are
     those of whole pictures. Those of training pictures are measured beside them: a model that has memorised its data
@@ -42,9 +41,8 @@ class Inpainting:
         yield restoring(subject, 2 * min(self.pictures, len(subject.data.test)), Missing(right_half(subject)))
 
     def measure(self, subject: Subject) -> Iterator[Row]:
-        judge, data = subject.judge, subject.data
+        model, judge, data = subject.model, subject.judge, subject.data
         assert judge is not None
-        model = with_class_terms(subject.model, data, subject.rng())
         count, free = min(self.pictures, len(data.test)), right_half(subject)
         test, train = data.test.take(slice(count)), data.values(data.train)
         labels, truth = test.y, data.domain.read(test.x)

@@ -14,6 +14,8 @@ from energybased.data import Split
 from energybased.energies import Analytic, PrincipalGaussian, Uniform
 from energybased.energy import Energy
 from energybased.errors import require
+from energybased.evaluation.latent_likelihood import latent_rows
+from energybased.evaluation.likelihood import Likelihood, likelihood_rows, log_z_rows, sides_of
 from energybased.evaluation.mixtures import COMPONENTS, EXAMPLES, add_noise, candidates
 from energybased.evaluation.partition import GROUPS, Sandwich, enough_chains, sandwich_log_z
 from energybased.evaluation.row import Row
@@ -25,7 +27,6 @@ from energybased.sampling.kernel import Bounds
 FEWEST = 40 * GROUPS  # fewest chains in each class
 LARGEST, PER_DIRECTION = 1024, 4  # most directions of the Gaussian, and fewest examples for each
 SMALLEST = 1e-3  # least noise of the Gaussian, in the model's units
-LATENT_EXAMPLES, PARTICLES = 200, 20  # test examples of a latent model, and chains for each
 CHUNK = 500  # rows computed at a time
 
 
@@ -45,28 +46,6 @@ class Path(NamedTuple):
     bounds: Bounds | None = None
 
 
-class Likelihood(NamedTuple):
-    """Log-densities of examples.
-
-    Args:
-        values: `(n,)`, in nats.
-        error: standard error of log Z that enters all of them, in nats.
-    """
-
-    values: Tensor
-    error: float = 0.0
-
-    @property
-    def mean(self) -> float:
-        """The mean over examples, in nats."""
-        return float(self.values.double().mean())
-
-    @property
-    def standard_error(self) -> float:
-        """Standard error of the mean: of the choice of examples, and of log Z."""
-        return math.hypot(float(self.values.double().std()) / math.sqrt(len(self.values)), self.error)
-
-
 @dataclass(frozen=True)
 class LogLikelihood:
     """Mean log-likelihood of the test split by annealed importance sampling (Neal 2001), in nats and bits a dimension.
@@ -76,7 +55,7 @@ class LogLikelihood:
     not. A model that has learned noisy data is measured on data with the same noise, beside a Gaussian and a mixture of
     Gaussians that are fitted to such data. The density of an energy that is conditional on the class is
     sum_y p(y) exp(-E(x, y)) / Z_y, with the shares of the classes in the training split. For a latent model see
-    `LatentModel.log_prob`.
+    `evaluation.latent_likelihood`.
     """
 
     needs: ClassVar[tuple[str, ...]] = ("energies", "held-out data")
@@ -97,43 +76,18 @@ def energy_rows(subject: Subject) -> Iterator[Row]:
     parts = [model.given(label) for label in labels] or [model]
     count = max(FEWEST, enough_chains(math.prod(subject.data.event)) // len(parts))
     found = [sandwich(part, path, count, rng) for part in parts]
-    sides = {"": [s.forward for s in found]}
-    protocols = {"": f"log Z forwards from {path.name}, in expectation a lower bound of it"}
-    if all(s.backward is not None for s in found):
-        sides["_backward"] = [s.backward for s in found if s.backward is not None]
-        bound = (
-            "exact samples, in expectation an upper bound of it" if found[0].exact else "ends of chains: an estimate"
-        )
-        protocols["_backward"] = f"log Z backwards from {bound}"
-    each = f" for each of {len(parts)} classes" if len(parts) > 1 else ""
-    for side, estimates in sides.items():
-        protocol = f"{protocols[side]}, {count} chains{each}"
-        if len(parts) == 1:
-            yield subject.row(f"log_z{side}", estimates[0].value, f"{protocol}, nats", n=count)
-            yield subject.row(
-                f"log_z{side}_error", estimates[0].error, f"standard error between {GROUPS} groups; {protocol}", n=count
-            )
-        least = "the least " if each else ""
-        yield subject.row(
-            f"log_z{side}_ess",
-            min(e.ess for e in estimates),
-            f"{least}effective sample size of the last weights; {protocol}",
-            n=count,
-        )
-    if "_backward" in sides:
-        largest = "the largest " if each else ""
-        protocol = f"{largest}width of the sandwich of log Z, with two standard errors on both sides, nats"
-        yield subject.row("log_z_width", max(s.high - s.low for s in found), protocol, n=count)
+    sides = sides_of(found, path.name)
+    yield from log_z_rows(subject, found, sides, count)
     x = noisy(subject, subject.data.test, rng, model.noise)
     shares = class_shares(subject, len(parts))
     minus_energies = torch.stack([-energies(part.energy, x.to(model.place)) for part in parts], 1)
-    for side, estimates in sides.items():
+    for side, (estimates, how) in sides.items():
         values = torch.tensor([e.value for e in estimates], dtype=torch.float64)
         errors = torch.tensor([e.error for e in estimates], dtype=torch.float64)
         joint = minus_energies - values + shares.log()
         error = float((joint.softmax(1).mean(0) * errors).square().sum().sqrt())
         likelihood = Likelihood(joint.logsumexp(1), error)
-        yield from likelihood_rows(subject, side, likelihood, model.noise, protocols[side])
+        yield from likelihood_rows(subject, side, likelihood, model.noise, how)
     for system, (values, fit) in baselines(subject, x.flatten(1).double(), rng).items():
         yield from likelihood_rows(subject, "", Likelihood(values), model.noise, fit, system)
 
@@ -200,40 +154,6 @@ def baselines(subject: Subject, x: Tensor, rng: Generator) -> dict[str, tuple[Te
 def log_prob(density: Analytic, x: Tensor) -> Tensor:
     """log p(x) `(n,)` of x `(n, dim)`, in nats."""
     return -energies(density, x) - float(density.log_z)
-
-
-def latent_rows(subject: Subject) -> Iterator[Row]:
-    """Rows of a latent model."""
-    x = subject.test[:LATENT_EXAMPLES]
-    values = subject.model.log_prob(x, particles=PARTICLES, generator=subject.rng()).cpu()
-    protocol = f"{PARTICLES} chains for each example, in expectation a lower bound but for the prior's log Z"
-    yield from likelihood_rows(subject, "", Likelihood(values), 0.0, protocol)
-
-
-def likelihood_rows(
-    subject: Subject, side: str, found: Likelihood, noise: float, how: str, system: str = ""
-) -> Iterator[Row]:
-    """The mean log-likelihood and its standard error, in nats and, for pixels, in bits a dimension, as rows.
-
-    Args:
-        subject: names data and seed.
-        side: what is added to the names of the values.
-        found: log-densities of test examples.
-        noise: standard deviation of the noise that they have.
-        how: how they were computed.
-        system: see `Subject.row`.
-    """
-    n, dim, pixels = len(found.values), math.prod(subject.data.event), subject.data.domain.bounds is not None
-    added = f"with noise of standard deviation {noise:g}" if noise else "without noise"
-    units = "pixels in [0, 1]" if pixels else "standardised columns"
-    protocol = f"{n} test examples {added}, density over {units}; {how}"
-    scales = {"log_likelihood": (1.0, "nats an example")}
-    if pixels:
-        scales["bits_per_dim"] = (-1 / (dim * math.log(2)), "bits a dimension, less is better")
-    for name, (scale, unit) in scales.items():
-        yield subject.row(f"{name}{side}", scale * found.mean, f"{unit}: {protocol}", n=n, system=system)
-        error = abs(scale) * found.standard_error
-        yield subject.row(f"{name}{side}_error", error, f"standard error, {unit}: {protocol}", n=n, system=system)
 
 
 def noisy(subject: Subject, split: Split, rng: Generator, noise: float, rows: slice = slice(None)) -> Tensor:

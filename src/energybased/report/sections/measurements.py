@@ -34,6 +34,7 @@ NAMES = {
     "prior_mmd": "maximum mean discrepancy, prior",
     "log_likelihood": "log-likelihood, nats",
     "bits_per_dim": "bits a dimension",
+    "log_likelihood_width": "log-likelihood of samples, backward less forward, nats",
     "log_z_width": "width of the sandwich of log Z, nats",
     "energy_w1": "Wasserstein distance of training and test energies, nats",
     "energy_auroc": "training against test energies, AUROC",

@@ -12,7 +12,6 @@ from energybased.evaluation.metrics.inpainting import right_half
 from energybased.models.damage import Damage, Missing, SaltPepper
 from energybased.report.page import picture
 from energybased.report.section import Contents
-from energybased.tasks.class_terms import with_class_terms
 
 SHOWN, SHARE = 10, 0.3  # pictures; part of their pixels that are set to 0 or 1
 
@@ -25,7 +24,7 @@ class Restoring:
 
     def bodies(self, contents: Contents) -> Iterator[str]:
         subject = contents.subject
-        model, x = with_class_terms(subject.model, subject.data, subject.rng()), subject.test[:SHOWN]
+        model, x = subject.model, subject.test[:SHOWN]
         damages: dict[str, Damage] = {
             "the right half is missing": Missing(right_half(subject)),
             f"{SHARE:.0%} of the pixels are set to black or white": SaltPepper(SHARE),

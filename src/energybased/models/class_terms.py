@@ -1,8 +1,8 @@
-"""The weights of classes in sums over them, which contrastive divergence leaves open."""
+"""The weights of classes, which contrastive divergence leaves open."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
 from typing import Any
 
 import torch
@@ -17,35 +17,34 @@ WIDTH = 10.0  # standard deviation of the prior of a term, in nats; it keeps ter
 UPDATES = 200  # of the optimiser; the problem is convex and has a term for each class
 
 
-def with_class_terms(model: Any, data: DataSet, generator: Generator) -> Any:
-    """The model with class terms that are fitted to the validation split, or to the training split if there is none.
+def fit_class_terms(model: Any, data: DataSet, generator: Generator) -> tuple[float, ...]:
+    """A term in nats for each class, fitted to the validation split, or to the training split if there is none.
 
     Where an objective compares energies under one class at a time, a term of the class alone cancels. The terms b give
     the labels y of examples v with the model's noise the largest sum of log p(y | v), where p(y | v) is the softmax of
     b_y - E(v, y): the maximum-likelihood fit of a class's weight exp(b_y).
 
     Args:
-        model: any model. It is returned unchanged if no class must be given, or it has terms already.
-        data: labelled data.
+        model: an `EnergyModel`.
+        data: its data. Without labels there are no terms, nor if the model has no class that must be given.
         generator: source of the noise.
     """
-    if getattr(model, "class_terms", None) != () or model.classes == 0 or data.classes != model.classes:
-        return model
     split = data.validation if len(data.validation) else data.train
-    if len(split) == 0:
-        return model
+    if model.classes == 0 or data.classes != model.classes or len(split) == 0:
+        return ()
     taken = split.take(EXAMPLES)
     assert isinstance(taken.y, Tensor)
     clean = model.spec.domain.encode(data.domain.read(taken.x)).to(model.place)
     v = clean + model.noise * normal(clean, generator)
-    energies = [model.energy.given(c) for c in range(model.classes)]
 
     @torch.no_grad()
     def logits(rows: Tensor) -> Tensor:
-        return -torch.stack([energy(v[rows]) for energy in energies], 1)
+        return -model.energy.by_class(v[rows], model.classes)
 
-    terms = fitted_terms(by_chunks(logits, len(v), model.place, model.processes).double().cpu(), taken.y)
-    return replace(model, class_terms=tuple(terms.tolist()))
+    found = by_chunks(logits, len(v), model.place, model.processes).double().cpu()
+    if not bool(found.isfinite().all()):  # the model has diverged, which its scores then tell
+        return (math.nan,) * model.classes
+    return tuple(fitted_terms(found, taken.y).tolist())
 
 
 def fitted_terms(logits: Tensor, y: Tensor) -> Tensor:

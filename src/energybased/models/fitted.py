@@ -1,0 +1,20 @@
+"""What is fitted to data after the weights of an energy are trained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Numbers that a model needs beside its weights; a run and an exported file store them.
+
+    Args:
+        class_terms: b_y, in nats, by which -E(x, y) is raised for each class y, since training may leave a term of the
+            class alone open (`models.class_terms`); empty if nothing is open.
+        usual: mean score of training examples, from which a typicality is the distance (`models.scores`); None for
+            other scores.
+    """
+
+    class_terms: tuple[float, ...] = ()
+    usual: float | None = None

@@ -1,0 +1,166 @@
+"""What is fitted when a training ends is in the run and in exported files, and a score is the recipe's choice."""
+
+import math
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from energybased import EnergyModel, Network, ReplayBuffer, StandardNormal, Tilted, UserError, load, train
+from energybased.cli import main
+from energybased.conditions import Classes
+from energybased.data import load_data
+from energybased.evaluation import Subject
+from energybased.evaluation.metrics.detection import detectors
+from energybased.models.file import digest
+from energybased.models.fitted import Fitted
+from energybased.models.scores import COPIES, SCORES, possible_scores, with_score
+from energybased.recipes import Dense, JointRecipe, digits
+from energybased.runs.evaluate import subject_of
+from energybased.runs.load import recipe_of
+from energybased.runs.train import resume
+
+SMALL = {"steps": 6, "checkpoint_every": 3, "batch_size": 16, "network": Dense((8,))}
+BUFFER = ReplayBuffer(capacity=160, by_class=True)
+TYPICAL = "typicality of noisy copies"
+NOISE = 0.2
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return train(digits(**SMALL, buffer=BUFFER, score_by=TYPICAL), out=tmp_path_factory.mktemp("runs") / "a")
+
+
+def pictures(n=12):
+    return torch.rand(n, 1, 8, 8, generator=torch.Generator().manual_seed(1))
+
+
+def test_a_run_and_an_exported_file_have_what_was_fitted(run, tmp_path):
+    model, x = load(run.path), pictures()
+    assert len(model.fitted.class_terms) == 10 and abs(sum(model.fitted.class_terms)) < 1e-6
+    assert model.fitted.class_terms != (0.0,) * 10 and math.isfinite(model.fitted.usual)
+    terms = torch.tensor(model.fitted.class_terms)
+    each = torch.stack([model.given(y).energies(x) for y in range(10)], 1)
+    torch.testing.assert_close(model.logits(x), terms - each)
+    torch.testing.assert_close(model.energies(x), -(terms - each).logsumexp(1))
+    model.export(tmp_path / "model.safetensors")
+    twin = load(tmp_path / "model.safetensors")
+    assert twin.fitted == model.fitted and twin.score_by == TYPICAL
+    scores = [m.score(x, generator=torch.Generator().manual_seed(0)) for m in (model, twin)]
+    assert torch.equal(*scores)
+    assert model.given(3).fitted is None
+    with pytest.raises(UserError, match="needs the mean energy of training examples"):
+        model.given(3).score(x)
+    assert subject_of(run).model.fitted == model.fitted
+
+
+def test_what_was_fitted_belongs_to_its_weights(run, tmp_path):
+    assert load(run.path, step=3).fitted is None
+    whole = (run.path / "fitted.json").read_bytes()
+    shutil.copytree(run.path, tmp_path / "b")
+    shutil.rmtree(tmp_path / "b" / "checkpoints" / "00000006")
+    assert load(tmp_path / "b").fitted is None  # the weights are others
+    again = resume(tmp_path / "b")
+    assert (again.path / "fitted.json").read_bytes() == whole
+    (again.path / "fitted.json").unlink()  # as in a run of an earlier version
+    assert load(again.path).fitted is None
+    assert subject_of(again).model.fitted == load(run.path).fitted
+    assert (resume(again.path).path / "fitted.json").read_bytes() == whole
+    (again.path / "fitted.json").write_text("[]")
+    with pytest.raises(UserError, match="is not as it was written: remove it"):
+        load(again.path)
+
+
+def test_verbs_say_that_classes_are_not_weighed(run, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(run.path, "b")
+    np.save("x.npy", pictures(2).numpy())
+    for present in (True, False):
+        if not present:
+            (tmp_path / "b" / "fitted.json").unlink()
+        assert main(["classify", "b", "x.npy"]) == 0
+        assert ("ebm train --resume b" in capsys.readouterr().err) != present
+
+
+def test_files_of_format_3_have_nothing_fitted(run, tmp_path):
+    """A format is read by the version that is in its header."""
+    file = tmp_path / "model.safetensors"
+    load(run.path).export(file)
+    with safe_open(file, "pt") as stored:
+        header, weights = stored.metadata(), {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+    old = {name: value for name, value in header.items() if name not in ("fitted", "sha256")} | {"format_version": "3"}
+    save_file(weights, file, metadata={**old, "sha256": digest(old, weights)})
+    assert load(file).fitted is None and load(file).score_by == TYPICAL
+
+
+class Slope(torch.nn.Module):
+    def forward(self, x, y=None):
+        return 2.0 * x.flatten(1).sum(1)
+
+
+def test_every_score_is_a_choice(rng):
+    """The energies of a tilted Gaussian, and their mean over noisy copies, which is known for a normal."""
+    data = load_data("digits")
+    model = EnergyModel(Tilted.fit(data.values(data.train), NOISE, Slope()), data.spec, noise=NOISE)
+    x = data.values(data.test)[:30]
+    assert possible_scores(model) == list(SCORES)
+    found = {by: with_score(model, by, data, rng) for by in SCORES}
+    seed = lambda: torch.Generator().manual_seed(0)  # noqa: E731
+    scores = {by: m.score(x, generator=seed()) for by, m in found.items()}
+    usual = found["typicality"].fitted.usual
+    torch.testing.assert_close(scores["typicality"], (scores["energy"] - usual).abs())
+    assert usual == pytest.approx(float(model.energies(data.values(data.train)).mean()), rel=1e-4)
+    copies = found[TYPICAL].fitted.usual
+    torch.testing.assert_close(scores[TYPICAL], (scores["noisy copies"] - copies).abs())
+    base = model.energy.base
+    torch.testing.assert_close(scores["ratio to its base"], Slope()(x - base.mean.view(1, 8, 8)), rtol=1e-3, atol=1e-3)
+    assert possible_scores(EnergyModel(StandardNormal(64), data.spec)) == ["energy", "gradient norm", "typicality"]
+    normal = EnergyModel(Network(lambda v: StandardNormal(64)(v.flatten(1))), data.spec, noise=NOISE)
+    far = with_score(normal, "noisy copies", data, rng).score(x, generator=seed())
+    # |v|^2 / 2 of a copy has the mean |x|^2 / 2 + 64 noise^2 / 2, and the variance noise^2 |x|^2 + 64 noise^4 / 2.
+    squares = x.flatten(1).square().sum(1)
+    error = (NOISE**2 * squares + 64 * NOISE**4 / 2).div(COPIES).sqrt()
+    assert bool(((far - squares / 2 - 64 * NOISE**2 / 2).abs() < 5 * error).all())
+
+
+def test_noise_of_a_score_comes_from_the_generator(run):
+    model, x = load(run.path), pictures()
+    first, same = (model.score(x, generator=torch.Generator().manual_seed(0)) for _ in range(2))
+    assert torch.equal(first, same) and not torch.equal(first, model.score(x))
+
+
+def test_the_systems_own_row_is_the_recipes_choice():
+    data = load_data("digits")
+    model = EnergyModel(Tilted.fit(data.values(data.train), NOISE, Slope()), data.spec, noise=NOISE)
+    chosen = with_score(model, TYPICAL, data, torch.Generator().manual_seed(0))
+    found = detectors(Subject(chosen, data))
+    assert f"the recipe's choice: {TYPICAL}" in found[""][1]
+    assert {f"model ({by})" for by in SCORES if by != TYPICAL} <= found.keys() and f"model ({TYPICAL})" not in found
+
+
+def test_classes_that_are_learned_have_no_terms(run):
+    """JEM learns p(y | x) itself."""
+    recipe = recipe_of(run)
+    shared = {name: getattr(recipe, name) for name in ("data_noise", "batch_size", "network")}
+    joint = JointRecipe(**shared, conditional=True)
+    model = EnergyModel(Network(Slope()), load_data("digits").spec, conditions=(Classes(10),))
+    assert joint.fitted(model, load_data("digits")) == Fitted()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"score_by": "enrgy"}, "score_by is one of energy, gradient norm"),
+        ({"score_by": "noisy copies", "data_noise": 0.0, "base": "none"}, "needs data_noise > 0"),
+        ({"score_by": "ratio to its base", "base": "none"}, "needs a base"),
+    ],
+)
+def test_a_choice_that_a_recipe_cannot_make(changes, words):
+    with pytest.raises(UserError, match=words):
+        digits(**changes)
+    with pytest.raises(UserError, match="score_by is one of"):
+        replace(EnergyModel(StandardNormal(2), load_data("digits").spec), score_by="other")
