@@ -1,0 +1,50 @@
+"""Accuracy under attack, on a part of a split: `python benchmarks/robust.py RUN` writes results/robust.json.
+
+The metric `robustness` attacks the whole test split for hours. Here, the logits are attacked on the first examples of a
+split, and the sampler on some of them. `--noise` classifies copies with the noise that the model has learned, which the
+sampler then refines. How to refine is chosen on the validation split.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+from rows import Measured
+from tyro.conf import Positional
+
+from energybased.evaluation.metrics.robustness import Robustness
+from energybased.runs.evaluate import subject_of
+from energybased.runs.load import run_of
+from energybased.tasks.classify import Refinement
+
+
+def main(
+    path: Annotated[Positional[Path], tyro.conf.arg(name="RUN")],
+    /,
+    split: Literal["test", "validation"] = "test",
+    examples: int = 1000,
+    part: int = 256,
+    epsilon: float = 0.2,
+    steps: int = 10,
+    copies: int = 4,
+    noise: bool = False,
+) -> None:
+    run = run_of(path)
+    subject = subject_of(run)
+    chosen = getattr(subject.data, split).take(slice(examples))
+    subject = replace(subject, data=replace(subject.data, test=chosen))
+    refinement = Refinement(steps=steps, copies=copies, noise=noise)
+    metric = Robustness(linf=(epsilon,), l2=(), part=part, refinement=refinement)
+    found = Measured("robust", [run.recipe["settings"]["seed"]])
+    variant = f"{steps} steps, {copies} copies{', noise' * noise}"
+    for row in metric.measure(subject):
+        fields = {"data": row.data, "system": row.system, "metric": row.metric, "split": split, "variant": variant}
+        found.add(row.value, f"{row.protocol}; n = {row.n}", row.seconds, **fields)
+        found.write()
+
+
+if __name__ == "__main__":
+    tyro.cli(main, description=__doc__)
