@@ -32,7 +32,7 @@ from learner import NOISE
 from rows import RESULTS, Measured
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import Tensor
 from tyro.conf import Positional
 
 from energybased.data import DataSet, load_data
@@ -60,11 +60,19 @@ Score = Callable[[Tensor], Tensor]
 
 
 class Rival(NamedTuple):
-    """How a rival is made, trained and measured."""
+    """A rival.
 
-    build: Callable[[DataSet], Any]
-    fit: Callable[[Any, DataSet, float, int], str]
+    Args:
+        name: in rows.
+        measure: rows of its trained network.
+        build: makes its untrained network; None if there is none.
+        fit: trains the network for some minutes, and says how.
+    """
+
+    name: str
     measure: Callable[[Any, Subject], Iterator[Row]]
+    build: Callable[[DataSet], Any] | None = None
+    fit: Callable[[Any, DataSet, float, int], str] | None = None
 
 
 def of_pixelcnn(network: pixelcnn.PixelCNN, subject: Subject) -> Iterator[Row]:
@@ -146,7 +154,7 @@ def of_classifier(network: classifier.Classifier, subject: Subject) -> Iterator[
         yield row._replace(protocol=f"{row.protocol}; the first {row.n} test pictures")
 
 
-def of_mixtures(_: nn.Module, subject: Subject) -> Iterator[Row]:
+def of_mixtures(_: None, subject: Subject) -> Iterator[Row]:
     """Densities that are fitted to training pictures, and widened by the noise."""
     x = noisy(subject, subject.data.test, subject.rng(), NOISE).flatten(1).double()
     for system, (values, how) in baselines(subject, x, subject.rng()).items():
@@ -154,34 +162,34 @@ def of_mixtures(_: nn.Module, subject: Subject) -> Iterator[Row]:
 
 
 RIVALS = {
-    "mixture": Rival(lambda data: nn.Identity(), lambda *_: "fitted", of_mixtures),
-    "unet": Rival(unet.build, unet.fit, of_unet),
-    "cnn": Rival(classifier.build, classifier.fit, of_classifier),
-    "attacked-cnn": Rival(classifier.build, classifier.fit_attacked, of_classifier),
-    "gan": Rival(gan.build, gan.fit, of_gan),
-    "vae": Rival(vae.build, vae.fit, of_vae),
-    "pixelcnn": Rival(pixelcnn.build, pixelcnn.fit, of_pixelcnn),
+    "mixture": Rival("mixture of Gaussians", of_mixtures),
+    "unet": Rival("U-Net", of_unet, unet.build, unet.fit),
+    "cnn": Rival("CNN", of_classifier, classifier.build, classifier.fit),
+    "attacked-cnn": Rival("CNN trained under PGD", of_classifier, classifier.build, classifier.fit_attacked),
+    "gan": Rival("GAN", of_gan, gan.build, gan.fit),
+    "vae": Rival("VAE", of_vae, vae.build, vae.fit),
+    "pixelcnn": Rival("PixelCNN", of_pixelcnn, pixelcnn.build, pixelcnn.fit),
 }
-WORDS = {"pixelcnn": "PixelCNN", "gan": "GAN", "vae": "VAE", "unet": "U-Net", "cnn": "CNN"}
-WORDS["attacked-cnn"] = "CNN trained under PGD"
 
 
 def trained(name: str, data: DataSet, minutes: float, seed: int) -> tuple[Any, str]:
     """The trained network of a rival, and how it was trained, from runs/rivals if it is there."""
+    _, _, build, fit = RIVALS[name]
+    if build is None or fit is None:
+        return None, "fitted to training pictures"
     torch.manual_seed(seed)
-    rival, file = RIVALS[name], Path("runs/rivals") / f"{name}-{minutes:g}-{seed}.safetensors"
-    network = rival.build(data)
+    network, file = build(data), Path("runs/rivals") / f"{name}-{minutes:g}-{seed}.safetensors"
     if file.exists():
         network.load_state_dict(load_file(file))
         with safe_open(file, "pt") as stored:
             how = stored.metadata()["how"]
     else:
-        how = rival.fit(network, data, minutes, seed)
+        how = fit(network, data, minutes, seed)
         file.parent.mkdir(parents=True, exist_ok=True)
         save_file({key: value.contiguous() for key, value in network.state_dict().items()}, file, {"how": how})
     parameters = sum(p.numel() for p in network.parameters())
     print(f"{name}: {parameters} parameters, {how}", flush=True)
-    return network.eval().requires_grad_(False), f"{how}, {parameters / 1e6:.2f} million parameters"
+    return network.eval().requires_grad_(False), f"{parameters / 1e6:.2f} million parameters, {how}"
 
 
 def main(
@@ -193,13 +201,14 @@ def main(
         found = Measured("mnist-rivals", seeds)
         for seed in seeds:
             network, how = trained(name, data, minutes, seed)
+            more = {"minutes": minutes} if network is not None else {}
             model = SimpleNamespace(noise=NOISE, offers=frozenset())
-            subject = Subject(model, data, find_judge(data), seed, WORDS.get(name, name))
+            subject = Subject(model, data, find_judge(data), seed, RIVALS[name].name)
             began = time.monotonic()
             for row in RIVALS[name].measure(network, subject):
                 now = time.monotonic()
                 fields = {"data": row.data, "system": row.system, "metric": row.metric, "split": row.split}
-                found.add(row.value, f"{row.protocol}; {how}", now - began, {"minutes": minutes}, **fields)
+                found.add(row.value, f"{row.protocol}; {how}", now - began, more, **fields)
                 began = now
             if "fd" in subject.pictures and seed == seeds[0]:
                 classes = 0 if name == "vae" else data.classes

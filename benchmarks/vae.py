@@ -13,7 +13,7 @@ from energybased.networks import dense_encoder
 from energybased.networks.dense import dense
 from energybased.objectives.elbo import divergence
 
-HIDDEN, LATENT = (512, 512), 32
+HIDDEN, LATENT = (400, 400), 32  # 1.3 million parameters
 RATE, BATCH, PART = 1e-3, 100, 200  # pictures in a part of a computation without an update
 
 

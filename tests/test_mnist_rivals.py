@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from energybased.data import DataSet, Split
 from energybased.conditions import Classes
+from energybased.data import DataSet, Split
 
 sys.path.append(str(Path(__file__).parent.parent / "benchmarks"))
 classifier, gan, learner, pixelcnn, unet, vae = (
@@ -29,15 +29,10 @@ def small():
 def test_a_pixel_depends_on_all_earlier_ones_alone(small):
     v, y = torch.rand(1, 1, 5, 6, requires_grad=True), torch.tensor([1])
     for i, j in ((0, 0), (2, 0), (2, 3), (4, 5)):
-        (gradient,) = torch.autograd.grad(small(v, y)[0, 0, i, j], v) if (i, j) != (0, 0) else (torch.zeros_like(v),)
+        (gradient,) = torch.autograd.grad(small(v, y)[0, 0, i, j], v)
         seen, before = gradient.flatten() != 0, i * 6 + j
         assert not seen[before:].any()
-        if (i, j) == (4, 5):
-            assert seen[:before].float().mean() > 0.9  # 3 + 1 + 2 rows and columns away, and as many again
-    changed = v.detach().clone()
-    changed[0, 0, 2, 3] += 1.0
-    same = (small(v, y) == small(changed, y)).all(1).flatten()
-    assert same[: 2 * 6 + 4].all() and not same.all()
+        assert seen[:before].all()  # six rows above and six columns on the left are in sight
 
 
 def test_the_density_of_a_pixel_integrates_to_one(small):
