@@ -36,7 +36,7 @@ class Learner:
         beta1: decay of Adam's mean of gradients.
     """
 
-    def __init__(self, network: nn.Module, rate: float, decay: float = 0.998, beta1: float = 0.9) -> None:
+    def __init__(self, network: nn.Module, rate: float, decay: float = 0.99, beta1: float = 0.9) -> None:
         self.network, self.decay, self.steps = network, decay, 0
         self.settings = Adam(lr=rate, beta1=beta1, clip_norm=5.0, schedule="cosine", warmup=100)
         self.adam, self.average = self.settings.build(network), ema_init(network)

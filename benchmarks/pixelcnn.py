@@ -170,6 +170,6 @@ def fit(network: PixelCNN, data: DataSet, minutes: float, seed: int) -> str:
     def update(batch, progress: float) -> None:
         v, y = pictures(batch, rng, NOISE)
         y = torch.where(torch.rand(len(y), generator=rng) < 0.5, y, network.classes)
-        learner.step(-network.log_prob(v, y).mean(), progress)
+        learner.step(-network.log_prob(v, y).mean() / v[0].numel(), progress)
 
     return train(learner, update, lambda net: -float(net.likelihood(held).mean()), data, minutes, seed, BATCH)

@@ -74,7 +74,7 @@ def fit(network: Vae, data: DataSet, minutes: float, seed: int) -> str:
 
     def update(batch, progress: float) -> None:
         v, _ = pictures(batch, rng, NOISE)
-        learner.step(-network.bound(v, rng).mean(), progress)
+        learner.step(-network.bound(v, rng).mean() / v[0].numel(), progress)
 
     def fault(net) -> float:
         return -float(net.bound(held, torch.Generator().manual_seed(seed)).mean())
