@@ -18,7 +18,7 @@ from energybased.networks.generator import Squash
 from energybased.networks.spectral import normalised, power_iteration
 from energybased.runs.judge import find_judge
 
-LATENT, WIDTH, BATCH = 64, 32, 64
+LATENT, WIDTH, BATCH = 64, 32, 32
 RATES, BETA1, DECAY = (1e-3, 1e-3), 0.0, 0.995  # of the generator and of the discriminator
 DRAWN = 1000  # pictures whose distance to the validation split chooses the weights
 

@@ -55,7 +55,7 @@ class Learner:
 def train(
     learner: Learner, update: Update, fault: Fault, data: DataSet, minutes: float, seed: int, batch_size: int
 ) -> str:
-    """Trains for some CPU minutes. The network then has the averaged weights that were the best on the validation split.
+    """Trains a network for some CPU minutes. It then has the averaged weights that do best on the validation split.
 
     They are looked at ten times, with the clock stopped.
 
@@ -82,7 +82,7 @@ def train(
 
 
 def pictures(batch: Batch, rng: Generator, noise: float = 0.0) -> tuple[Tensor, Tensor]:
-    """Dequantised pictures `(n, *event)` of a batch, with noise of this standard deviation, and their classes `(n,)`."""
+    """Dequantised pictures `(n, *event)` of a batch, with noise of this standard deviation, and their classes."""
     made = prepared(batch, rng, noise, PLACE, "the batch")
     assert isinstance(made.y, Tensor)
     return made.x, made.y

@@ -7,9 +7,9 @@
     unet              removal of salt and pepper
     cnn, attacked-cnn accuracy under attack
 
-Each rival is trained for these CPU minutes of one thread, and then measured on the test split. The weights are those that
-were the best on the validation split. They are kept in runs/rivals, and not trained again. Rows: results/mnist-rivals.json,
-samples: results/mnist-rivals-NAME.png.
+Each rival is trained for these CPU minutes of one thread, and then measured on the test split. Its weights are those
+that were the best on the validation split. They are kept in runs/rivals, and not trained again. Rows are written to
+results/mnist-rivals.json, and samples to results/mnist-rivals-NAME.png.
 """
 
 from __future__ import annotations

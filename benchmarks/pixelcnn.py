@@ -19,7 +19,7 @@ from energybased.sampling.denoise import denoise
 
 LEVELS = 17  # values in [0, 1] that a pixel without noise can have; their distance is a fifth of the noise
 ABOVE, LEFT = 3, 3  # rows above a pixel, and pixels left of it, that the first layer sees
-RATE, BATCH, PART = 3e-3, 32, 100  # pictures in a part of a computation without an update
+RATE, BATCH, PART = 3e-3, 16, 100  # pictures in a part of a computation without an update
 TOGETHER = 500  # pictures that are sampled together
 
 
@@ -29,8 +29,8 @@ def gated(x: Tensor) -> Tensor:
 
 
 class Layer(nn.Module):
-    """Row i of the vertical stack sees rows i - d and i of its input; a pixel of the horizontal stack sees columns j - d
-    and j of its row, and the vertical stack. The inputs have d rows above, or d columns on the left, of padding.
+    """A layer of both stacks: vertically, row i sees rows i - d and i of its input; horizontally, column j sees columns
+    j - d and j of its row, and the vertical stack. The inputs have d rows above, or d columns on the left, of padding.
     """
 
     def __init__(self, width: int, classes: int, dilation: int) -> None:

@@ -15,7 +15,7 @@ from energybased.evaluation.restoration import psnr
 from energybased.models.damage import SaltPepper
 
 WIDTHS = (16, 32, 64, 288)  # 1.3 million parameters, as the network of `mnist-conditional`
-RATE, BATCH, PART = 2e-3, 64, 200  # pictures in a part of a computation without an update
+RATE, BATCH, PART = 2e-3, 16, 200  # pictures in a part of a computation without an update
 DAMAGE = SaltPepper(Denoising().share)
 
 
@@ -26,7 +26,7 @@ def twice(a: int, b: int) -> nn.Sequential:
 
 
 class UNet(nn.Module):
-    """A U-Net (Ronneberger et al. 2015) from damaged pictures to restored ones, with `widths` channels at each scale."""
+    """A U-Net (Ronneberger et al. 2015) from damaged pictures to restored ones, with these channels at each scale."""
 
     def __init__(self, channels: int, widths: tuple[int, ...] = WIDTHS) -> None:
         super().__init__()
@@ -42,12 +42,12 @@ class UNet(nn.Module):
             skips.append(x)
         for stage, skip in zip(reversed(self.up), reversed(skips[:-1]), strict=True):
             x = stage(torch.cat([F.interpolate(x, skip.shape[2:]), skip], dim=1))
-        return DAMAGE.merge(y, self.last(x).sigmoid())
+        return DAMAGE.merge(y, self.last(x))
 
     @torch.no_grad()
     def restored(self, y: Tensor) -> Tensor:
-        """Restored pictures, part by part."""
-        return torch.cat([self(part) for part in y.split(PART)])
+        """Restored pictures in [0, 1], part by part."""
+        return torch.cat([self(part) for part in y.split(PART)]).clamp(0, 1)
 
 
 def build(data: DataSet) -> UNet:
@@ -64,4 +64,7 @@ def fit(network: UNet, data: DataSet, minutes: float, seed: int) -> str:
         x = data.domain.read(batch.x)  # without dequantisation: black is 0, as pepper
         learner.step(-psnr(network(DAMAGE.apply(x, rng)), x).mean(), progress)
 
-    return train(learner, update, lambda net: -float(psnr(net.restored(held), truth).mean()), data, minutes, seed, BATCH)
+    def fault(net) -> float:
+        return -float(psnr(net.restored(held), truth).mean())
+
+    return train(learner, update, fault, data, minutes, seed, BATCH)
