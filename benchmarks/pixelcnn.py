@@ -20,7 +20,7 @@ from energybased.sampling.denoise import denoise
 LEVELS = 17  # values in [0, 1] that a pixel without noise can have; their distance is a fifth of the noise
 ABOVE, LEFT = 3, 3  # rows above a pixel, and pixels left of it, that the first layer sees
 RATE, BATCH, PART = 3e-3, 16, 100  # pictures in a part of a computation without an update
-TOGETHER = 500  # pictures that are sampled together
+TOGETHER = 1000  # pictures that are sampled together
 
 
 def gated(x: Tensor) -> Tensor:
@@ -146,7 +146,7 @@ class PixelCNN(nn.Module):
         return v[:, :, ABOVE:, LEFT:], total
 
     def many(self, y: Tensor, rng: Generator) -> Tensor:
-        """A picture with noise for each class y `(n,)`, 500 at a time."""
+        """A picture with noise for each class y `(n,)`, 1,000 at a time."""
         return torch.cat([self.sample(part, rng)[0] for part in y.split(TOGETHER)])
 
     def denoised(self, v: Tensor, y: Tensor, times: int) -> Tensor:
