@@ -37,9 +37,9 @@ def lines(rivals: Rows, files: list[Rows]) -> Iterator[Line]:
             rows = {r["system"]: r for file in [*files, rivals] for r in file.all(metric=metric)}
             ours = [r for name, r in rows.items() if name in FILES]
             others = [r for name, r in rows.items() if is_rival(name)]
-            best = max([*ours, *others], key=lambda r: sign * r["value"])["system"]
             others.sort(key=lambda r: -sign * r["value"])
-            yield words, told(ours, digits), told(others, digits), f"`{best}`" if best in FILES else best
+            best = max([*ours, *others], key=lambda r: sign * r["value"])["system"] if ours else ""
+            yield words, told(ours, digits), told(others, digits), best
 
 
 def is_rival(system: str) -> bool:
