@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 
+import contest
 import papers
 import speed
 import tables
@@ -16,6 +17,7 @@ PAGES: Mapping[str, Mapping[str, Callable[[], str]]] = {  # page -> mark -> func
         "results": tables.energies,
         "pictures": tables.pictures,
         "tasks": tables.tasks,
+        "rivals": contest.contest,
         "reals": tables.reals,
         "latent-targets": tables.latent_targets,
         "ratios": tables.known_ratios,
