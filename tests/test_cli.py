@@ -74,7 +74,10 @@ def test_a_run_is_a_folder(run, capsys):
         and facts["versions"]["torch"]
     )
     capsys.readouterr()
+    fitted = (run / "fitted.json").read_text()
+    (run / "fitted.json").unlink()
     assert main(["train", "--resume", "runs/a"]) == 0 and "finished already" in capsys.readouterr().out
+    assert (run / "fitted.json").read_text() == fitted
 
 
 def test_sample(run, capsys):

@@ -59,11 +59,15 @@ def run(arguments: Sequence[str]) -> int:
     if any(argument.split("=")[0] == "--resume" for argument in arguments):
         old, others = tyro.cli(OldRun, args=arguments, prog="ebm train", return_unknown_args=True)
         require(not others, "a resumed run keeps its settings: ebm train --resume RUN takes --devices and --nodes only")
-        path = old.resume
-        if Run.open(path).outcome != "unfinished":
+        path, before = old.resume, Run.open(old.resume)
+        over = before.outcome != "unfinished"
+        if not over or before.recipe["recipe"] != "custom":  # a finished run may lack what is fitted when training ends
+            after = resume(path, devices=old.devices, nodes=old.nodes)
+            if not over:
+                return tell(after)
+        if is_first():
             print(f"{path}: finished already")
-            return 0
-        return tell(resume(path, devices=old.devices, nodes=old.nodes))
+        return 0
     recipe = find_recipe(arguments[0])
     hide(type(recipe))
     kind: Any = NewRun[type(recipe)]  # type: ignore[misc]
