@@ -33,7 +33,7 @@ class Judge:
 
     @property
     def offers(self) -> frozenset[str]:
-        """What the model offers, of "scores", "features" and "class logits"."""
+        """What the model offers: "scores", "features" and "class logits"."""
         return frozenset({"scores", "features", "class logits"})
 
     @property

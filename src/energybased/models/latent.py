@@ -74,7 +74,7 @@ class LatentModel:
 
     @property
     def offers(self) -> frozenset[str]:
-        """What the model offers, of "samples", "scores", "chains", "latent vectors", "stages" and "features"."""
+        """What the model offers: "samples", "scores", "latent vectors" and, if the prior has them, "stages"."""
         staged = {"stages"} if hasattr(self.prior, "active") else set()
         return frozenset({"samples", "scores", "latent vectors"} | staged)
 
