@@ -6,11 +6,10 @@ import html
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
-from energybased.evaluation.summary import summary
+from energybased.evaluation.summary import NETWORKS, summary
 from energybased.report.page import note
 from energybased.report.section import Contents
 
-NETWORKS = {"lite0": "EfficientNet-Lite0", "lite1": "EfficientNet-Lite1", "inception": "Inception"}
 NAMES = {
     "fd": "Fréchet distance (judge)",
     "fd_buffer": "Fréchet distance, chains of the replay buffer",
