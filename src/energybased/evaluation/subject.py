@@ -109,7 +109,6 @@ IN_WORDS = {  # needs that a person may not know by their names
     "judge": "a judge of this data set (--judge RUN)",
     "classes": "classes (a run that was trained with labels)",
     "class logits": "classes (a run that was trained with labels)",
-    "class probabilities": "classes (a run that was trained with labels)",
     "latent vectors": "latent vectors (a run of a latent recipe)",
 }
 
@@ -127,7 +126,6 @@ CHECKS: Mapping[str, Callable[[Subject], bool]] = {
     "held-out class": lambda s: s.data.holdout is not None,
     "ten test examples": lambda s: len(s.test) >= 10,
     "energies": lambda s: bool({"energy", "latent vectors"} & s.model.offers),
-    "class probabilities": lambda s: s.model.classes > 0 or "features" in s.model.offers,
     "validation data": lambda s: len(s.data.validation) > 0,
     LITE[0]: lambda s: lite_installed(0),
     LITE[1]: lambda s: lite_installed(1),

@@ -29,7 +29,7 @@ class Calibration:
     also measured with logits divided by the temperature that fits the validation split best (Guo et al. 2017).
     """
 
-    needs: ClassVar[tuple[str, ...]] = ("class probabilities", "labels", "held-out data", "validation data")
+    needs: ClassVar[tuple[str, ...]] = ("class logits", "labels", "held-out data", "validation data")
 
     def work(self, subject: Subject) -> Iterator[Work]:
         yield Work("scores", len(subject.data.validation) + len(subject.data.test))
