@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 
 from energybased.energy import Energy, EnergyLike, as_energy
 from energybased.errors import require
-from energybased.sampling.adaptation import Accepting, with_step
+from energybased.sampling.adaptation import Accepting, with_log_step
 from energybased.sampling.engine import AnyEngine, chains
 from energybased.sampling.frozen import frozen
 from energybased.sampling.kernel import State
@@ -137,7 +137,7 @@ def anneal(
                 resampled, mean = True, now.estimate().value
                 x, log_weights, state = now.resample(generator), torch.full_like(log_weights, mean), None
             tempered = before + extra * torch.tensor(beta, device=x.device)  # a tensor: one program for all levels
-            begun = Start(tempered, with_step(kernel, log_step), x, streams, state=state)
+            begun = Start(tempered, with_log_step(kernel, log_step), x, streams, state=state)
             running = chains(engine, begun, steps)
             running.advance(steps)
             state, accepted = running.state, running.accepted
@@ -145,7 +145,7 @@ def anneal(
             require(math.isfinite(rate), "an energy is not finite at the states of the chains")
             log_step += ADAPTATION_RATE * (rate - kernel.optimal_acceptance)
         path = path + energy
-    return Annealed(x, log_weights, with_step(kernel, log_step), resampled)
+    return Annealed(x, log_weights, with_log_step(kernel, log_step), resampled)
 
 
 def heavier(state: State, more: float, value: Tensor, grad: Tensor) -> State | None:
