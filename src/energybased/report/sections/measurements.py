@@ -37,7 +37,6 @@ NAMES = {
     "log_z_width": "width of the sandwich of log Z, nats",
     "energy_w1": "Wasserstein distance of training and test energies, nats",
     "energy_auroc": "training against test energies, AUROC",
-    "class_accuracy": "accuracy of p(y | x)",
     "ece": "expected calibration error",
     "ece_scaled": "expected calibration error, with a temperature",
     "nll": "negative log-likelihood of the class, nats",
