@@ -80,6 +80,18 @@ class Annealed(NamedTuple):
         return self.x[torch.searchsorted(edges, places).clamp(max=n - 1)]
 
 
+def pooled(groups: Sequence[Annealed]) -> Estimate:
+    """The estimate from groups of chains of one size that are independent of each other.
+
+    The value is the logarithm of the mean of the groups' estimates of the ratio of the two Z; its error is the standard
+    error between groups.
+    """
+    values = torch.tensor([group.estimate().value for group in groups], dtype=torch.float64, device="cpu")
+    count = len(values)
+    error = float(count * values.softmax(0).std()) / math.sqrt(count)
+    return Estimate(float(values.logsumexp(0)) - math.log(count), error, sum(group.ess() for group in groups))
+
+
 @torch.no_grad()
 def anneal(
     first: EnergyLike,
