@@ -289,9 +289,7 @@ class Loop:
         else:
             counters.rollbacks += 1
             tripped, counters.rate_scale = counters.rate_scale, counters.rate_scale * guard.SLOWDOWN
-            last = (
-                counters.rollbacks == guard.ROLLBACKS
-            )  # the rate then stays low, since the next trip ends the training
+            last = counters.rollbacks == guard.ROLLBACKS  # after it the rate stays low: the next trip ends the training
             counters.rate_ceiling = counters.rate_scale if last else 0.5 * tripped
             state.reseed(self.settings.seed + 7919 * counters.rollbacks)
             if isinstance(self.phase.objective, Refreshing):
