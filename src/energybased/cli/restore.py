@@ -96,7 +96,8 @@ def restore(
         return 0
     require(out.suffix in (".png", ".npz"), f"{out} must end in .png or .npz")
     if to is not None:
-        require(sum(asked) == 1 and given is None and not damage, "--to goes with --tether only")
+        alone = sum(asked) == 1 and given is None and not damage
+        require(alone, "--to takes a whole picture: leave out --mask, --noise, --blur, --scale, --damage and --given")
         return _across(model, what, to, tether, steps, rng, out)
     return _restored(
         model, path, what, read_damage(mask, noise, blur, scale), mask, damage, candidates, steps, rng, out, given
