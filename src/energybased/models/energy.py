@@ -16,7 +16,7 @@ from energybased.data import DataSpec
 from energybased.energy import Energy
 from energybased.errors import UserError, require
 from energybased.models import model as shared
-from energybased.models.damage import Damage, as_damage
+from energybased.models.damage import Damage, as_damage, encoded
 from energybased.models.fitted import Fitted
 from energybased.models.model import Origin, by_chunks, checked, finite, moved, place_of, seeded
 from energybased.models.sampler import Sampler
@@ -257,9 +257,7 @@ class EnergyModel:
         """
         sampler, energy = self._sampler(), self.marginal
         self._fits(len(y))
-        whole = tuple(y.shape[1:]) == tuple(self.spec.event)
-        encoded = (self.spec.domain.encode(y) if whole else y).to(self.place)
-        evidence = damage.evidence(encoded, self.noise, generator)
+        evidence = damage.evidence(encoded(y, self.spec, self.place), self.noise, generator)
         start, bounds = evidence.start, getattr(sampler.kernel, "bounds", None)
         start = start if bounds is None else start.clamp(*bounds)
         if evidence.energy is not None:
