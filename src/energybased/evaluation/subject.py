@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Generator, Tensor
@@ -20,6 +20,7 @@ from energybased.evaluation.restoration import WINDOW, skimage_installed
 from energybased.evaluation.row import Row
 from energybased.models import Judge
 
+Kept = TypeVar("Kept")
 SAMPLES, MORE_SAMPLES = 1000, 5000  # the latter if the test split has at least as many examples
 
 
@@ -36,7 +37,7 @@ class Subject:
         buffer: settings and state of the replay buffer, whose chains are `(capacity, *event)`; None if there is none.
         history: models with the weights that the run kept of the last hundredths of its training, the oldest first.
         pictures: samples `(n, *event)` to show in a report, by metric or baseline.
-        kept: results that one metric has computed and others need, by name.
+        kept: results that one metric has computed and others need, by name; see `once`.
         inception: file of the weights of the Inception network; found or downloaded if None.
     """
 
@@ -60,6 +61,13 @@ class Subject:
         if need in CHECKS:
             return CHECKS[need](self)
         return need in self.model.offers
+
+    def once(self, name: str, make: Callable[[], Kept]) -> Kept:
+        """The result of a function, which is called once; metrics that need the same result give the same name."""
+        if name not in self.kept:
+            self.kept[name] = make()
+        found: Kept = self.kept[name]
+        return found
 
     def rng(self) -> Generator:
         """A generator with the subject's seed."""
