@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo test lint tables bench bench-full
+.PHONY: install demo test lint results bench bench-full
 
 install: .venv/installed
 
@@ -21,7 +21,7 @@ lint: install
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-tables: install
+results: install
 	$(BIN)/python benchmarks/pages.py
 
 .venv/bench: .venv/installed

@@ -35,7 +35,7 @@ from energybased.errors import require
 from energybased.evaluation import METRICS, Subject
 from energybased.evaluation.detection import auprc
 from energybased.evaluation.frechet import judge_distance
-from energybased.evaluation.metrics.confidence import opinions
+from energybased.evaluation.metrics.confidence import confidence
 from energybased.latent import ShortRun
 from energybased.models.latent import ScoreBy
 from energybased.recipes import SYSTEMS, EnergyRecipe, LatentRecipe, Recipe, StagedRecipe, find_recipe, system
@@ -236,7 +236,8 @@ def denoise(recipe: Positional[str], /) -> None:
         x = replace(model, sampler=replace(model.sampler, denoise=times)).denoise(ends)
         protocol = f"{len(x)} samples against {len(validation)} validation examples, denoised {times} times"
         fields = {"data": data.name, "system": recipe, "split": "validation", "times": times}
-        values = {"fd": judge_distance(subject.judge, x, validation), "confident": opinions(subject, x)[0]}
+        confident = confidence(subject.judge.probabilities(x))[0]
+        values = {"fd": judge_distance(subject.judge, x, validation), "confident": confident}
         for metric, value in values.items():
             found.add(value, protocol, time.perf_counter() - began, metric=metric, **fields)
     found.write()

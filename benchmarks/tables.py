@@ -377,12 +377,12 @@ def tasks() -> str:
         what = "right half inpainted: the judge is right"
         lines.append(goal(what, f"{plain['value']:.3f}", least - plain["value"] + 1e-9, (0.0, words)))
         lines.append(goal("the same", f"{plain['value']:.3f}", -plain["value"], stretch))
-    for metric, name in (("denoised_psnr", "salt and pepper, 30 %: PSNR in dB"),):
-        ours = of(metric)
-        if ours:
-            best = max(others(metric), key=lambda r: r["value"])
-            bound = (-best["value"], f"> {best['value']:.1f}, {best['system']}")
-            lines.append(goal(name, f"{ours['value']:.1f}", -ours["value"], bound))
+    denoised = of("denoised_psnr")
+    if denoised:
+        best = max(others("denoised_psnr"), key=lambda r: r["value"])
+        bound = (-best["value"], f"> {best['value']:.1f}, {best['system']}")
+        what = "salt and pepper, 30 %: PSNR in dB"
+        lines.append(goal(what, f"{denoised['value']:.1f}", -denoised["value"], bound))
     mapped, distance = of("mapped"), of("mapped_distance")
     if mapped and distance:
         fresh = next(r for r in others("mapped_distance"))

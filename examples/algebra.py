@@ -1,4 +1,4 @@
-"""Energies add, mix and hold still: products, mixtures and inpainting with energies whose answers are known."""
+"""The algebra of energies: products, mixtures and fixed entries, compared with known answers."""
 
 import torch
 

@@ -160,8 +160,6 @@ def test_calibration_of_an_energy(width, temperature, rng):
     assert rows["ece_scaled"] < calibrated
     assert rows["ece"] == pytest.approx(rows["ece_scaled"], abs=0.02) if temperature == 1 else rows["ece"] > 0.1
     assert rows["nll_scaled"] <= rows["nll"] + 0.01
-    best = (x[:, 0].round().clamp(0, 2) == y).float().mean()
-    assert rows["class_accuracy"] == pytest.approx(float(best), abs=5 * 0.5 / math.sqrt(n / 10))
 
 
 def test_calibration_of_a_judge():
@@ -169,7 +167,6 @@ def test_calibration_of_a_judge():
     judge = find_judge(data)
     rows = {row.metric: row.value for row in METRICS["calibration"].measure(Subject(judge, data))}
     test = data.test.take()
-    assert rows["class_accuracy"] == pytest.approx(judge.accuracy(data.values(data.test), test.y))
     assert rows["nll"] == pytest.approx(
         log_loss(test.y.numpy(), judge.probabilities(data.values(data.test)).numpy()), rel=1e-3
     )

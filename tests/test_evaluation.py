@@ -12,8 +12,10 @@ from energybased.evaluation import METRICS
 from energybased.evaluation.detection import OUT_OF_DISTRIBUTION, auroc, out_of_distribution_inputs
 from energybased.evaluation.frechet import frechet_distance, judge_distance
 from energybased.evaluation.mixtures import add_noise, fit_class_mixture, fit_mixture, nearest_mixture
-from energybased.evaluation.subject import Subject
+from energybased.evaluation.subject import CHECKS, Subject
+from energybased.models.model import OFFERS
 from energybased.recipes import judge_digits
+from energybased.report.sections import SECTIONS
 from energybased.runs.judge import find_judge, load_judge, train_judge
 
 
@@ -130,6 +132,14 @@ def test_the_joint_energy_distance_sees_what_the_marginal_cannot(rng, kind):
     # The distance of two samples of one density is E |v - v'| (1 / n + 1 / m), and E |v - v'| < (2 * 6 columns) ** .5.
     assert 0 < right.value < 12**0.5 * 2 / 600 and 0 < floor.value < 2 * 12**0.5 * (1 / 600 + 1 / 1000)
     assert wrong.value > 20 * max(right.value, floor.value)
+
+
+def test_needs_are_names_that_can_be_met():
+    """A need under any other name would leave out its metric or section for every model."""
+    needs = {name: held.needs for name, held in METRICS.items()} | {s.title: s.needs for s in SECTIONS}
+    unknown = {name: set(own) - CHECKS.keys() - OFFERS.keys() for name, own in needs.items()}
+    assert not any(unknown.values()), unknown
+    assert not CHECKS.keys() & OFFERS.keys()  # one name has one meaning
 
 
 def test_who_has_a_joint_energy_distance():

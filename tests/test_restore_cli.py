@@ -119,7 +119,7 @@ def test_empty_cells_are_filled(here, capsys):
         ("digits p.png --noise gaussian=0.1 --candidates 0", "candidates"),
         ("digits p.png --noise gaussian=0.1 --out x.csv", "must end in"),
         ("digits p.png --to 12", "'12' is no class"),
-        ("digits p.png --to 3 --blur 1", "goes with --tether only"),
+        ("digits p.png --to 3 --blur 1", "--to takes a whole picture"),
         ("digits p.png --to 3 --tether -1", "tether"),
         ("plain p.png --to 3", "needs a run with classes"),
         ("digits t.csv", "not rows of 3 numbers"),

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
 import tyro
 
+from energybased.cli.notes import tell, terms_note
+from energybased.cli.seed import generator_of
 from energybased.cli.table import tell_csv
-from energybased.cli.weighed import unweighed
 from energybased.data.examples import examples
 from energybased.errors import require
 from energybased.runs.load import load
@@ -46,20 +45,18 @@ def classify(
         seed: seed of noise and chains.
         device: device that computes, such as cpu or cuda.
     """
-    require(0 <= seed < 2**62, f"seed must be in 0 ... 2^62, got {seed}")
+    rng = generator_of(seed)
     require(len(what) > 0, "there is nothing to classify: name pictures, folders, tables or arrays")
     averaged = steps > 0 or noise or copies <= 1
     require(averaged, f"{copies} copies without steps or noise are all the same: give --steps or --noise")
     refinement = Refinement(steps, under, copies, noise)
     model: Any = load(path, device=device)
-    names, rng = labels(model), torch.Generator().manual_seed(seed)
-    for note in unweighed(model, path):
-        print(note, file=sys.stderr)
+    names = labels(model)
+    tell(terms_note(model, path))
     lines: list[tuple[str, str, str]] = [("name", "class", "probability")]
     for source in what:
         rows, x, notes = examples(source, model.spec)
-        for note in notes:
-            print(note, file=sys.stderr)
+        tell(notes)
         best = probabilities(model, x, refinement, rng).max(1)
         where = "" if len(what) == 1 else f"{source.parent}/" if rows == [source.name] else f"{source}/"
         found = zip(rows, best.indices.tolist(), best.values.tolist(), strict=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import tyro
 
+from energybased.cli.place import HERE, PlaceOptions
 from energybased.cli.table import show, show_all
 from energybased.evaluation import METRICS
 from energybased.processes import is_first
@@ -23,9 +24,7 @@ def evaluate(
     judge: Path | None = None,
     inception: Path | None = None,
     data: Path | None = None,
-    device: str = "cpu",
-    devices: int = 1,
-    nodes: int = 1,
+    place: PlaceOptions = HERE,
     all_rows: bool = False,
 ) -> int:
     """Measures a run, writes its results.json, and prints the values. Rows of other metrics are kept.
@@ -40,14 +39,12 @@ def evaluate(
         inception: file of the weights of the Inception network of 2015, as the PyTorch port has them. With it, metrics
             in its features are measured too.
         data: path of the data, if the run neither names nor stores them.
-        device: device that computes, such as cpu or cuda.
-        devices: number of processes on each machine, each with a GPU or a share of the processor.
-        nodes: number of machines.
+        place: device and processes that compute.
         all_rows: print each value in a line of its own, with how it was measured.
     """
     run, names = run_of(path), [name.strip() for name in metrics.split(",") if name.strip()]
     check_names(names)
-    subject = subject_of(run, judge=judge, inception=inception, data=data, device=device, devices=devices, nodes=nodes)
+    subject = subject_of(run, judge=judge, inception=inception, data=data, **place.options)
     time = how_long(run, names, subject)
     if is_first():
         print(time, file=sys.stderr, flush=True)

@@ -58,6 +58,27 @@ def read_given(text: str, model: Any, n: int) -> tuple[list[Tensor], int]:
     return [torch.tensor(kind.number(text)).expand(n)], n
 
 
+def with_given(model: Any, given: str | None, n: int, where: Path, rows: Tensor | slice = slice(None)) -> Any:
+    """The model under the conditions of `--given`; itself if there are none and it can be summed over its classes.
+
+    Args:
+        model: the model.
+        given: text or file of the conditions, one for each example; None if there is no `--given`.
+        n: number of examples.
+        where: file of the examples.
+        rows: the examples that are taken.
+
+    Raises:
+        UserError: if the conditions do not fit the model or the examples, or some must still be given.
+    """
+    if given is not None:
+        parts, count = read_given(given, model, n)
+        require(count == n, f"--given has {count} conditions, but {where} has {n} examples")
+        model = model.given(*(part[rows] for part in parts))
+    check_given(model)
+    return model
+
+
 def check_given(model: Any) -> None:
     """Raises `UserError` if a condition must still be given that is not a single class, which can be summed over."""
     kinds: Conditions = getattr(model, "conditions", ())

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Generator
 
-from energybased.cli.given import check_given, read_given
-from energybased.cli.weighed import unweighed
+from energybased.cli.given import with_given
+from energybased.cli.notes import terms_note
 from energybased.data.columns import features, read_columns
 from energybased.errors import require
 from energybased.models.damage import Missing
@@ -39,11 +39,7 @@ def filled(
     blank = empty.all(1).nonzero().flatten().tolist()
     require(not blank, f"row {blank[0] + 1 if blank else 0} of {path} is empty: there is nothing to fill it from")
     rows = empty.any(1)
-    if given is not None:
-        parts, n = read_given(given, model, len(x))
-        require(n == len(x), f"--given has {n} conditions, but {path} has {len(x)} rows")
-        model = model.given(*(part[rows] for part in parts))
-    check_given(model)
+    model = with_given(model, given, len(x), path, rows)
     damage = Missing(empty[rows])
     found = restore(model, x[rows], damage, candidates=candidates, steps=steps, generator=generator)
     done = x.clone()
@@ -51,7 +47,7 @@ def filled(
     cells: dict[str, list[Any]] = {name: list(map(_cell, values.tolist())) for name, values in columns.items()}
     cells |= {name: list(map(repr, done[:, i].tolist())) for i, name in enumerate(names)}
     lines: Lines = [list(cells), *(list(row) for row in zip(*cells.values(), strict=True))]
-    notes = [*unweighed(model, run), f"{int(empty.sum())} empty cells of {int(rows.sum())} rows were filled"]
+    notes = [*terms_note(model, run), f"{int(empty.sum())} empty cells of {int(rows.sum())} rows were filled"]
     kept = [name for name in columns if name not in names]
     notes += [f"columns that the training data do not have are kept: {', '.join(kept)}"] if kept else []
     return lines, tuple(notes)

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-import sys
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 import tyro
 from torch import Tensor
 
 from energybased.cli.damage import read_damage, read_mask
-from energybased.cli.given import check_given, read_given
+from energybased.cli.given import with_given
 from energybased.cli.holes import filled
-from energybased.cli.weighed import unweighed
+from energybased.cli.notes import tell, terms_note
+from energybased.cli.place import HERE, PlaceOptions
+from energybased.cli.seed import generator_of
 from energybased.data.columns import SUFFIXES as TABLES
 from energybased.data.columns import write_csv
 from energybased.data.examples import examples
+from energybased.data.files import write_arrays
 from energybased.data.pictures import grid, save_png
-from energybased.errors import UserError, require
+from energybased.errors import require
 from energybased.models.blur import Linear, LowResolution
 from energybased.models.damage import Damage, Missing
 from energybased.processes import is_first
-from energybased.runs.load import load
 from energybased.tasks.across import TETHER, across
 from energybased.tasks.restore import restore as candidates_of
 
@@ -47,9 +48,7 @@ def restore(
     seed: int = 0,
     out: Path | None = None,
     given: str | None = None,
-    device: str = "cpu",
-    devices: int = 1,
-    nodes: int = 1,
+    place: PlaceOptions = HERE,
 ) -> int:
     """Restores damaged pictures, maps pictures to another class, or fills the empty cells of a table.
 
@@ -74,33 +73,31 @@ def restore(
         seed: seed of all random numbers.
         out: a .png, .npz or .csv file. The default is restored.png or restored.csv in the folder of the run.
         given: condition of a conditional model, as in `ebm sample`. Without it, chains sum over the classes.
-        device: device that computes, such as cpu or cuda.
-        devices: number of processes on each machine, each with a GPU or a share of the processor.
-        nodes: number of machines.
+        place: device and processes that compute.
     """
-    require(0 <= seed < 2**62, f"seed must be in 0 ... 2^62, got {seed}")
+    rng = generator_of(seed)
     require(steps is None or steps >= 1, f"steps must be at least 1, got {steps}")
     require(candidates >= 1, f"candidates must be at least 1, got {candidates}")
-    require(0 <= tether < float("inf"), f"the tether is a standard deviation, or 0 for none, got {tether:g}")
+    require(0 <= tether < math.inf, f"the tether is a standard deviation, or 0 for none, got {tether:g}")
     table = what.suffix in TABLES
     asked = [option is not None for option in (mask, noise, blur, scale, to)]
     require(not table or not any(asked), f"{what} is a table, of which empty cells are filled: give it without options")
     require(table or any(asked), f"say what was done to {what}: {KINDS}")
-    model: Any = load(path, device=device, devices=devices, nodes=nodes)
-    rng = torch.Generator().manual_seed(seed)
+    model = place.load(path)
     folder = path if path.is_dir() else path.parent
     out = folder / f"restored.{'csv' if table else 'png'}" if out is None else out
     if table:
         require(out.suffix == ".csv", f"{out} must end in .csv")
         lines, notes = filled(what, model, path, given, candidates=candidates, steps=steps, generator=rng)
         if is_first():
-            _tell(notes)
+            tell(notes)
             write_csv(out, lines)
             print(out)
         return 0
     require(out.suffix in (".png", ".npz"), f"{out} must end in .png or .npz")
     if to is not None:
-        require(sum(asked) == 1 and given is None and not damage, "--to goes with --tether only")
+        alone = sum(asked) == 1 and given is None and not damage
+        require(alone, "--to takes a whole picture: leave out --mask, --noise, --blur, --scale, --damage and --given")
         return _across(model, what, to, tether, steps, rng, out)
     return _restored(
         model, path, what, read_damage(mask, noise, blur, scale), mask, damage, candidates, steps, rng, out, given
@@ -128,16 +125,12 @@ def _restored(
         kind, more = read_mask(mask, what, spec.event)
         notes = (*notes, *more)
     y = kind.apply(x, rng) if whole else x
-    if given is not None:
-        parts, n = read_given(given, model, len(x))
-        require(n == len(x), f"--given has {n} conditions, but {what} has {len(x)} examples")
-        model = model.given(*parts)
-    check_given(model)
-    notes = (*notes, *unweighed(model, path))
+    model = with_given(model, given, len(x), what)
+    notes = (*notes, *terms_note(model, path))
     found = candidates_of(model, y, kind, candidates=count, steps=steps, generator=rng)
     if not is_first():
         return 0
-    _tell(notes)
+    tell(notes)
     print("\n".join(["name " + " ".join(f"energy{i}" for i in range(count)), *_lines(names, found.energies)]))
     drawn = found.x.cpu().to(y)
     if out.suffix == ".npz":
@@ -155,7 +148,7 @@ def _across(model: Any, what: Path, to: str, tether: float, steps: int | None, r
     found = across(model, x, number, tether=tether or None, steps=steps, film=True, generator=rng)
     if not is_first():
         return 0
-    _tell(notes)
+    tell(notes)
     assert found.film is not None
     if out.suffix == ".npz":
         return _arrays(out, x=found.x.cpu().numpy(), film=found.film.cpu().numpy())
@@ -172,21 +165,13 @@ def _pictures(out: Path, best: Tensor, rows: Tensor, name: str) -> int:
 
 
 def _arrays(out: Path, **arrays: Any) -> int:
-    try:
-        np.savez_compressed(out, **arrays)
-    except OSError as error:
-        raise UserError(f"cannot write {out}: {error.strerror}") from error
+    write_arrays(out, arrays)
     print(out)
     return 0
 
 
 def _lines(names: Sequence[str], energies: Tensor) -> list[str]:
     return [f"{name} {' '.join(f'{e:.1f}' for e in row)}" for name, row in zip(names, energies.tolist(), strict=True)]
-
-
-def _tell(notes: Sequence[str]) -> None:
-    for note in notes:
-        print(note, file=sys.stderr)
 
 
 def run(arguments: Sequence[str]) -> int:

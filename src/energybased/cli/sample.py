@@ -12,13 +12,15 @@ import tyro
 from torch import Tensor
 
 from energybased.cli.given import check_given, read_given
+from energybased.cli.place import HERE, PlaceOptions
+from energybased.cli.seed import generator_of
 from energybased.conditions import Classes
 from energybased.data.columns import write_columns
+from energybased.data.files import write_arrays
 from energybased.data.pictures import grid, save_png, sheet
-from energybased.errors import UserError, require
+from energybased.errors import require
 from energybased.models import Model
 from energybased.processes import is_first
-from energybased.runs.load import load
 
 
 def sample(
@@ -29,9 +31,7 @@ def sample(
     seed: int = 0,
     out: Path | None = None,
     given: str | None = None,
-    device: str = "cpu",
-    devices: int = 1,
-    nodes: int = 1,
+    place: PlaceOptions = HERE,
 ) -> int:
     """Draws samples from a model, and writes them as a picture, a table or arrays.
 
@@ -47,14 +47,12 @@ def sample(
             folder of the run.
         given: condition of a conditional model: a class, numbers such as 0.5,1.0, or a .npy, .npz, .csv or .parquet
             file with one row per sample.
-        device: device that computes, such as cpu or cuda.
-        devices: number of processes on each machine, each with a GPU or a share of the processor.
-        nodes: number of machines.
+        place: device and processes that compute.
     """
     require(n >= 1, f"n must be at least 1, got {n}")
-    require(0 <= seed < 2**62, f"seed must be in 0 ... 2^62, got {seed}")
+    rng = generator_of(seed)
     require(steps is None or steps >= 1, f"steps must be at least 1, got {steps}")
-    model: Any = load(path, device=device, devices=devices, nodes=nodes)
+    model = place.load(path)
     view, folder = model.spec.domain.view(model.spec.event), path if path.is_dir() else path.parent
     out = folder / f"samples{'.png' if view == 'pictures' else '.csv'}" if out is None else out
     require(out.suffix in (".png", ".npz", ".csv"), f"{out} must end in .png, .npz or .csv")
@@ -70,7 +68,7 @@ def sample(
         steps is None or "chains" in model.offers, "this model is not sampled by chains over data: it takes no steps"
     )
     options = {} if steps is None else {"steps": steps}
-    x = model.sample(n, generator=torch.Generator().manual_seed(seed), **options).cpu()
+    x = model.sample(n, generator=rng, **options).cpu()
     if not is_first():
         return 0
     if out.suffix == ".png":
@@ -81,10 +79,7 @@ def sample(
         write_columns(out, columns, x.flatten(1), names)
     else:
         arrays: dict[str, Any] = {"x": x.numpy()} | ({} if names is None else {"y": np.array(names)})
-        try:
-            np.savez_compressed(out, **arrays)
-        except OSError as error:
-            raise UserError(f"cannot write {out}: {error.strerror}") from error
+        write_arrays(out, arrays)
     print(out)
     return 0
 
@@ -93,7 +88,7 @@ def _pictures(model: Model, x: Tensor, classes: int, seed: int, out: Path, pictu
     shape = tuple(x.shape[1:])
     require(pictures, f"samples of shape {shape} are not pictures: write them with --out FILE.csv or FILE.npz")
     save_png(sheet(x, classes), out)
-    strip = model.film(generator=torch.Generator().manual_seed(seed)).cpu()
+    strip = model.film(generator=generator_of(seed)).cpu()
     film_file = out.with_name(f"{out.stem}-film.png")
     save_png(grid(strip.flatten(0, 1), columns=strip.shape[1]), film_file)
     print(out, film_file, sep="\n")

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import torch
 import tyro
 
-from energybased.cli.given import check_given, read_given
+from energybased.cli.given import with_given
+from energybased.cli.notes import tell, terms_note
+from energybased.cli.place import HERE, PlaceOptions
+from energybased.cli.seed import generator_of
 from energybased.cli.table import tell_csv
-from energybased.cli.weighed import unweighed
 from energybased.data.examples import examples
-from energybased.errors import require
 from energybased.processes import is_first
-from energybased.runs.load import load
 
 
 def score(
@@ -26,9 +23,7 @@ def score(
     out: Path | None = None,
     seed: int = 0,
     given: str | None = None,
-    device: str = "cpu",
-    devices: int = 1,
-    nodes: int = 1,
+    place: PlaceOptions = HERE,
 ) -> int:
     """Writes anomaly scores as CSV, with one line per example. High means out of distribution.
 
@@ -42,21 +37,15 @@ def score(
         out: a .csv file; scores are printed if not given.
         seed: seed of the chains on the posterior of a latent model, and of noise.
         given: condition of a conditional model, as in `ebm sample`. Without it, scores sum over the classes.
-        device: device that computes, such as cpu or cuda.
-        devices: number of processes on each machine, each with a GPU or a share of the processor.
-        nodes: number of machines.
+        place: device and processes that compute.
     """
-    require(0 <= seed < 2**62, f"seed must be in 0 ... 2^62, got {seed}")
-    model: Any = load(path, device=device, devices=devices, nodes=nodes)
+    rng = generator_of(seed)
+    model = place.load(path)
     names, x, notes = examples(what, model.spec)
-    if given is not None:
-        parts, n = read_given(given, model, len(x))
-        require(n == len(x), f"--given has {n} conditions, but {what} has {len(x)} examples")
-        model = model.given(*parts)
-    check_given(model)
-    for note in (*notes, *unweighed(model, path)) if is_first() else ():
-        print(note, file=sys.stderr)
-    scores = model.score(x, generator=torch.Generator().manual_seed(seed))
+    model = with_given(model, given, len(x), what)
+    if is_first():
+        tell((*notes, *terms_note(model, path)))
+    scores = model.score(x, generator=rng)
     if not is_first():
         return 0
     lines = [("name", "score"), *((name, f"{value:.6g}") for name, value in zip(names, scores.tolist(), strict=True))]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -153,6 +153,14 @@ def read_arrays(path: Path, names: Sequence[str] | None = None) -> dict[str, NDA
         raise UserError(f"{path} lacks an array: {error.args[0]}") from error
     except (ValueError, OSError, EOFError, AttributeError, zlib.error, zipfile.BadZipFile) as error:
         raise UserError(f"{path} cannot be read: it is cut short or not a NumPy file") from error
+
+
+def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Writes arrays by name into a `.npz` file. Raises `UserError` if it cannot be written."""
+    try:
+        np.savez_compressed(path, **arrays)  # type: ignore[arg-type, unused-ignore]
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror}") from error
 
 
 def named_array(arrays: dict[str, NDArray[Any]], names: Sequence[str], where: str) -> NDArray[Any]:

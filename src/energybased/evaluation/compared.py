@@ -60,12 +60,9 @@ def extractor_of(subject: Subject, name: str) -> Extractor:
     if name == JUDGE:
         assert subject.judge is not None
         return subject.judge
-    if f"extractor {name}" not in subject.kept:
-        place = getattr(subject.model, "place", None)
-        device = torch.device("cpu") if place is None else place.device
-        subject.kept[f"extractor {name}"] = EXTRACTORS[name](subject.inception, device)
-    loaded: Extractor = subject.kept[f"extractor {name}"]
-    return loaded
+    place = getattr(subject.model, "place", None)
+    device = torch.device("cpu") if place is None else place.device
+    return subject.once(f"extractor {name}", lambda: EXTRACTORS[name](subject.inception, device))
 
 
 def number(subject: Subject) -> int:
@@ -85,31 +82,28 @@ def features_of(subject: Subject, extractor: str, system: str) -> Tensor:
         return rows[_some(len(rows), n)]
     if system not in (TEST, FLOOR):
         return all_features(subject, extractor, system)[:n]
-    key = f"features {extractor} {system}"
-    if key not in subject.kept:
+
+    def found() -> Tensor:
         size = len(subject.test if system == TEST else data.train)
         x = subject.test[_some(size, n)] if system == TEST else data.values(data.train, _some(size, n))
-        subject.kept[key] = reference_features(extractor_of(subject, extractor), x).rows
-    kept: Tensor = subject.kept[key]
-    return kept
+        return reference_features(extractor_of(subject, extractor), x).rows
+
+    return subject.once(f"features {extractor} {system}", found)
 
 
 def all_features(subject: Subject, extractor: str, system: str = "") -> Tensor:
     """The features `(count, d)` of all samples of the model or a baseline, computed once; a baseline's are cached."""
-    key = f"features {extractor} {system}"
-    if key not in subject.kept:
-        found, x = (reference_features, baseline_samples(subject)[system][0]) if system else (extract, subject.samples)
-        subject.kept[key] = found(extractor_of(subject, extractor), x).rows
-    kept: Tensor = subject.kept[key]
-    return kept
+
+    def found() -> Tensor:
+        read, x = (reference_features, baseline_samples(subject)[system][0]) if system else (extract, subject.samples)
+        return read(extractor_of(subject, extractor), x).rows
+
+    return subject.once(f"features {extractor} {system}", found)
 
 
 def whole_test(subject: Subject) -> Features:
     """The judge's features of all test examples."""
-    if "whole test" not in subject.kept:
-        subject.kept["whole test"] = reference_features(extractor_of(subject, JUDGE), subject.test)
-    kept: Features = subject.kept["whole test"]
-    return kept
+    return subject.once("whole test", lambda: reference_features(extractor_of(subject, JUDGE), subject.test))
 
 
 def systems(subject: Subject) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import torch
 
+from energybased.energy import Energy
 from energybased.evaluation.compared import extractor_of
 from energybased.evaluation.mixtures import fit_mixture
 from energybased.evaluation.subject import Subject
@@ -21,19 +22,9 @@ SHARED = "samples and baselines"  # what several metrics need
 Trial = tuple[Callable[[], object], int]  # what is timed, and how much work it is
 
 
-def chains(subject: Subject) -> Trial:
-    """Transitions of single chains, under a class each if the model has classes."""
-    model = subject.model
-    start = model.start(ROWS, generator=subject.rng())
-    energy, kernel = model.cycle_classes(ROWS), model.sampler.kernel
-    return lambda: sample(energy, start, kernel, TRANSITIONS, subject.rng(), engine="eager"), ROWS * TRANSITIONS
-
-
-def summed_chains(subject: Subject) -> Trial:
-    """The same under the sum over the classes."""
-    model = subject.model
-    start = model.start(ROWS, generator=subject.rng())
-    energy, kernel = model.marginal, model.sampler.kernel
+def chains(subject: Subject, energy: Energy) -> Trial:
+    """Transitions of single chains on an energy."""
+    start, kernel = subject.model.start(ROWS, generator=subject.rng()), subject.model.sampler.kernel
     return lambda: sample(energy, start, kernel, TRANSITIONS, subject.rng(), engine="eager"), ROWS * TRANSITIONS
 
 
@@ -50,8 +41,8 @@ def mixture(subject: Subject) -> Trial:
 
 
 TRIALS: Mapping[str, Callable[[Subject], Trial]] = {
-    "chains": chains,
-    "summed chains": summed_chains,
+    "chains": lambda subject: chains(subject, subject.model.cycle_classes(ROWS)),
+    "summed chains": lambda subject: chains(subject, subject.model.marginal),  # under the sum over the classes
     "gradients": gradients,
     "mixture": mixture,
     "samples": lambda subject: (lambda: subject.model.sample(ROWS, generator=subject.rng()), ROWS),

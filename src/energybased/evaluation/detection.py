@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from energybased.errors import require
@@ -28,8 +30,7 @@ def auroc(in_distribution: Tensor, out_of_distribution: Tensor) -> float:
     """
     from sklearn.metrics import roc_auc_score
 
-    truth = torch.cat([torch.zeros(len(in_distribution)), torch.ones(len(out_of_distribution))])
-    return float(roc_auc_score(truth.numpy(), torch.cat([in_distribution, out_of_distribution]).double().numpy()))
+    return float(roc_auc_score(*truth_and_scores(in_distribution, out_of_distribution)))
 
 
 def auprc(in_distribution: Tensor, out_of_distribution: Tensor) -> float:
@@ -42,10 +43,7 @@ def auprc(in_distribution: Tensor, out_of_distribution: Tensor) -> float:
     """
     from sklearn.metrics import average_precision_score
 
-    truth = torch.cat([torch.zeros(len(in_distribution)), torch.ones(len(out_of_distribution))])
-    return float(
-        average_precision_score(truth.numpy(), torch.cat([in_distribution, out_of_distribution]).double().numpy())
-    )
+    return float(average_precision_score(*truth_and_scores(in_distribution, out_of_distribution)))
 
 
 def auprc_in(in_distribution: Tensor, out_of_distribution: Tensor) -> float:
@@ -71,6 +69,12 @@ def false_positive_rate(in_distribution: Tensor, out_of_distribution: Tensor) ->
     require(min(len(in_distribution), len(out_of_distribution)) > 0, "a false-positive rate needs scores of both kinds")
     threshold = in_distribution.kthvalue(math.ceil(KEPT * len(in_distribution))).values
     return float((out_of_distribution <= threshold).double().mean())
+
+
+def truth_and_scores(in_distribution: Tensor, out_of_distribution: Tensor) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Which inputs are out of distribution, 0 or 1, and all scores, `(n + m,)`, for scores `(n,)` and `(m,)`."""
+    truth = torch.cat([torch.zeros(len(in_distribution)), torch.ones(len(out_of_distribution))])
+    return truth.numpy(), torch.cat([in_distribution, out_of_distribution]).double().numpy()
 
 
 STATISTICS: dict[str, Callable[[Tensor, Tensor], float]] = {  # by the beginning of a row's metric

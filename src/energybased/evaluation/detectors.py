@@ -14,13 +14,13 @@ from torch import Generator, Tensor
 from energybased.data import DataSet
 from energybased.energies import PrincipalGaussian
 from energybased.errors import require
+from energybased.models.model import CHUNK
 from energybased.models.scores import possible_scores, with_score
 
 Score = Callable[[Tensor], Tensor]
 NEIGHBOUR = 5  # the distance to the k-th nearest training example is the score
 COMPONENTS = 50  # most principal components
 RIDGE = 1e-3  # noise of the principal components, so that examples that span few directions have a Gaussian
-CHUNK = 500  # rows computed at a time
 
 
 def energy_scores(model: Any, data: DataSet, generator: Generator) -> dict[str, Score]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -39,15 +40,16 @@ class Features:
 
 def extract(extractor: Extractor, x: Tensor) -> Features:
     """The features of pictures x `(n, channels, height, width)`."""
-    keep = kept_rows(len(x))
-    parts, kept = list[Moments](), list[Tensor]()
-    for start in range(0, len(x), PART):
-        found = extractor.features(x[start : start + PART]).cpu()
-        moments = Moments.of(found)
-        parts = [parts[0].joined(moments)] if parts else [moments]
-        rows = keep[(keep >= start) & (keep < start + len(found))] - start
-        kept.append(found[rows])
-    return Features(parts[0], torch.cat(kept))
+    keep, kept = kept_rows(len(x)), list[Tensor]()
+
+    def parts() -> Iterator[Tensor]:
+        for start in range(0, len(x), PART):
+            found = extractor.features(x[start : start + PART]).cpu()
+            kept.append(found[keep[(keep >= start) & (keep < start + len(found))] - start])
+            yield found
+
+    moments = Moments.streamed(parts())
+    return Features(moments, torch.cat(kept))
 
 
 def kept_rows(n: int) -> Tensor:

@@ -20,7 +20,7 @@ class Metric(Protocol):
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """What the subject must have; see `subject.CHECKS` and `Model.offers` for the names."""
+        """What the subject must have; see `subject.CHECKS` and `models.model.OFFERS` for the names."""
         ...
 
     def measure(self, subject: Subject) -> Iterator[Row]:

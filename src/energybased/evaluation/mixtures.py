@@ -119,14 +119,15 @@ def nearest_mixture(subject: Subject, mixtures: Sequence[FittedMixture]) -> Fitt
 
 def best_mixture(subject: Subject) -> tuple[FittedMixture, str]:
     """The best mixture on the validation split, and the names of all candidates. It is fitted once per subject."""
-    if "mixture" not in subject.kept:
+
+    def fit() -> tuple[FittedMixture, str]:
         data = subject.data
-        x = data.values(data.train, slice(EXAMPLES))
         labels = data.train.take(slice(EXAMPLES)).y if subject.has("classes") else None
-        mixtures = candidates(x, labels if isinstance(labels, Tensor) else None, subject.rng())
-        subject.kept["mixture"] = nearest_mixture(subject, mixtures), ", ".join(m.name for m in mixtures)
-    mixture, tried = subject.kept["mixture"]
-    return mixture, tried
+        y = labels if isinstance(labels, Tensor) else None
+        mixtures = candidates(data.values(data.train, slice(EXAMPLES)), y, subject.rng())
+        return nearest_mixture(subject, mixtures), ", ".join(m.name for m in mixtures)
+
+    return subject.once("mixture", fit)
 
 
 def fitting(subject: Subject) -> Iterator[Work]:
@@ -143,7 +144,8 @@ def baseline_samples(subject: Subject) -> dict[str, tuple[Tensor, str]]:
 
     There is no best mixture without a judge, which chooses it. They are fitted and drawn once per subject.
     """
-    if "baseline samples" not in subject.kept:
+
+    def draw() -> dict[str, tuple[Tensor, str]]:
         rng, found = subject.rng(), dict[str, tuple[Tensor, str]]()
         if subject.judge is not None:
             mixture, tried = best_mixture(subject)
@@ -151,9 +153,9 @@ def baseline_samples(subject: Subject) -> dict[str, tuple[Tensor, str]]:
             found["best mixture"] = mixture.sample(subject.count, rng), how
         one = fit_mixture(subject.train(EXAMPLES), 1, rng)
         found["Gaussian"] = one.sample(subject.count, rng), one.name
-        subject.kept["baseline samples"] = found
-    kept: dict[str, tuple[Tensor, str]] = subject.kept["baseline samples"]
-    return kept
+        return found
+
+    return subject.once("baseline samples", draw)
 
 
 def add_noise(density: Analytic, noise: float) -> Analytic:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-import torch
 from torch import Generator, Tensor
 
 from energybased.energies import Analytic, PrincipalGaussian, StandardNormal
@@ -15,7 +14,7 @@ from energybased.energy import EnergyLike, as_energy
 from energybased.errors import require
 from energybased.evaluation.whitened import Whitened
 from energybased.sampling import HMC, adapt
-from energybased.sampling.annealed import Estimate, anneal
+from energybased.sampling.annealed import Estimate, anneal, pooled
 from energybased.sampling.kernel import Bounds
 
 # In coordinates in which the base is standard, the adapted step is about 1: two steps are a quarter of the period of
@@ -112,18 +111,11 @@ def sandwich_log_z(
 def annealed_estimate(
     first: EnergyLike, last: EnergyLike, starts: Sequence[Tensor], kernel: HMC, generator: Generator | None
 ) -> Estimate:
-    """log Z_last - log Z_first from groups of chains, each of which starts at samples of exp(-first), `(n, dim)`.
-
-    The value is the logarithm of the mean of the groups' estimates of the ratio; its error is the standard error
-    between groups.
-    """
+    """log Z_last - log Z_first from groups of chains, each of which starts at samples of exp(-first), `(n, dim)`."""
     adapted, _ = adapt(kernel, first, starts[0], steps=ADAPTATION, generator=generator)
     added = as_energy(last) - as_energy(first)
     ends = [
         anneal(first, [added], start, adapted, steps=STEPS, generator=generator, target_ess=TARGET_ESS)
         for start in starts
     ]
-    values = torch.tensor([end.estimate().value for end in ends], dtype=torch.float64, device="cpu")
-    count = len(values)
-    error = float(count * values.softmax(0).std()) / math.sqrt(count)
-    return Estimate(float(values.logsumexp(0)) - math.log(count), error, sum(end.ess() for end in ends))
+    return pooled(ends)

@@ -31,10 +31,7 @@ class Rivals(NamedTuple):
 
 def rivals(subject: Subject) -> Rivals:
     """Samples of the subject's model and of baselines. They are drawn once per subject."""
-    if "rivals" not in subject.kept:
-        subject.kept["rivals"] = drawn_rivals(subject)
-    found: Rivals = subject.kept["rivals"]
-    return found
+    return subject.once("rivals", lambda: drawn_rivals(subject))
 
 
 def drawn_rivals(subject: Subject) -> Rivals:

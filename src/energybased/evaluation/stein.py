@@ -8,9 +8,9 @@ from torch import Generator, Tensor
 from energybased.energy import EnergyLike, as_energy
 from energybased.errors import require
 from energybased.evaluation.outcome import Outcome, as_rows, squared_median_distance
+from energybased.models.model import CHUNK
 
 BOOTSTRAPS = 1000
-CHUNK = 500  # rows whose scores are computed at a time
 
 
 def kernel_stein_discrepancy(energy: EnergyLike, x: Tensor, generator: Generator | None = None) -> Outcome:

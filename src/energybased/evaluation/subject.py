@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Generator, Tensor
@@ -20,6 +20,7 @@ from energybased.evaluation.restoration import WINDOW, skimage_installed
 from energybased.evaluation.row import Row
 from energybased.models import Judge
 
+Kept = TypeVar("Kept")
 SAMPLES, MORE_SAMPLES = 1000, 5000  # the latter if the test split has at least as many examples
 
 
@@ -36,7 +37,7 @@ class Subject:
         buffer: settings and state of the replay buffer, whose chains are `(capacity, *event)`; None if there is none.
         history: models with the weights that the run kept of the last hundredths of its training, the oldest first.
         pictures: samples `(n, *event)` to show in a report, by metric or baseline.
-        kept: results that one metric has computed and others need, by name.
+        kept: results that one metric has computed and others need, by name; see `once`.
         inception: file of the weights of the Inception network; found or downloaded if None.
     """
 
@@ -60,6 +61,13 @@ class Subject:
         if need in CHECKS:
             return CHECKS[need](self)
         return need in self.model.offers
+
+    def once(self, name: str, make: Callable[[], Kept]) -> Kept:
+        """The result of a function, which is called once; metrics that need the same result give the same name."""
+        if name not in self.kept:
+            self.kept[name] = make()
+        found: Kept = self.kept[name]
+        return found
 
     def rng(self) -> Generator:
         """A generator with the subject's seed."""
@@ -109,7 +117,6 @@ IN_WORDS = {  # needs that a person may not know by their names
     "judge": "a judge of this data set (--judge RUN)",
     "classes": "classes (a run that was trained with labels)",
     "class logits": "classes (a run that was trained with labels)",
-    "class probabilities": "classes (a run that was trained with labels)",
     "latent vectors": "latent vectors (a run of a latent recipe)",
 }
 
@@ -127,7 +134,6 @@ CHECKS: Mapping[str, Callable[[Subject], bool]] = {
     "held-out class": lambda s: s.data.holdout is not None,
     "ten test examples": lambda s: len(s.test) >= 10,
     "energies": lambda s: bool({"energy", "latent vectors"} & s.model.offers),
-    "class probabilities": lambda s: s.model.classes > 0 or "features" in s.model.offers,
     "validation data": lambda s: len(s.data.validation) > 0,
     LITE[0]: lambda s: lite_installed(0),
     LITE[1]: lambda s: lite_installed(1),

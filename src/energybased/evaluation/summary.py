@@ -13,7 +13,11 @@ TITLES: Mapping[str, tuple[str, ...]] = {  # of a table, and the metrics, or beg
     "density": ("ksd", "c2st", "mmd", "energy", "joint_energy", "prior_fit", "log_likelihood"),
     "classification": ("accuracy", "calibration", "robustness"),
 }
-NETWORKS = ("lite0", "lite1", "inception")  # whose names metrics in their features end with
+NETWORKS = {  # in words, by the endings of metrics in their features
+    "lite0": "EfficientNet-Lite0",
+    "lite1": "EfficientNet-Lite1",
+    "inception": "Inception",
+}
 DETECTION = {"ood": "detection of changed pictures, AUROC", "ood_sets": "detection of other data sets, AUROC"}
 SHOWN = "auroc_"  # of the statistics of detection
 ENDINGS = ("_error", "_p", "_low")  # of values that stand behind another: its error, p-value, and interval's lower end

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -13,7 +12,7 @@ from energybased.energy import Condition, Energy
 from energybased.errors import require
 from energybased.latent.short_run import ShortRun
 from energybased.sampling import HMC
-from energybased.sampling.annealed import Estimate, anneal
+from energybased.sampling.annealed import Estimate, anneal, pooled
 
 KERNEL = HMC(0.2, 5)  # of annealed chains
 TARGET_ESS, STEPS = 0.9, 3  # fraction of the effective sample size that a level keeps; transitions per level
@@ -104,11 +103,7 @@ class LearnedPrior(Energy):
             )
             for _ in range(GROUPS)
         ]
-        values = torch.tensor([end.estimate().value for end in ends], dtype=torch.float64, device="cpu")
-        weights = values.softmax(0)
-        value = float(values.logsumexp(0)) - math.log(GROUPS)
-        error = float(GROUPS * weights.std()) / math.sqrt(GROUPS)
-        return Estimate(value, error, sum(end.ess() for end in ends))
+        return pooled(ends)
 
     def nearby(self, n: int, generator: Generator | None = None) -> GaussianMixture:
         """A mixture of Gaussians that is fitted to n samples of the prior, at which paths to its log Z begin."""

@@ -226,6 +226,15 @@ def measured(y: Tensor, spec: DataSpec, shape: tuple[int, ...]) -> Tensor:
     return y
 
 
+def encoded(y: Tensor, spec: DataSpec, place: Tensor) -> Tensor:
+    """Damaged y `(n, *measured)` in the model's units, on the device and in the dtype of `place`.
+
+    What has another shape than examples, such as a picture of less resolution, is of pixels, which keep their units.
+    """
+    whole = tuple(y.shape[1:]) == tuple(spec.event)
+    return (spec.domain.encode(y) if whole else y).to(place)
+
+
 def as_damage(free: Tensor | None, damage: Damage | None) -> Damage:
     """The damage, or `Missing` with a boolean mask `free` that is broadcastable to `(n, *event)`.
 

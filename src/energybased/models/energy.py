@@ -16,7 +16,7 @@ from energybased.data import DataSpec
 from energybased.energy import Energy
 from energybased.errors import UserError, require
 from energybased.models import model as shared
-from energybased.models.damage import Damage, as_damage
+from energybased.models.damage import Damage, as_damage, encoded
 from energybased.models.fitted import Fitted
 from energybased.models.model import Origin, by_chunks, checked, finite, moved, place_of, seeded
 from energybased.models.sampler import Sampler
@@ -230,18 +230,24 @@ class EnergyModel:
         Raises:
             UserError: if not one of `free` and `damage` is given, or x cannot be an example that was damaged so.
         """
-        damage, rng, sampler = as_damage(free, damage), seeded(generator), self._sampler()
+        damage, rng = as_damage(free, damage), seeded(generator)
         y = damage.check(x, self.spec)
         energy, start, kernel, length = self.conditioned(y, damage, generator=rng)
-        length, streams = length if steps is None else steps, Streams.of(rng, start)
-        density = self.marginal
+        steps = length if steps is None else steps
+        return damage.merge(y, self.conditioned_ends(energy, start, kernel, steps, Streams.of(rng, start)))
+
+    def conditioned_ends(
+        self, energy: Energy, start: Tensor, kernel: AnyKernel, steps: int, streams: Streams
+    ) -> Tensor:
+        """The ends of chains that `conditioned` describes, `(n, *event)`, denoised, in the user's units."""
+        density, times = self.marginal, self._sampler().denoise
 
         def run(rows: Tensor) -> Tensor:
             # A sum over ten classes takes the compiler minutes, so these chains are never compiled.
-            end = sample(energy.select(rows), start[rows], kernel, length, streams.select(rows), engine="eager").x
-            return denoise(density.select(rows), end, self.noise, sampler.denoise)
+            end = sample(energy.select(rows), start[rows], kernel, steps, streams.select(rows), engine="eager").x
+            return denoise(density.select(rows), end, self.noise, times)
 
-        return damage.merge(y, self.spec.domain.decode(by_chunks(run, len(start), self.place, self.processes)))
+        return self.spec.domain.decode(by_chunks(run, len(start), self.place, self.processes))
 
     def conditioned(self, y: Tensor, damage: Damage, *, generator: Generator) -> tuple[Energy, Tensor, AnyKernel, int]:
         """Chains on p(v | y) for damaged examples y `(n, *measured)`: energy, start `(n, *event)`, kernel and steps.
@@ -251,9 +257,7 @@ class EnergyModel:
         """
         sampler, energy = self._sampler(), self.marginal
         self._fits(len(y))
-        whole = tuple(y.shape[1:]) == tuple(self.spec.event)
-        encoded = (self.spec.domain.encode(y) if whole else y).to(self.place)
-        evidence = damage.evidence(encoded, self.noise, generator)
+        evidence = damage.evidence(encoded(y, self.spec, self.place), self.noise, generator)
         start, bounds = evidence.start, getattr(sampler.kernel, "bounds", None)
         start = start if bounds is None else start.clamp(*bounds)
         if evidence.energy is not None:

@@ -113,5 +113,5 @@ def digest(header: Mapping[str, str], weights: Mapping[str, Tensor]) -> str:
     sha256 = hashlib.sha256(json.dumps(dict(header), sort_keys=True).encode())
     for name, value in sorted(weights.items()):
         sha256.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
-        sha256.update(value.contiguous().flatten().view(torch.uint8).numpy().data)
+        sha256.update(value.cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     return sha256.hexdigest()

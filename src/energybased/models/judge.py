@@ -33,7 +33,7 @@ class Judge:
 
     @property
     def offers(self) -> frozenset[str]:
-        """What the model offers, of "scores", "features" and "class logits"."""
+        """What the model offers: "scores", "features" and "class logits"."""
         return frozenset({"scores", "features", "class logits"})
 
     @property
@@ -54,7 +54,7 @@ class Judge:
     @cached_property
     def digest(self) -> str:
         """A hash of the weights."""
-        return digest({"network": self.name}, {name: v.cpu() for name, v in self.network.state_dict().items()})
+        return digest({"network": self.name}, self.network.state_dict())
 
     def features(self, x: Tensor) -> Tensor:
         """Features `(n, 64)` of pictures `(n, channels, height, width)`."""

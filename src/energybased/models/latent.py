@@ -16,7 +16,7 @@ from energybased.errors import UserError, require
 from energybased.latent import Posterior
 from energybased.latent.prior import KERNEL, Prior
 from energybased.models import model as shared
-from energybased.models.damage import Damage, as_damage
+from energybased.models.damage import Damage, as_damage, encoded
 from energybased.models.evidence import LEVELS, forward_evidence
 from energybased.models.model import Origin, by_chunks, checked, finite, moved, place_of, seeded
 from energybased.networks import Encoder, TwoStageEncoder
@@ -74,7 +74,7 @@ class LatentModel:
 
     @property
     def offers(self) -> frozenset[str]:
-        """What the model offers, of "samples", "scores", "chains", "latent vectors", "stages" and "features"."""
+        """What the model offers: "samples", "scores", "latent vectors" and, if the prior has them, "stages"."""
         staged = {"stages"} if hasattr(self.prior, "active") else set()
         return frozenset({"samples", "scores", "latent vectors"} | staged)
 
@@ -189,11 +189,10 @@ class LatentModel:
         """
         damage, rng = as_damage(free, damage), seeded(generator)
         y = damage.check(x, self.spec)
-        whole = tuple(y.shape[1:]) == tuple(self.spec.event)
-        encoded = (self.spec.domain.encode(y) if whole else y).to(self.place)
+        seen = encoded(y, self.spec, self.place)
         prior: Any = self.prior
-        energy = prior + Through(self.generator, damage.likelihood(encoded, self.sigma))
-        start = self.posterior.start({}, encoded, self.dim, rng)
+        energy = prior + Through(self.generator, damage.likelihood(seen, self.sigma))
+        start = self.posterior.start({}, seen, self.dim, rng)
         steps = 10 * (self.steps or POSTERIOR_STEPS) if steps is None else steps
         return damage.merge(y, self.generate(self._chains(energy, start, steps, rng)))
 

@@ -23,6 +23,17 @@ from energybased.settings import to_json
 
 M = TypeVar("M", bound=nn.Module)
 CHUNK = 500  # rows computed at a time
+OFFERS = {  # what a model may offer to metrics and reports, and how it is used
+    "samples": "sample",
+    "conditional samples": "given(y).sample",
+    "scores": "score",
+    "energy": "marginal, a density over data in the model's units; energies",
+    "chains": "run_chains",
+    "class logits": "logits",
+    "latent vectors": "sample_posterior",
+    "stages": "sample(stages=k)",
+    "features": "features",
+}
 
 
 @runtime_checkable
@@ -30,9 +41,7 @@ class Model(Protocol):
     """The methods of every trained model. Examples and samples are in the user's units.
 
     Models may have more methods: `restore`, `reconstruct`, `log_prob`, `run_chains`, `logits`, `energies`. `offers`
-    says what metrics and reports may use: "samples", "conditional samples" (`given(y).sample`), "scores", "chains",
-    "class logits" (`logits`), "latent vectors", "stages", "features" and "energy" (`marginal`, a density over data in
-    the model's units; `energies`).
+    says what metrics and reports may use.
     """
 
     @property
@@ -42,7 +51,7 @@ class Model(Protocol):
 
     @property
     def offers(self) -> frozenset[str]:
-        """What the model offers, by the names above."""
+        """What the model offers, of `OFFERS`."""
         ...
 
     @property

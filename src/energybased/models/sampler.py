@@ -33,7 +33,10 @@ class Sampler:
     def __post_init__(self) -> None:
         require(self.steps >= 1, f"sampler.steps must be at least 1, got {self.steps}")
         require(self.length >= 1, f"sampler.length must be at least 1, got {self.length}")
-        require(self.engine in ("auto", "eager", "compiled"), f"no such engine: {self.engine!r}")
+        require(
+            self.engine in ("auto", "eager", "compiled"),
+            f"sampler.engine is 'auto', 'eager' or 'compiled', got {self.engine!r}",
+        )
         require(self.denoise >= 0, f"sampler.denoise must not be negative, got {self.denoise}")
 
     @property

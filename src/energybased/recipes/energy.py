@@ -69,7 +69,9 @@ class EnergyRecipe(Recipe):
             self.base in ("gaussian", "mixture", "none"), f"base is 'gaussian', 'mixture' or 'none', got {self.base!r}"
         )
         require(self.components >= 1, f"components must be at least 1, got {self.components}")
-        require(self.precision in ("float32", "bfloat16"), f"no such precision: {self.precision!r}")
+        require(
+            self.precision in ("float32", "bfloat16"), f"precision is 'float32' or 'bfloat16', got {self.precision!r}"
+        )
         require(self.energy_l2 >= 0, f"energy_l2 must not be negative, got {self.energy_l2}")
         require(self.score_by in SCORES, f"score_by is one of {', '.join(SCORES)}, got {self.score_by!r}")
         noisy, based = "noisy" in self.score_by, "base" in self.score_by

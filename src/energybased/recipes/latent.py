@@ -67,7 +67,9 @@ class LatentRecipe(Recipe):
         super().__post_init__()
         require(self.dim >= 1, f"dim must be at least 1, got {self.dim}")
         require(len(self.ratio) > 0 and min(self.ratio) >= 1, f"ratio must be widths of layers, got {self.ratio}")
-        require(self.precision in ("float32", "bfloat16"), f"no such precision: {self.precision!r}")
+        require(
+            self.precision in ("float32", "bfloat16"), f"precision is 'float32' or 'bfloat16', got {self.precision!r}"
+        )
         require(self.stages >= 1, f"stages must be at least 1, got {self.stages}")
         require(0 < self.prior_rate < math.inf, f"prior_rate must be positive, got {self.prior_rate}")
         require(self.score_sigma is None or 0 < self.score_sigma < math.inf, "score_sigma must be positive")

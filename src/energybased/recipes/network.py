@@ -105,7 +105,9 @@ class ConvolutionalCoder:
     layout: Literal["mnist", "svhn", "cifar10", "celeba64"] = "cifar10"
 
     def __post_init__(self) -> None:
-        require(self.layout in generator.LAYOUTS, f"no such layout: {self.layout!r}")
+        require(
+            self.layout in generator.LAYOUTS, f"layout is one of {', '.join(generator.LAYOUTS)}, got {self.layout!r}"
+        )
 
     def generator(self, dim: int, spec: DataSpec) -> nn.Module:
         """The generator, from `(batch, dim)` to `(batch, *event)`.

@@ -18,7 +18,7 @@ from energybased.sampling import MALA, AnyKernel
 from energybased.settings import Hidden
 from energybased.training import Phase
 
-RESTING_POOL, RESTING_ROWS = 20_000, 500  # with a fixed generator, old samples of the posterior stay valid
+FROZEN_POOL, FROZEN_ROWS = 20_000, 500  # with a frozen generator, old samples of the posterior stay valid
 
 
 @dataclass(frozen=True)
@@ -101,11 +101,11 @@ class StagedRecipe(LatentRecipe):
             phases.append(self.afterwards(MomentMatching(self.posterior), MOMENTS))
         for k, share in enumerate(shares[self.pretrain_generator :]):
             ratio = StageRatio(k, self.kernel, self.prior_steps, self.persistent_chains, self.restart, saturated=0.0)
-            rests = self.stages - k <= self.frozen_stages
+            frozen = self.stages - k <= self.frozen_stages
             every = self.ratio_updates_per_draw if k or self.pretrain_generator else 1
-            pool, rows = (RESTING_POOL, RESTING_ROWS) if rests else (POOL, ROWS)
-            learning = LatentStage(ratio, self.posterior, not rests, pool, min(rows, self.persistent_chains), every)
+            pool, rows = (FROZEN_POOL, FROZEN_ROWS) if frozen else (POOL, ROWS)
+            learning = LatentStage(ratio, self.posterior, not frozen, pool, min(rows, self.persistent_chains), every)
             # The generator trains for the whole budget of the phase, so a finished stage does not end the phase.
             together = self.share(learning, share, ("prior",), every=every)
-            phases.append(self.afterwards(learning, share, stage_finished, every) if rests else together)
+            phases.append(self.afterwards(learning, share, stage_finished, every) if frozen else together)
         return phases

@@ -19,7 +19,7 @@ from energybased.sampling import Engine
 R = TypeVar("R", bound=LatentRecipe)
 BRIDGES = 6  # number of telescoping ratios
 MAGNITUDE = 100.0  # M of noise-intensified telescoping
-RESTING: dict[str, Any] = {
+FROZEN: dict[str, Any] = {
     "first_fraction": 0.85,
     "ratio_updates_per_draw": 10,
 }  # posteriors that do not change need fewer draws
@@ -60,16 +60,16 @@ SYSTEMS: dict[str, System] = {
     "one-stage": System("one stage (noise-contrastive)", lambda recipe: replace(recipe, stages=1)),
     "one-stage-afterwards": System(
         "one stage, generator trained first",
-        lambda recipe: replace(recipe, stages=1, pretrain_generator=True, frozen_stages=1, **RESTING),
+        lambda recipe: replace(recipe, stages=1, pretrain_generator=True, frozen_stages=1, **FROZEN),
     ),
     "stages-afterwards": System(
         "stages, generator trained first",
-        lambda recipe: replace(recipe, pretrain_generator=True, frozen_stages=recipe.stages, **RESTING),
+        lambda recipe: replace(recipe, pretrain_generator=True, frozen_stages=recipe.stages, **FROZEN),
     ),
     "stages-moment-matched": System(
         "stages, generator trained first, Gaussian base fitted to posteriors",
         lambda recipe: replace(
-            recipe, pretrain_generator=True, frozen_stages=recipe.stages, moment_matched=True, **RESTING
+            recipe, pretrain_generator=True, frozen_stages=recipe.stages, moment_matched=True, **FROZEN
         ),
     ),
     "stages-encoder": System(

@@ -38,7 +38,9 @@ class VaeRecipe(AutoencoderRecipe):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self.prior in get_args(LearnedBy), f"no such prior: {self.prior!r}")
+        require(
+            self.prior in get_args(LearnedBy), f"prior is one of {', '.join(get_args(LearnedBy))}, got {self.prior!r}"
+        )
         fits = self.prior == "telescope" or self.stages == 1
         require(fits, f"only a telescope has stages: with prior {self.prior!r} stages must be 1, got {self.stages}")
         require(self.magnitude == 1 or self.prior == "telescope", "magnitude is a setting of prior='telescope'")

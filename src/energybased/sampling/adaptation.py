@@ -72,12 +72,12 @@ def adapt(
         x, rate = samples.x, float(samples.info.acceptance.mean())
         require(math.isfinite(rate), "the energy is not finite at the states of the chains")
         log_step += 4.0 * (rate - target) / (i + 1) ** 0.6
-        kernel = with_step(kernel, log_step)
+        kernel = with_log_step(kernel, log_step)
         kept.append(log_step)
     later = kept[len(kept) // 2 :]
-    return with_step(kernel, sum(later) / len(later)), x
+    return with_log_step(kernel, sum(later) / len(later)), x
 
 
-def with_step(kernel: Any, log_step: float) -> Any:
+def with_log_step(kernel: Any, log_step: float) -> Any:
     """The kernel, a frozen dataclass, with the step size exp(log_step)."""
     return replace(kernel, step_size=math.exp(log_step))

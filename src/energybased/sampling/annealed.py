@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 
 from energybased.energy import Energy, EnergyLike, as_energy
 from energybased.errors import require
-from energybased.sampling.adaptation import Accepting, with_step
+from energybased.sampling.adaptation import Accepting, with_log_step
 from energybased.sampling.engine import AnyEngine, chains
 from energybased.sampling.frozen import frozen
 from energybased.sampling.kernel import State
@@ -80,6 +80,18 @@ class Annealed(NamedTuple):
         return self.x[torch.searchsorted(edges, places).clamp(max=n - 1)]
 
 
+def pooled(groups: Sequence[Annealed]) -> Estimate:
+    """The estimate from groups of chains of one size that are independent of each other.
+
+    The value is the logarithm of the mean of the groups' estimates of the ratio of the two Z; its error is the standard
+    error between groups.
+    """
+    values = torch.tensor([group.estimate().value for group in groups], dtype=torch.float64, device="cpu")
+    count = len(values)
+    error = float(count * values.softmax(0).std()) / math.sqrt(count)
+    return Estimate(float(values.logsumexp(0)) - math.log(count), error, sum(group.ess() for group in groups))
+
+
 @torch.no_grad()
 def anneal(
     first: EnergyLike,
@@ -137,7 +149,7 @@ def anneal(
                 resampled, mean = True, now.estimate().value
                 x, log_weights, state = now.resample(generator), torch.full_like(log_weights, mean), None
             tempered = before + extra * torch.tensor(beta, device=x.device)  # a tensor: one program for all levels
-            begun = Start(tempered, with_step(kernel, log_step), x, streams, state=state)
+            begun = Start(tempered, with_log_step(kernel, log_step), x, streams, state=state)
             running = chains(engine, begun, steps)
             running.advance(steps)
             state, accepted = running.state, running.accepted
@@ -145,7 +157,7 @@ def anneal(
             require(math.isfinite(rate), "an energy is not finite at the states of the chains")
             log_step += ADAPTATION_RATE * (rate - kernel.optimal_acceptance)
         path = path + energy
-    return Annealed(x, log_weights, with_step(kernel, log_step), resampled)
+    return Annealed(x, log_weights, with_log_step(kernel, log_step), resampled)
 
 
 def heavier(state: State, more: float, value: Tensor, grad: Tensor) -> State | None:

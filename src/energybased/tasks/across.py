@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 
 from energybased.errors import require
 from energybased.models.damage import GaussianNoise, normal
-from energybased.models.model import by_chunks, checked
+from energybased.models.model import checked
 from energybased.sampling import Streams, sample
 from energybased.sampling.denoise import denoise
 
@@ -70,13 +70,8 @@ def across(
     else:
         energy, _, kernel, length = target.conditioned(x, GaussianNoise(tether), generator=generator)
     length, streams = length if steps is None else steps, Streams.of(generator, start)
-
-    def run(rows: Tensor) -> Tensor:
-        end = sample(energy.select(rows), start[rows], kernel, length, streams.select(rows), engine="eager").x
-        return denoise(target.energy.select(rows), end, model.noise, sampler.denoise)
-
     if not film:
-        return Across(model.spec.domain.decode(by_chunks(run, len(x), model.place, model.processes)), None)
+        return Across(target.conditioned_ends(energy, start, kernel, length, streams), None)
     trace = sample(energy, start, kernel, length, streams, keep_every=1, engine="eager").trace
     assert trace is not None
     seen = torch.logspace(0, math.log10(length), FRAMES - 1, device="cpu").round().long() - 1

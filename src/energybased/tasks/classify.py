@@ -13,6 +13,7 @@ from energybased.algebra import Rowwise
 from energybased.conditions import Classes
 from energybased.energy import Condition, Energy
 from energybased.errors import require
+from energybased.models.damage import normal
 from energybased.models.model import CHUNK, checked, seeded
 from energybased.sampling import Kernel, Streams, sample
 
@@ -102,7 +103,7 @@ def log_probabilities(
     clean = model.spec.domain.encode(x).to(model.place)
     copies = []
     for _ in range(refinement.copies):
-        noise = torch.randn(clean.shape, generator=rng, device=rng.device, dtype=clean.dtype).to(clean.device)
+        noise = normal(clean, rng)  # drawn in any case, so that chains do not depend on it
         start = clean + model.noise * noise if refinement.noise else clean
         copies.append(_refined(model, start, refinement, classes, rng, through).log_softmax(1))
     return torch.stack(copies).logsumexp(0) - math.log(len(copies))

@@ -9,7 +9,6 @@ import torch
 from torch import Generator, Tensor
 
 from energybased.errors import require
-from energybased.models import EnergyModel
 from energybased.models.damage import Damage
 from energybased.models.scores import noisy_energies
 
@@ -82,7 +81,7 @@ def energies_of(model: Any, x: Tensor, generator: Generator) -> Tensor:
     """
     (n, count), flat = x.shape[:2], x.flatten(0, 1)
     whole = repeated(model, count)
-    if isinstance(model, EnergyModel):
+    if "energy" in model.offers:
         clean = model.spec.domain.encode(flat).to(model.place)
         return noisy_energies(whole, clean, COPIES, generator, alike=count).unflatten(0, (n, count))
     scores: Tensor = whole.score(flat, generator=generator)

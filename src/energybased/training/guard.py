@@ -17,8 +17,8 @@ ROLLBACKS = 3  # after so many, the next trip ends the training
 ADVICE = "lower the learning rate, or the step size of the sampler"  # where training could not be kept healthy
 
 
-def sickness(metrics: Mapping[str, float], vitals: Sequence[Vital], step: int) -> str | None:
-    """What is wrong with these averaged metrics, as a sentence; None if nothing is."""
+def unhealthy(metrics: Mapping[str, float], vitals: Sequence[Vital], step: int) -> str | None:
+    """Why these averaged metrics are not healthy, as a sentence; None if they are."""
     for name, value in metrics.items():
         if not math.isfinite(value):
             return f"{name} is not finite"

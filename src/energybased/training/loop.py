@@ -259,44 +259,44 @@ class Loop:
         state, counters = self.state, self.state.counters
         vitals = self.phase.objective.vitals
         first = vitals[0].name if vitals else next(iter(metrics))
-        feeling = "off"
+        status = "off"
         if self.settings.guard == "on":
-            reason = guard.sickness(metrics, vitals, counters.phase_step)
+            reason = guard.unhealthy(metrics, vitals, counters.phase_step)
             if reason is not None:
                 self._go_back(reason, display)
                 return False
             counters.rate_scale = min(counters.rate_scale * guard.REGROWTH, counters.rate_ceiling)
             if self.ring.due(counters.step):
                 self.ring.keep(counters.step, state.snapshot())
-            feeling = "ok" if counters.rollbacks == 0 else f"{counters.rollbacks} rollbacks"
-        display.update(counters.step, self.progress, f"{first} {metrics[first]:+.3f}", feeling)
+            status = "ok" if counters.rollbacks == 0 else f"{counters.rollbacks} rollbacks"
+        display.update(counters.step, self.progress, f"{first} {metrics[first]:+.3f}", status)
         return True
 
     def _go_back(self, reason: str, display: Display) -> None:
         """Restores the newest healthy snapshot and lowers the learning rate, or gives up."""
-        state, sick = self.state, self.state.counters
-        held = self.ring.back(sick.step)
+        state, failed = self.state, self.state.counters
+        held = self.ring.back(failed.step)
         state.restore(held.snapshot)
         counters = state.counters
-        if counters.phase == sick.phase:
-            counters.phase_seconds = sick.phase_seconds
-        counters.rollbacks, counters.rate_scale = sick.rollbacks, sick.rate_scale
-        counters.seconds, counters.processor_seconds = sick.seconds, sick.processor_seconds
+        if counters.phase == failed.phase:
+            counters.phase_seconds = failed.phase_seconds
+        counters.rollbacks, counters.rate_scale = failed.rollbacks, failed.rate_scale
+        counters.seconds, counters.processor_seconds = failed.seconds, failed.processor_seconds
         if counters.rollbacks == guard.ROLLBACKS:
-            counters.stopped = f"{reason} at step {sick.step}, after {counters.rollbacks} rollbacks: {guard.ADVICE}"
-            self._event("stop", reason=reason, at=sick.step)
+            counters.stopped = f"{reason} at step {failed.step}, after {counters.rollbacks} rollbacks: {guard.ADVICE}"
+            self._event("stop", reason=reason, at=failed.step)
             display.say(f"guard: {counters.stopped}; stopped with the averaged weights of step {held.step}")
         else:
             counters.rollbacks += 1
             tripped, counters.rate_scale = counters.rate_scale, counters.rate_scale * guard.SLOWDOWN
-            last = counters.rollbacks == guard.ROLLBACKS  # the last chance is not gambled with
+            last = counters.rollbacks == guard.ROLLBACKS  # after it the rate stays low: the next trip ends the training
             counters.rate_ceiling = counters.rate_scale if last else 0.5 * tripped
             state.reseed(self.settings.seed + 7919 * counters.rollbacks)
             if isinstance(self.phase.objective, Refreshing):
                 self._refresh(self.phase.objective)
-            self._event("rollback", reason=reason, at=sick.step, to=held.step, rate_scale=counters.rate_scale)
+            self._event("rollback", reason=reason, at=failed.step, to=held.step, rate_scale=counters.rate_scale)
             scale = f"learning rate x {counters.rate_scale:g}"
-            display.say(f"guard: {reason} at step {sick.step}; back to step {held.step}, {scale}")
+            display.say(f"guard: {reason} at step {failed.step}; back to step {held.step}, {scale}")
         self._checkpoint()
         if self.processes.first:
             self.run.drop_checkpoints_after(counters.step)

@@ -35,7 +35,7 @@ class Optimizer:
         require(0 < self.lr < math.inf, f"lr must be positive, got {self.lr}")
         require(self.clip_norm is None or self.clip_norm > 0, f"clip_norm must be positive, got {self.clip_norm}")
         require(self.warmup >= 0, f"warmup must not be negative, got {self.warmup}")
-        require(self.schedule in ("constant", "cosine"), f"no such schedule: {self.schedule!r}")
+        require(self.schedule in ("constant", "cosine"), f"schedule is 'constant' or 'cosine', got {self.schedule!r}")
 
     def build(self, module: nn.Module) -> torch.optim.Optimizer:
         """The optimiser of a module's parameters."""

@@ -55,8 +55,8 @@ class Inception:
     @cached_property
     def digest(self) -> str:
         """A hash of the weights and of the scaling of pictures."""
-        state = {name: value.cpu() for name, value in self.network.state_dict().items()}
-        return digest({"network": self.name, "scaling": "bytes, TensorFlow 1, (b - 128) / 128"}, state)
+        how = {"network": self.name, "scaling": "bytes, TensorFlow 1, (b - 128) / 128"}
+        return digest(how, self.network.state_dict())
 
     @torch.no_grad()
     def features(self, x: Tensor) -> Tensor:

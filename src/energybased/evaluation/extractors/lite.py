@@ -59,7 +59,7 @@ class Lite:
             "side": str(SIDES[self.number]),
             "scaling": "bicubic, antialias, (255 x - 127) / 128",
         }
-        return digest(how, {name: value.cpu() for name, value in self.network.state_dict().items()})
+        return digest(how, self.network.state_dict())
 
     @torch.no_grad()
     def features(self, x: Tensor) -> Tensor:

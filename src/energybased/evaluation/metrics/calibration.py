@@ -23,13 +23,13 @@ from energybased.evaluation.work import Work
 
 @dataclass(frozen=True)
 class Calibration:
-    """Accuracy, expected calibration error and negative log-likelihood of p(y | x) on the test split.
+    """Expected calibration error and negative log-likelihood of p(y | x) on the test split.
 
     p(y | x) is softmax_y(b_y - E(x, y)) of an energy that is conditional on the class, or that of a judge. Both are
     also measured with logits divided by the temperature that fits the validation split best (Guo et al. 2017).
     """
 
-    needs: ClassVar[tuple[str, ...]] = ("class probabilities", "labels", "held-out data", "validation data")
+    needs: ClassVar[tuple[str, ...]] = ("class logits", "labels", "held-out data", "validation data")
 
     def work(self, subject: Subject) -> Iterator[Work]:
         yield Work("scores", len(subject.data.validation) + len(subject.data.test))
@@ -40,8 +40,6 @@ class Calibration:
         noise = getattr(subject.model, "noise", 0.0)
         words = f", x without noise (the model has learned noise of {noise:g})" if noise else ""
         on = f"on {len(y)} test examples{words}"
-        accuracy = float((test.argmax(1) == y).double().mean())
-        yield subject.row("class_accuracy", accuracy, f"the most probable class {on}", n=len(y))
         for ending, t, scaled in (("", 1.0, ""), ("_scaled", temperature, f", temperature {temperature:.3g}")):
             error = reliability((test.double() / t).softmax(1), y).error
             protocol = f"expected calibration error, {BINS} bins, {on}{scaled}"

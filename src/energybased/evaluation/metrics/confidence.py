@@ -34,7 +34,7 @@ class Confidence:
         assert judge is not None
         drawn = ((system, judge.classify(all_features(subject, JUDGE, system))) for system in ("", "best mixture"))
         for system, p in (*drawn, ("test split", judge.classify(whole_test(subject).rows))):
-            confident, entropy, largest = summary(p)
+            confident, entropy, largest = confidence(p)
             protocol = f"fraction of {len(p)} pictures with judge confidence > {CONFIDENT}"
             yield subject.row("confident", confident, protocol, n=len(p), system=system)
             protocol = (
@@ -43,19 +43,12 @@ class Confidence:
             yield subject.row("class_entropy", entropy, protocol, n=len(p), system=system)
 
 
-def opinions(subject: Subject, x: Tensor) -> tuple[float, float, float]:
+def confidence(probabilities: Tensor) -> tuple[float, float, float]:
     """Fraction of confident samples, entropy of the assigned classes in nats, and the largest possible entropy.
 
     Args:
-        subject: gives the judge.
-        x: samples, `(n, *event)`.
+        probabilities: of the classes, `(n, classes)`.
     """
-    assert subject.judge is not None
-    return summary(subject.judge.probabilities(x))
-
-
-def summary(probabilities: Tensor) -> tuple[float, float, float]:
-    """The same for class probabilities `(n, classes)`."""
     confident = float((probabilities.max(1).values > CONFIDENT).float().mean())
     shares = torch.bincount(probabilities.argmax(1), minlength=probabilities.shape[1]) / len(probabilities)
     return confident, float(torch.special.entr(shares).sum()), math.log(probabilities.shape[1])

@@ -22,7 +22,7 @@ VALUES = {"mse": mse, "psnr": psnr, "ssim": ssim}
 class Inpainting:
     """The right half of pictures, restored from the left, by one chain each; a conditional model is not told the class.
 
-    Its classes are weighed by terms that were fitted to the validation split (`models.class_terms`).
+    The sum over its classes has the terms that were fitted when training ended (`models.class_terms`).
 
     `inpainted_accuracy` is the part of the restored test pictures that the judge gives their label. The errors are
     those of whole pictures. Those of training pictures are measured beside them: a model that has memorised its data
@@ -64,17 +64,20 @@ class Inpainting:
             protocol = f"right half of {count} test pictures restored: {how}"
             yield subject.row("inpainted_accuracy", judge.accuracy(x, labels), protocol, n=count, system=system)
             if system != "untouched":
-                for name, value in VALUES.items():
-                    yield subject.row(
-                        f"inpainted_{name}", float(value(x, truth).mean()), protocol, n=count, system=system
-                    )
+                yield from error_rows(subject, x, truth, protocol, system=system)
         known = train[:count]
         again = model.restore(damage.apply(known, subject.rng()), damage=damage, generator=subject.rng()).cpu()
         protocol = f"right half of {len(known)} training pictures restored: {systems[''][1]}"
-        for name, value in VALUES.items():
-            yield subject.row(
-                f"inpainted_{name}", float(value(again, known).mean()), protocol, n=len(known), split="train"
-            )
+        yield from error_rows(subject, again, known, protocol, split="train")
+
+
+def error_rows(
+    subject: Subject, x: Tensor, truth: Tensor, protocol: str, system: str = "", split: str = "test"
+) -> Iterator[Row]:
+    """The mean errors of restored pictures x `(n, *event)` as rows; see `Subject.row`."""
+    for name, value in VALUES.items():
+        mean = float(value(x, truth).mean())
+        yield subject.row(f"inpainted_{name}", mean, protocol, n=len(x), system=system, split=split)
 
 
 def right_half(subject: Subject) -> Tensor:

@@ -22,12 +22,12 @@ from energybased.evaluation.row import Row
 from energybased.evaluation.subject import Subject
 from energybased.evaluation.work import Work
 from energybased.models import EnergyModel
+from energybased.models.model import CHUNK
 from energybased.sampling.kernel import Bounds
 
 FEWEST = 40 * GROUPS  # fewest chains in each class
 LARGEST, PER_DIRECTION = 1024, 4  # most directions of the Gaussian, and fewest examples for each
 SMALLEST = 1e-3  # least noise of the Gaussian, in the model's units
-CHUNK = 500  # rows computed at a time
 
 
 class Path(NamedTuple):
@@ -50,12 +50,12 @@ class Path(NamedTuple):
 class LogLikelihood:
     """Mean log-likelihood of the test split by annealed importance sampling (Neal 2001), in nats and bits a dimension.
 
-    For an energy, log Z is estimated forwards, from a Gaussian fitted to the training split or from the energy's own
-    base, and backwards, from the model's samples. Backwards it is a bound if the samples are exact; those of chains are
-    not. A model that has learned noisy data is measured on data with the same noise, beside a Gaussian and a mixture of
-    Gaussians that are fitted to such data. The density of an energy that is conditional on the class is
-    sum_y p(y) exp(-E(x, y)) / Z_y, with the shares of the classes in the training split. For a latent model see
-    `evaluation.latent_likelihood`.
+    For an energy, log Z is estimated forwards, from a Gaussian fitted to the training split, the energy's own base or
+    the uniform density within the bounds of its chains, and backwards, from the model's samples. Backwards it is a
+    bound if the samples are exact; those of chains are not. A model that has learned noisy data is measured on data
+    with the same noise, beside a Gaussian and a mixture of Gaussians that are fitted to such data. The density of an
+    energy that is conditional on the class is sum_y p(y) exp(-E(x, y)) / Z_y, with the shares of the classes in the
+    training split. For a latent model see `evaluation.latent_likelihood`.
     """
 
     needs: ClassVar[tuple[str, ...]] = ("energies", "held-out data")
@@ -156,9 +156,9 @@ def log_prob(density: Analytic, x: Tensor) -> Tensor:
     return -energies(density, x) - float(density.log_z)
 
 
-def noisy(subject: Subject, split: Split, rng: Generator, noise: float, rows: slice = slice(None)) -> Tensor:
-    """Rows of a split as training sees them, `(n, *event)`: dequantised or standardised, with noise added."""
-    x = subject.data.domain.batch(split.take(rows).x, rng)
+def noisy(subject: Subject, split: Split, rng: Generator, noise: float) -> Tensor:
+    """A split as training sees them, `(n, *event)`: dequantised or standardised, with noise added."""
+    x = subject.data.domain.batch(split.take().x, rng)
     return x + noise * torch.randn(x.shape, generator=rng).to(x)
 
 

@@ -7,7 +7,7 @@ from typing import ClassVar, cast
 
 from torch import Generator
 
-from energybased.latent.objectives.posterior_reconstruction import VITALS, reproducing
+from energybased.latent.objectives.posterior_reconstruction import VITALS, reconstruction_losses
 from energybased.latent.posterior import Posterior
 from energybased.latent.prior import EnergyPrior
 from energybased.objectives.objective import Batch, Parts, Result, State, Stateless, Vital, scalar
@@ -34,6 +34,6 @@ class LatentMaximumLikelihood(Stateless):
         prior = cast(EnergyPrior, parts["prior"])
         positives = self.posterior.sample(parts, prior, batch.x, prior.dim, rng)
         negatives = prior.sample(len(batch.x), rng)
-        losses, metrics = reproducing(parts, positives, batch.x)
+        losses, metrics = reconstruction_losses(parts, positives, batch.x)
         gap = prior(positives).mean() - prior(negatives).mean()
         return Result({"prior": gap, **losses}, state, {"gap": scalar(gap), **metrics})

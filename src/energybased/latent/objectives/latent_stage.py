@@ -9,7 +9,7 @@ import torch
 from torch import Generator, Tensor
 
 from energybased.errors import require
-from energybased.latent.objectives.posterior_reconstruction import VITALS, reproducing
+from energybased.latent.objectives.posterior_reconstruction import VITALS, reconstruction_losses
 from energybased.latent.objectives.stage_ratio import StageRatio
 from energybased.latent.posterior import Posterior
 from energybased.latent.staged_prior import StagedPrior
@@ -80,7 +80,7 @@ class LatentStage:
             prior = cast(StagedPrior, parts["prior"])
             positives = self.posterior.sample(parts, prior.truncated(self.ratio.stage), batch.x, prior.dim, rng)
             if self.joint:  # otherwise no gradients are needed
-                losses, metrics = reproducing(parts, positives, batch.x)
+                losses, metrics = reconstruction_losses(parts, positives, batch.x)
             else:
                 metrics = {"latent_square": scalar(positives.square().mean())}
             self.keep(state, positives)

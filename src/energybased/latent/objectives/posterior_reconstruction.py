@@ -35,11 +35,11 @@ class PosteriorReconstruction(Stateless):
     def step(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> Result:
         prior = cast(StagedPrior, parts["prior"])
         positives = self.posterior.sample(parts, prior.truncated(len(prior.active)), batch.x, prior.dim, rng)
-        losses, metrics = reproducing(parts, positives, batch.x)
+        losses, metrics = reconstruction_losses(parts, positives, batch.x)
         return Result(losses, state, metrics)
 
 
-def reproducing(parts: Parts, positives: Tensor, x: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+def reconstruction_losses(parts: Parts, positives: Tensor, x: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Losses of the generator and the encoder, if there is one, and metrics.
 
     Args:
@@ -51,11 +51,11 @@ def reproducing(parts: Parts, positives: Tensor, x: Tensor) -> tuple[dict[str, T
     losses = {"generator": off.sum(1).mean()}
     if "encoder" in parts:
         mean, log_std = parts["encoder"](x)
-        losses["encoder"] = surprise(mean, log_std, positives).mean()
+        losses["encoder"] = negative_log_prob(mean, log_std, positives).mean()
     mse = 4 * off.mean()  # for pixels on [-1, 1], as in the literature
     return losses, {"mse": scalar(mse), "latent_square": scalar(positives.square().mean())}
 
 
-def surprise(mean: Tensor, log_std: Tensor, z: Tensor) -> Tensor:
+def negative_log_prob(mean: Tensor, log_std: Tensor, z: Tensor) -> Tensor:
     """-log N(z; mean, diag(std^2)) in nats, `(batch,)`, for mean, log_std and z `(batch, dim)`."""
     return (0.5 * ((z - mean) / log_std.exp()).square() + log_std + 0.5 * LOG_2PI).sum(1)

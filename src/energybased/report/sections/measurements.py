@@ -6,11 +6,10 @@ import html
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
-from energybased.evaluation.summary import summary
+from energybased.evaluation.summary import NETWORKS, summary
 from energybased.report.page import note
 from energybased.report.section import Contents
 
-NETWORKS = {"lite0": "EfficientNet-Lite0", "lite1": "EfficientNet-Lite1", "inception": "Inception"}
 NAMES = {
     "fd": "Fréchet distance (judge)",
     "fd_buffer": "Fréchet distance, chains of the replay buffer",
@@ -38,7 +37,6 @@ NAMES = {
     "log_z_width": "width of the sandwich of log Z, nats",
     "energy_w1": "Wasserstein distance of training and test energies, nats",
     "energy_auroc": "training against test energies, AUROC",
-    "class_accuracy": "accuracy of p(y | x)",
     "ece": "expected calibration error",
     "ece_scaled": "expected calibration error, with a temperature",
     "nll": "negative log-likelihood of the class, nats",

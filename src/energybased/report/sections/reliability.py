@@ -20,7 +20,7 @@ class Reliability:
     """The reliability curve of p(y | x), if its calibration was measured, with and without the temperature."""
 
     title: ClassVar[str] = "Confidence and accuracy"
-    needs: ClassVar[tuple[str, ...]] = ("class probabilities", "labels", "held-out data")
+    needs: ClassVar[tuple[str, ...]] = ("class logits", "labels", "held-out data")
 
     def bodies(self, contents: Contents) -> Iterator[str]:
         subject = contents.subject
