@@ -18,7 +18,8 @@ def main() -> None:
     runs = [run_of(path) for path in paths]
     recipe = runs[0].recipe["recipe"]
     steps = runs[0].recipe["settings"]["steps"]
-    command = f"ebm train {recipe} --steps {steps}, ebm evaluate RUN --metrics ..., python benchmarks/tasks.py {name} RUN"
+    trained = f"ebm train {recipe} --steps {steps}"
+    command = f"{trained}, ebm evaluate RUN --metrics ..., python benchmarks/tasks.py {name} RUN"
     found = Measured(name, [run.recipe["settings"]["seed"] for run in runs], command)
     for run in runs:
         for row in read_rows(run):
