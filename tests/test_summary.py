@@ -41,7 +41,7 @@ def test_of_detection_the_aurocs_are_shown_by_system():
     ]
     (found,) = summary(rows, "ours")
     assert "AUROC" in found.title and found.head == ("", "noise", "flipped")
-    assert [line[0] for line in found.lines] == ["ours", "mixture", "ours (typicality)", "neighbours"]
+    assert [line[0] for line in found.lines] == ["ours", "typicality", "mixture", "neighbours"]
     assert set(found.lines[0][1:]) == {"0.750"}
 
 

@@ -73,11 +73,23 @@ def table(title: str, rows: Sequence[Row], system: str) -> Table:
     """The table of rows that belong together."""
     found = cells(rows)
     metrics = list(dict.fromkeys(metric for metric, _ in found))
-    systems = sorted(dict.fromkeys(name for _, name in found), key=lambda name: name != system)
+    systems = sorted(dict.fromkeys(name for _, name in found), key=lambda s: (s != system, shortened(s, system) == s))
+    names = [shortened(name, system) for name in systems]
     if len(metrics) >= len(systems):
         lines = [(m, *(found.get((m, s), "") for s in systems)) for m in metrics]
-        return Table(title, ("", *systems), lines)
-    return Table(title, ("", *metrics), [(s, *(found.get((m, s), "") for m in metrics)) for s in systems])
+        return Table(title, ("", *names), lines)
+    rows_of = zip(names, systems, strict=True)
+    return Table(title, ("", *metrics), [(name, *(found.get((m, s), "") for m in metrics)) for name, s in rows_of])
+
+
+def shortened(name: str, system: str) -> str:
+    """The name of a system; of a variant of the model, only what varies.
+
+    >>> shortened("digits (typicality)", "digits"), shortened("best mixture", "digits")
+    ('typicality', 'best mixture')
+    """
+    variant = name.removeprefix(f"{system} (")
+    return name if variant == name else variant.removesuffix(")")
 
 
 def cells(rows: Sequence[Row]) -> dict[tuple[str, str], str]:
