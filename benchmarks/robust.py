@@ -38,7 +38,13 @@ def main(
     subject = replace(subject, data=replace(subject.data, test=chosen))
     refinement = Refinement(steps=steps, copies=copies, noise=noise)
     metric = Robustness(linf=(epsilon,), l2=(), part=part, refinement=refinement)
-    found = Measured("robust", [run.recipe["settings"]["seed"]])
+    settings = run.recipe["settings"]
+    words = (
+        f"--split {split} --examples {examples} --part {part} --epsilon {epsilon:g} --steps {steps} --copies {copies}"
+    )
+    trained = f"ebm train {run.recipe['recipe']} --steps {settings['steps']} --seed {settings['seed']}"
+    command = f"{trained}, python benchmarks/robust.py RUN {words}{' --noise' * noise}"
+    found = Measured("robust", [settings["seed"]], command)
     variant = f"{steps} steps, {copies} copies{', noise' * noise}"
     for row in metric.measure(subject):
         fields = {"data": row.data, "system": row.system, "metric": row.metric, "split": split, "variant": variant}
