@@ -26,12 +26,13 @@ from energybased.energies import PrincipalGaussian, Uniform
 from energybased.evaluation import METRICS, latent_likelihood
 from energybased.evaluation.metrics import log_likelihood
 from energybased.evaluation.metrics.log_likelihood import noisy
-from energybased.evaluation.partition import ERRORS, sandwich_log_z
+from energybased.evaluation.partition import ERRORS, sandwich_log_z, sandwiches
 from energybased.evaluation.subject import Subject
 from energybased.latent import EnergyPrior, ShortRun
 from energybased.models import evidence
 from energybased.recipes import RECIPES
 from energybased.runs.evaluate import read_rows, subject_of
+from energybased.sampling.annealed import Tempered, chosen_rows
 
 OWN = Path(__file__).parent / "own"
 
@@ -86,7 +87,7 @@ class Zero(torch.nn.Module):
 def test_the_likelihood_of_a_gaussian_of_pictures(classes, monkeypatch):
     """An energy that adds to its Gaussian no more than a number for each class has the Gaussian's likelihood."""
     monkeypatch.setattr(log_likelihood, "enough_chains", lambda dim: 32)
-    monkeypatch.setattr(log_likelihood, "FEWEST", 16)
+    monkeypatch.setattr(log_likelihood, "OF_CLASS", 16)
     data, noise = load_data("digits"), 0.2
     energy = Tilted.fit(data.values(data.train), noise, Zero())
     conditions = data.conditions if classes else ()
@@ -205,3 +206,32 @@ def test_noisy_data_beyond_the_bounds_of_chains_are_refused():
     model = EnergyModel(eb.Network(Zero()), data.spec, sampler, 0.2)
     with pytest.raises(UserError, match="chains stay in"):
         list(METRICS["log_likelihood"].measure(Subject(model, data)))
+
+
+def test_several_densities_in_one_batch(rng):
+    """Rows of a Gaussian that are moved and weighted by their class: log Z differs by the weights."""
+    base, weights = PrincipalGaussian.fit(torch.randn(100, 3, generator=rng), 3), torch.tensor([1.0, 4.0])
+    moved = eb.Network(lambda x, y: (x - 0.3 * y[:, None]).square().sum(1) / 2 - weights[y])
+    energy = moved.given(torch.arange(2).repeat_interleave(256))
+    found = sandwiches(energy, 2, base, (3,), 256, generator=rng)
+    for weight, ends in zip(weights.tolist(), found, strict=True):
+        true = 1.5 * math.log(2 * math.pi) + weight
+        assert abs(ends.forward.value - true) < 5 * ends.forward.error < 0.2
+
+
+def test_populations_are_resampled_on_their_own(rng):
+    """Rows come from their own population, and a population with equal weights keeps its rows."""
+    log_weights = torch.stack([torch.zeros(50), 3 * torch.randn(50, generator=rng)]).double()
+    rows = chosen_rows(log_weights, torch.tensor([False, True]), rng)
+    assert torch.equal(rows[:50], torch.arange(50)) and bool((rows[50:] >= 50).all())
+    counts = torch.bincount(rows[50:] - 50, minlength=50)  # systematic resampling: the expected number, rounded
+    assert bool(((counts - 50 * log_weights[1].softmax(0)).abs() < 1).all())
+
+
+def test_an_energy_of_a_path_evaluates_each_energy_once(rng):
+    calls = []
+    network = eb.Network(lambda x: calls.append(1) or x.square().sum(1))
+    first, last, x = StandardNormal(2) + 1.0, network + 2.0, torch.randn(5, 2, generator=rng)
+    path = Tempered.of(first, last - first, torch.tensor(0.25))
+    torch.testing.assert_close(path(x), 0.75 * first(x) + 0.25 * (x.square().sum(1) + 2))
+    assert len(calls) == 1

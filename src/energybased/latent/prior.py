@@ -12,7 +12,7 @@ from energybased.energy import Condition, Energy
 from energybased.errors import require
 from energybased.latent.short_run import ShortRun
 from energybased.sampling import HMC
-from energybased.sampling.annealed import Estimate, anneal, pooled
+from energybased.sampling.annealed import Estimate, anneal
 
 KERNEL = HMC(0.2, 5)  # of annealed chains
 TARGET_ESS, STEPS = 0.9, 3  # fraction of the effective sample size that a level keeps; transitions per level
@@ -97,13 +97,9 @@ class LearnedPrior(Energy):
             return Estimate(float(self.base.log_z), 0.0, n)
         size = n // GROUPS
         near = self.nearby(size, generator)
-        ends = [
-            anneal(
-                near, [self - near], near.sample(size, generator), KERNEL, generator=generator, target_ess=TARGET_ESS
-            )
-            for _ in range(GROUPS)
-        ]
-        return pooled(ends)
+        start = near.sample(GROUPS * size, generator)
+        end = anneal(near, [self - near], start, KERNEL, generator=generator, target_ess=TARGET_ESS, populations=GROUPS)
+        return end.estimate()
 
     def nearby(self, n: int, generator: Generator | None = None) -> GaussianMixture:
         """A mixture of Gaussians that is fitted to n samples of the prior, at which paths to its log Z begin."""

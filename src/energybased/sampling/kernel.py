@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 
 from torch import Generator, Tensor
 
-from energybased.energy import Energy
+from energybased.energy import Energy, Rows
 from energybased.errors import UserError, require
 from energybased.sampling.streams import Streams
 
@@ -27,6 +27,10 @@ class State(NamedTuple):
     value: Tensor | None = None
     grad: Tensor | None = None
     momentum: Tensor | None = None
+
+    def select(self, rows: Rows) -> State:
+        """The state of these chains."""
+        return State(self.x[rows], *(None if leaf is None else leaf[rows] for leaf in self[1:]))
 
 
 class Info(NamedTuple):

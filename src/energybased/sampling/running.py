@@ -73,8 +73,7 @@ class Start(NamedTuple):
     def select(self, rows: Rows) -> Start:
         """These chains, with copies of their streams."""
         momentum = None if self.momentum is None else self.momentum[rows]
-        leaves = () if self.state is None else (None if leaf is None else leaf[rows] for leaf in self.state)
-        state = None if self.state is None else State(*leaves)
+        state = None if self.state is None else self.state.select(rows)
         return Start(self.energy.select(rows), self.kernel, self.x[rows], self.streams.select(rows), momentum, state)
 
 

@@ -17,7 +17,7 @@ from energybased.errors import require
 from energybased.evaluation.latent_likelihood import latent_rows
 from energybased.evaluation.likelihood import Likelihood, likelihood_rows, log_z_rows, sides_of
 from energybased.evaluation.mixtures import COMPONENTS, EXAMPLES, add_noise, candidates
-from energybased.evaluation.partition import GROUPS, Sandwich, enough_chains, sandwich_log_z
+from energybased.evaluation.partition import GROUPS, Sandwich, enough_chains, sandwiches
 from energybased.evaluation.row import Row
 from energybased.evaluation.subject import Subject
 from energybased.evaluation.work import Work
@@ -25,7 +25,7 @@ from energybased.models import EnergyModel
 from energybased.models.model import CHUNK
 from energybased.sampling.kernel import Bounds
 
-FEWEST = 40 * GROUPS  # fewest chains in each class
+OF_CLASS = 20 * GROUPS  # chains for each class; with ten, the error of the mean over them is below 0.1 nats on MNIST
 LARGEST, PER_DIRECTION = 1024, 4  # most directions of the Gaussian, and fewest examples for each
 SMALLEST = 1e-3  # least noise of the Gaussian, in the model's units
 
@@ -74,8 +74,8 @@ def energy_rows(subject: Subject) -> Iterator[Row]:
     rng, labels = subject.rng(), range(model.classes)
     path = path_of(subject)
     parts = [model.given(label) for label in labels] or [model]
-    count = max(FEWEST, enough_chains(math.prod(subject.data.event)) // len(parts))
-    found = [sandwich(part, path, count, rng) for part in parts]
+    count = OF_CLASS if model.classes else enough_chains(math.prod(subject.data.event))
+    found = log_zs(model, path, count, rng)
     sides = sides_of(found, path.name)
     yield from log_z_rows(subject, found, sides, count)
     x = noisy(subject, subject.data.test, rng, model.noise)
@@ -92,14 +92,21 @@ def energy_rows(subject: Subject) -> Iterator[Row]:
         yield from likelihood_rows(subject, "", Likelihood(values), model.noise, fit, system)
 
 
-def sandwich(part: EnergyModel, path: Path, count: int, rng: Generator) -> Sandwich:
-    """Estimates of log Z of a model whose condition is given, from both sides if it can be sampled."""
-    event, exact, samples = part.spec.event, isinstance(part.energy, Analytic), None
-    if isinstance(part.energy, Analytic):
-        samples = part.energy.sample(count, rng).view(count, *event)
-    elif part.sampler is not None:
-        samples = part.run_chains(part.start(count, generator=rng), generator=rng).x
-    return sandwich_log_z(part.energy, path.base, event, count, samples, exact, path.scale, path.bounds, generator=rng)
+def log_zs(model: EnergyModel, path: Path, chains: int, rng: Generator) -> list[Sandwich]:
+    """Estimates of log Z for each class of the model, or of its single density, from both sides if it can be sampled.
+
+    All classes are in one batch of chains, `chains` for each.
+    """
+    event, exact, count = model.spec.event, isinstance(model.energy, Analytic), max(1, model.classes)
+    labels = torch.arange(count, device=model.place.device).repeat_interleave(chains)
+    rows, samples = model.given(labels) if model.classes else model, None
+    if isinstance(model.energy, Analytic):
+        samples = model.energy.sample(chains, rng).view(chains, *event)
+    elif model.sampler is not None:
+        samples = rows.run_chains(rows.start(count * chains, generator=rng), generator=rng).x
+    return sandwiches(
+        rows.energy, count, path.base, event, chains, samples, exact, path.scale, path.bounds, generator=rng
+    )
 
 
 def path_of(subject: Subject) -> Path:
