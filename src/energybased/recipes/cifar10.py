@@ -29,7 +29,9 @@ def cifar10_conditional(**changes: Any) -> EnergyRecipe:
         steps=74_700,
         network=Images(stem=128, stages=groups(128, 256, 256, blocks=2)),
         base="none",
-        sampler=Sampler(Langevin(10.0, 0.005, grad_clip=0.01, bounds=(0.0, 1.0)), steps=60, length=200),
+        sampler=Sampler(
+            Langevin(10.0, 0.005, grad_clip=0.01, bounds=(0.0, 1.0)), steps=60, length=200, restart=0.01, relabel=0.1
+        ),
         buffer=ReplayBuffer(capacity=10_000, policy="fifo", restart=0.05, images=True, relabel=True),
         energy_l2=1.0,
         optimizer=Adam(lr=1e-4, beta1=0.0, beta2=0.999, clip_sigma=3.0),

@@ -28,6 +28,6 @@ def dsprites(**changes: Any) -> EnergyRecipe:
         batch_size=256,
         steps=477_000,
         network=Images(32, stages, activation="swish", dense=128),
-        sampler=Sampler(Langevin(500.0, 0.005, bounds=(0.0, 1.0)), steps=20, length=200),
+        sampler=Sampler(Langevin(500.0, 0.005, bounds=(0.0, 1.0)), steps=20, length=200, restart=0.01, relabel=0.1),
     )
     return replace(recipe, **changes)

@@ -40,6 +40,6 @@ def imagenet128(**changes: Any) -> EnergyRecipe:
         steps=2_238_000,
         train_on_validation=False,
         network=Images(stem=64, stages=blocks, activation="swish"),
-        sampler=Sampler(Langevin(100.0, 0.005, bounds=(0.0, 1.0)), steps=50, length=200),
+        sampler=Sampler(Langevin(100.0, 0.005, bounds=(0.0, 1.0)), steps=50, length=200, restart=0.01, relabel=0.1),
     )
     return replace(recipe, **changes)

@@ -10,12 +10,17 @@ from torch import Generator, Tensor
 
 from energybased.errors import require
 from energybased.models import EnergyModel
-from energybased.sampling import sample
+from energybased.models.damage import normal
+from energybased.sampling import Streams
+from energybased.sampling.chain import advance
 
 
 @dataclass(frozen=True)
 class ReplaySampling:
     """Chains in a buffer that are visited at random, and some of which start anew or change their class.
+
+    The sampler of the newest model says how many transitions a visit has, and how probable it is that a chain starts
+    anew or changes its class. Chains keep their momentum, if the kernel has one.
 
     With several models, each round runs the chains of the next one in turn: the historical ensemble, whose models have
     the weights of a training at several steps. It mixes modes that chains under a single energy do not leave.
@@ -23,10 +28,8 @@ class ReplaySampling:
     Args:
         rounds: visits to the buffer, each of `batch` chains.
         frozen: rounds at the end in which no chain starts anew or changes its class.
-        batch: chains that a round draws, with replacement.
+        batch: chains that a round draws, without replacement.
         size: chains of a buffer; more samples come from several buffers.
-        restart: probability that a visited chain starts anew.
-        relabel: probability that a visited chain of a model conditional on a class gets a new random class.
 
     Raises:
         UserError: for settings out of range.
@@ -36,20 +39,17 @@ class ReplaySampling:
     frozen: int = 10
     batch: int = 512
     size: int = 1000
-    restart: float = 0.01
-    relabel: float = 0.1
 
     def __post_init__(self) -> None:
         require(1 <= self.frozen <= self.rounds, f"frozen must be in 1 ... rounds, got {self.frozen} of {self.rounds}")
         require(min(self.batch, self.size) >= 1, "batch and size must be at least 1")
-        require(0 <= self.restart <= 1 and 0 <= self.relabel <= 1, "restart and relabel are probabilities")
 
     def sample(self, models: Sequence[EnergyModel], n: int, generator: Generator) -> Tensor:
         """n samples `(n, *event)`, denoised, in the user's units.
 
         Args:
             models: one model, or those of an ensemble, the newest last. They are unconditional or conditional on a
-                class; samples then have random classes.
+                class; samples then begin with classes in turn.
             n: number of samples.
             generator: source of random numbers.
         """
@@ -63,15 +63,26 @@ class ReplaySampling:
         require(sampler is not None, "the model has no sampler")
         assert sampler is not None
         x = newest.start(size, generator=rng)
-        y = torch.randint(max(classes, 1), (size,), generator=rng)
+        y = torch.arange(size) % max(classes, 1)
+        momentum = normal(x, rng) if getattr(sampler.kernel, "inertial", False) else None
         for i in range(self.rounds):
-            rows = torch.randint(size, (min(self.batch, size),), generator=rng)
+            rows = torch.randperm(size, generator=rng)[: self.batch]
             if i < self.rounds - self.frozen:
-                anew, other = (torch.rand(len(rows), generator=rng) < p for p in (self.restart, self.relabel))
-                if bool(anew.any()):
-                    x[rows[anew]] = newest.start(int(anew.sum()), generator=rng)
-                y[rows[other]] = torch.randint(max(classes, 1), (int(other.sum()),), generator=rng)
+                anew, other = (
+                    rows[torch.rand(len(rows), generator=rng) < p] for p in (sampler.restart, sampler.relabel)
+                )
+                if len(anew):
+                    x[anew] = newest.start(len(anew), generator=rng)
+                    if momentum is not None:
+                        momentum[anew] = normal(x[anew], rng)
+                y[other] = torch.randint(max(classes, 1), (len(other),), generator=rng)
             model = models[i % len(models)]
             energy = model.given(y[rows]).energy if classes else model.energy
-            x[rows] = sample(energy, x[rows], sampler.kernel, sampler.steps, rng, engine=sampler.resolved_engine).x
+            going = None if momentum is None else momentum[rows]
+            streams = Streams.of(rng, x[rows])
+            engine = sampler.resolved_engine
+            end = advance(energy, x[rows], sampler.kernel, sampler.steps, streams, momentum=going, engine=engine)
+            x[rows] = end.x
+            if momentum is not None and end.momentum is not None:
+                momentum[rows] = end.momentum
         return (newest.given(y) if classes else newest).denoise(x)
