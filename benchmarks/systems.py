@@ -4,6 +4,7 @@
     latent RECIPE     latent models with the same generator, inference and number of updates. Autoencoders, which need
                       no chains in training, have three times as many updates: results/RECIPE.json
     ablation          MNIST's latent recipe with one setting changed at a time: results/ablation.json
+    techniques        the paper's recipe for MNIST with one of its techniques left out: results/techniques.json
     anomaly           detection of an MNIST digit that was held out of training, by scores of the last checkpoints
     denoise RECIPE    numbers of denoising steps, compared on the validation split with the run runs/RECIPE-0
     judges NAME       training and accuracy of judge-NAME, which comes with the library
@@ -30,14 +31,14 @@ from rows import RESULTS, Measured
 from tyro.conf import Positional
 
 from energybased.data.pictures import beside, grid, save_png, sheet
-from energybased.errors import require
+from energybased.errors import UserError, require
 from energybased.evaluation import METRICS, Subject
 from energybased.evaluation.detection import auprc
 from energybased.evaluation.frechet import judge_distance
 from energybased.evaluation.metrics.confidence import confidence
 from energybased.latent import ShortRun
 from energybased.models.latent import ScoreBy
-from energybased.recipes import SYSTEMS, LatentRecipe, Recipe, StagedRecipe, find_recipe, system
+from energybased.recipes import SYSTEMS, EnergyRecipe, LatentRecipe, Recipe, StagedRecipe, find_recipe, system
 from energybased.runs.evaluate import read_rows, subject_of, timed
 from energybased.runs.judge import SHIPPED, train_judge
 from energybased.runs.load import load
@@ -47,6 +48,7 @@ from energybased.training import Run, checkpoint
 MORE = 3  # factor of the number of updates of autoencoders
 ANOMALY, DIGITS = ("stages", "lebm", "vae"), (1, 4, 5, 7, 9)  # systems that are compared; digits that are held out
 CHECKPOINTS, LAST = 20, 3  # checkpoints of a run; last checkpoints, whose average precisions are averaged
+FEW = 1000  # samples of a run of `techniques`
 ABLATED, SHORT = 2000, 60  # updates of the ablation; steps of its short runs, as many as LEBM's
 Seeds, Names = tuple[int, ...], tuple[str, ...]
 
@@ -178,6 +180,36 @@ def ablation(variants: Names = tuple(VARIANTS), seeds: Seeds = (0,)) -> None:
         found.write()
 
 
+TECHNIQUES: dict[str, Callable[[EnergyRecipe], EnergyRecipe]] = {
+    "all": lambda recipe: recipe,
+    "chains from noise": lambda recipe: replace(recipe, buffer=replace(recipe.buffer, restart=1.0)),
+    "no spectral norm": lambda recipe: replace(recipe, network=replace(recipe.network, spectral=False)),
+    "no penalty": lambda recipe: replace(recipe, energy_l2=0.0),
+}
+
+
+def techniques(variants: Names = tuple(TECHNIQUES), seeds: Seeds = (0,), steps: int = 600) -> None:
+    base = replace(find_recipe("mnist-paper-conditional"), steps=steps)
+    found = Measured("techniques", seeds)
+    for seed, name, _, run in trained("techniques", {name: TECHNIQUES[name](base) for name in variants}, seeds):
+        subject, seconds = replace(subject_of(run), count=FEW), spent(run)
+        last = run.lines("metrics.jsonl")[-1]
+        fields = {"data": subject.data.name, "system": "mnist-paper-conditional", "variant": name}
+        for metric in ("fd", "fd_buffer"):
+            try:
+                (row,) = timed(metric, subject)
+            except UserError as error:  # a training that diverged
+                found.add(math.nan, f"none: {error}", seconds, metric=metric, **fields)
+            else:
+                found.add(row.value, row.protocol, seconds, metric=metric, **fields)
+        found.add(seconds / 60, "CPU time of the training, one thread", seconds, metric="minutes", **fields)
+        protocol = "energy of data less that of chains, mean over the last updates"
+        found.add(last["gap"], protocol, seconds, metric="gap", **fields)
+        if seed == seeds[0] and "fd" in subject.pictures:
+            save_png(sheet(subject.pictures["fd"][:100], 10), RESULTS / f"techniques-{name.replace(' ', '-')}.png")
+        found.write()
+
+
 def anomaly(systems: Names = ANOMALY, digits: Seeds = DIGITS, seeds: Seeds = (0, 1, 2), pooled: bool = False) -> None:
     found, split = Measured("anomaly", seeds), "pooled" if pooled else "official"
     recipes, base = {}, find_recipe("mnist-anomaly-small")
@@ -240,7 +272,7 @@ def demo(seeds: Seeds = (0, 1, 2)) -> None:
         found.write()
 
 
-EXPERIMENTS = (pictures, latent, ablation, anomaly, denoise, judges, demo)
+EXPERIMENTS = (pictures, latent, ablation, techniques, anomaly, denoise, judges, demo)
 
 if __name__ == "__main__":
     tyro.extras.subcommand_cli_from_dict({f.__name__: f for f in EXPERIMENTS}, description=__doc__)

@@ -36,7 +36,12 @@ def mnist_paper_conditional(**changes: Any) -> EnergyRecipe:
         steps=3000,
         network=Images(WIDTHS[0], stages, dense=128),
         sampler=Sampler(
-            Langevin(10.0, 0.005, grad_clip=0.01, bounds=(0.0, 1.0)), steps=20, length=200, restart=0.01, relabel=0.1
+            Langevin(10.0, 0.005, grad_clip=0.01, bounds=(0.0, 1.0)),
+            steps=20,
+            length=200,
+            restart=0.01,
+            relabel=0.1,
+            engine="compiled",
         ),
         optimizer=Adam(lr=3e-4, beta1=0.0, beta2=0.999, clip_sigma=3.0),
     )
