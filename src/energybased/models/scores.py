@@ -51,10 +51,7 @@ def scores(model: Any, x: Tensor, generator: Generator | None) -> Tensor:
     """
     by = model.score_by
     if "typicality" in by:
-        mean: Any = getattr(model.fitted, "mean_score", None)
-        words = "which a run stores when its training ends; a model that was given a condition has none"
-        require(mean is not None, f"the score {by!r} needs the mean energy of training examples, {words}")
-        return (averaged(model, x, by, generator) - mean).abs()
+        return typicality(model, averaged(model, x, by, generator))
     if by == "gradient norm":
         return by_energy(model, len(x), lambda e, rows: e.value_and_grad(x[rows])[1].flatten(1).norm(dim=1))
     if by == "ratio to its base":
@@ -62,6 +59,19 @@ def scores(model: Any, x: Tensor, generator: Generator | None) -> Tensor:
         require(base is not None, f"the score {by!r} needs an energy that has a base")
         return by_energy(model, len(x), lambda e, rows: e(x[rows]) - base(x[rows].flatten(1)))
     return averaged(model, x, by, generator)
+
+
+def typicality(model: Any, averages: Tensor) -> Tensor:
+    """The distances of energies `(n,)`, or of their means over noisy copies, from their mean over training examples.
+
+    Raises:
+        UserError: if the model has no such mean.
+    """
+    mean: Any = getattr(model.fitted, "mean_score", None)
+    words = "which a run stores when its training ends; a model that was given a condition has none"
+    require(mean is not None, f"the score {model.score_by!r} needs the mean energy of training examples, {words}")
+    distances: Tensor = (averages - mean).abs()
+    return distances
 
 
 def averaged(model: Any, x: Tensor, by: str, generator: Generator | None) -> Tensor:
