@@ -1,6 +1,7 @@
 """Statistics of detection and calibration, against closed forms and scikit-learn."""
 
 import math
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -14,11 +15,13 @@ from sklearn.neighbors import NearestNeighbors
 
 from energybased import EnergyModel, Network, Reals, StandardNormal, Tilted, UserError
 from energybased.data import from_arrays, load_data
+from energybased.data.fingerprint import fingerprint
 from energybased.evaluation import METRICS, Subject
 from energybased.evaluation.calibration import fit_temperature, negative_log_likelihood, reliability
 from energybased.evaluation.detection import STATISTICS
 from energybased.evaluation.detectors import NEIGHBOUR, energy_scores, neighbour_score, principal_score
 from energybased.evaluation.metrics.energy_histograms import wasserstein
+from energybased.models.scores import averaged, with_score
 from energybased.runs.judge import find_judge
 
 MOVED = 1.5
@@ -85,8 +88,26 @@ def test_scores_of_an_energy(rng):
     )
     normal = EnergyModel(StandardNormal(64), data.spec)
     found = energy_scores(normal, data, rng)
-    assert found.keys() == {"gradient norm", "typicality"}
+    assert found.keys() == {"energy", "gradient norm", "typicality"}
     torch.testing.assert_close(found["gradient norm"](x), x.flatten(1).norm(dim=1))
+
+
+@pytest.mark.parametrize("by", ["energy", "typicality of noisy copies"])
+def test_scores_share_the_energies_of_the_same_pictures(by, rng, monkeypatch):
+    seen = Counter()
+
+    def counted(model, x, by, generator):
+        seen["noisy" in by, fingerprint([x])] += 1
+        return averaged(model, x, by, generator)
+
+    data = load_data("digits")
+    model = EnergyModel(Tilted.fit(data.values(data.train), 0.2, Slope()), data.spec, noise=0.2)
+    model = with_score(model, by, data, rng)
+    monkeypatch.setattr("energybased.models.scores.averaged", counted)
+    list(METRICS["ood"].measure(Subject(model, data)))
+    for noisy in (True, False):
+        pictures = [kind for kind in seen if kind[0] == noisy]
+        assert len(pictures) >= 4 and all(seen[kind] == 1 for kind in pictures)  # the test split and three sets
 
 
 def test_every_score_of_pictures_has_every_statistic():

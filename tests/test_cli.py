@@ -112,7 +112,8 @@ def test_report(run, capsys):
     }
     capsys.readouterr()
     assert main(["evaluate", "runs/a", "--metrics", "ood"]) == 0
-    assert "flipped" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "flipped" in out and "floor" not in out  # only what was asked for
     again = json.loads((run / "results.json").read_text())
     assert {row["metric"] for row in again} == {row["metric"] for row in rows}  # the others are kept
     assert main(["evaluate", "runs/a", "--metrics", "fdd"]) == 2 and "did you mean 'fd'" in capsys.readouterr().err

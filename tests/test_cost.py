@@ -1,6 +1,7 @@
 """How long an evaluation is expected to take, and what metrics share."""
 
 import math
+import re
 from collections import Counter
 from dataclasses import replace
 
@@ -14,7 +15,7 @@ from energybased.evaluation.cost import TRIALS, Expected, expected, seconds_each
 from energybased.evaluation.work import Work
 from energybased.models import Judge
 from energybased.recipes import digits, digits_latent
-from energybased.runs.evaluate import evaluate, how_long, subject_of
+from energybased.runs.evaluate import evaluate, how_long, read_rows, subject_of
 from energybased.runs.train import train
 
 
@@ -126,7 +127,10 @@ def test_the_command_tells_beforehand(subjects, capsys):
     out, err = capsys.readouterr()
     assert err.startswith("this takes about ") and "--all-rows" in out and "expected calibration" not in out
     assert main(["evaluate", str(run.path), "--metrics", "calibration", "--all-rows"]) == 0
-    assert "expected calibration" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "expected calibration" in out
+    others = {row.metric for row in read_rows(run) if row.measured_by == "energy_histograms"}
+    assert others and not any(re.search(rf"^{metric}\b", out, re.MULTILINE) for metric in others)  # they are stored
     assert main(["evaluate", str(run.path), "--metrics", "al"]) == 2
     assert "did you mean 'all'" in capsys.readouterr().err
 

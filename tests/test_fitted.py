@@ -42,7 +42,7 @@ def pictures(n=12):
 def test_a_run_and_an_exported_file_have_what_was_fitted(run, tmp_path):
     model, x = load(run.path), pictures()
     assert len(model.fitted.class_terms) == 10 and abs(sum(model.fitted.class_terms)) < 1e-6
-    assert model.fitted.class_terms != (0.0,) * 10 and math.isfinite(model.fitted.usual)
+    assert model.fitted.class_terms != (0.0,) * 10 and math.isfinite(model.fitted.mean_score)
     terms = torch.tensor(model.fitted.class_terms)
     each = torch.stack([model.given(y).energies(x) for y in range(10)], 1)
     torch.testing.assert_close(model.logits(x), terms - each)
@@ -86,15 +86,23 @@ def test_verbs_say_that_classes_are_not_weighed(run, tmp_path, monkeypatch, caps
         assert ("ebm train --resume b" in capsys.readouterr().err) != present
 
 
-def test_files_of_format_3_have_nothing_fitted(run, tmp_path):
-    """A format is read by the version that is in its header."""
-    file = tmp_path / "model.safetensors"
-    load(run.path).export(file)
+def test_earlier_formats_are_read(run, tmp_path):
+    """A format is read by the version that is in its header. Format 3 has nothing fitted; in 4, a name is another."""
+    file, model = tmp_path / "model.safetensors", load(run.path)
+    model.export(file)
     with safe_open(file, "pt") as stored:
         header, weights = stored.metadata(), {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
-    old = {name: value for name, value in header.items() if name not in ("fitted", "sha256")} | {"format_version": "3"}
-    save_file(weights, file, metadata={**old, "sha256": digest(old, weights)})
-    assert load(file).fitted is None and load(file).score_by == TYPICAL
+    header.pop("sha256")
+    third = {name: value for name, value in header.items() if name != "fitted"} | {"format_version": "3"}
+    fourth = header | {"fitted": header["fitted"].replace("mean_score", "usual"), "format_version": "4"}
+    assert fourth["fitted"] != header["fitted"]
+    for old, fitted in ((third, None), (fourth, model.fitted)):
+        save_file(weights, file, metadata={**old, "sha256": digest(old, weights)})
+        assert load(file).fitted == fitted and load(file).score_by == TYPICAL
+    shutil.copytree(run.path, tmp_path / "b")
+    facts = tmp_path / "b" / "fitted.json"
+    facts.write_text(facts.read_text().replace("mean_score", "usual"))
+    assert load(tmp_path / "b").fitted == model.fitted
 
 
 class Slope(torch.nn.Module):
@@ -111,10 +119,10 @@ def test_every_score_is_a_choice(rng):
     found = {by: with_score(model, by, data, rng) for by in SCORES}
     seed = lambda: torch.Generator().manual_seed(0)  # noqa: E731
     scores = {by: m.score(x, generator=seed()) for by, m in found.items()}
-    usual = found["typicality"].fitted.usual
-    torch.testing.assert_close(scores["typicality"], (scores["energy"] - usual).abs())
-    assert usual == pytest.approx(float(model.energies(data.values(data.train)).mean()), rel=1e-4)
-    copies = found[TYPICAL].fitted.usual
+    mean = found["typicality"].fitted.mean_score
+    torch.testing.assert_close(scores["typicality"], (scores["energy"] - mean).abs())
+    assert mean == pytest.approx(float(model.energies(data.values(data.train)).mean()), rel=1e-4)
+    copies = found[TYPICAL].fitted.mean_score
     torch.testing.assert_close(scores[TYPICAL], (scores["noisy copies"] - copies).abs())
     base = model.energy.base
     torch.testing.assert_close(scores["ratio to its base"], Slope()(x - base.mean.view(1, 8, 8)), rtol=1e-3, atol=1e-3)

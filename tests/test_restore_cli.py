@@ -59,9 +59,11 @@ def here(folder, monkeypatch):
 def test_candidates_are_drawn_and_listed(here, capsys, words):
     assert main(["restore", "runs/digits", *words, "--candidates", "3", "--steps", "2", "--out", "r.png"]) == 0
     out, err = capsys.readouterr()
-    assert out.splitlines()[0] == "name energy0 energy1 energy2" and out.splitlines()[1].startswith(words[0])
-    first = [float(cell) for cell in out.splitlines()[1].split()[1:]]
+    header, (name, *cells) = csv.reader(out.splitlines())
+    assert header == ["name", "energy0", "energy1", "energy2"] and name == words[0]
+    first = [float(cell) for cell in cells]
     assert first == sorted(first) and ("converted to greyscale" in err) == ("large.png" in words)
+    assert err.splitlines()[-2:] == ["r.png", "r-candidates.png"]
     width = 8 * (4 + ("--damage" in words)) + 3 + ("--damage" in words)
     factor = 512 // width
     with Image.open("r.png") as best, Image.open("r-candidates.png") as sheet:
@@ -120,12 +122,15 @@ def test_empty_cells_are_filled(here, capsys):
         ("digits p.png --noise gaussian=0.1 --out x.csv", "must end in"),
         ("digits p.png --to 12", "'12' is no class"),
         ("digits p.png --to 3 --blur 1", "--to takes a whole picture"),
+        ("digits p.png --to 3 --candidates 8", "draws one chain"),  # also when given as the default is
         ("digits p.png --to 3 --tether -1", "tether"),
+        ("digits p.png --blur 1 --tether 2.4", "--tether goes with --to only"),
         ("plain p.png --to 3", "needs a run with classes"),
         ("digits t.csv", "not rows of 3 numbers"),
         ("table p.png --blur 1", "takes no pictures"),
         ("table t.csv", "no empty cells"),
         ("table t.csv --noise gaussian=0.1", "is a table"),
+        ("table t.csv --damage", "is a table"),
         ("table blank.csv", "row 2 of blank.csv is empty"),
         ("digits nothing.png --blur 1", "there is nothing at"),
     ],

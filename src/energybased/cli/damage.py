@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import torch
+import tyro
 from PIL import Image
 
 from energybased.data.folder import BROKEN, SUFFIXES, as_array, is_transparent
@@ -17,24 +20,56 @@ from energybased.models.damage import Damage, GaussianNoise, Missing, SaltPepper
 NOISES = ("salt-pepper", "gaussian")
 
 
-def read_damage(mask: Path | None, noise: str | None, blur: float | None, scale: int | None) -> Damage | None:
-    """The damage that the options name; None if it is a mask, which `read_mask` reads.
+@dataclass(frozen=True)
+class DamageOptions:
+    """What was done to pictures.
 
-    Raises:
-        UserError: if the options exclude each other, or a number is out of range.
+    Args:
+        mask: a picture of the same size: what is white in it is missing.
+        noise: salt-pepper=0.1, if a tenth of the pixels were set to black or white; gaussian=0.2, if noise of this
+            standard deviation was added to pixel values in [0, 1]. The latter also says how noisy a blurred or scaled
+            picture is.
+        blur: width of a Gaussian blur of the picture: its standard deviation in pixels.
+        scale: how many pixels of the model a pixel of the picture is wide and high: 2 for a picture of half the size.
+        damage: the picture is whole, and is first damaged so. To see what restoring can do.
     """
-    kinds = [option is not None for option in (mask, blur, scale)]
-    require(sum(kinds) <= 1, "--mask, --blur and --scale exclude each other: restore one damage after the other")
-    if mask is not None:
-        require(noise is None, "--mask and --noise exclude each other: restore one damage after the other")
-        return None
-    kind, value = ("", None) if noise is None else read_noise(noise)
-    if blur is None and scale is None:
-        assert value is not None
-        return SaltPepper(value) if kind == "salt-pepper" else GaussianNoise(value)
-    require(kind != "salt-pepper", "--blur and --scale go with --noise gaussian=SIGMA only")
-    sigma = {} if value is None else {"sigma": value}
-    return LowResolution(scale, **sigma) if scale is not None else Blur(float(blur or 0), **sigma)
+
+    mask: Path | None = None
+    noise: str | None = None
+    blur: float | None = None
+    scale: int | None = None
+    damage: bool = False
+
+    @property
+    def named(self) -> bool:
+        """Whether a damage is named."""
+        return any(option is not None for option in (self.mask, self.noise, self.blur, self.scale))
+
+    def read(self, what: Path, event: Sequence[int]) -> tuple[Damage, tuple[str, ...]]:
+        """The damage of the pictures of shape `event` in the file or folder `what`, and remarks.
+
+        Raises:
+            UserError: if the options name none or exclude each other, a number is out of range, or the mask cannot be
+                read.
+        """
+        kinds = [option is not None for option in (self.mask, self.blur, self.scale)]
+        require(sum(kinds) <= 1, "--mask, --blur and --scale exclude each other: restore one damage after the other")
+        if self.mask is not None:
+            require(self.noise is None, "--mask and --noise exclude each other: restore one damage after the other")
+            return read_mask(self.mask, what, event)
+        kind, value = ("", 0.0) if self.noise is None else read_noise(self.noise)
+        sigma = {"sigma": value} if kind else {}
+        require(kind != "salt-pepper" or not any(kinds), "--blur and --scale go with --noise gaussian=SIGMA only")
+        if self.blur is not None:
+            return Blur(self.blur, **sigma), ()
+        if self.scale is not None:
+            return LowResolution(self.scale, **sigma), ()
+        require(kind != "", "no damage is named")
+        return (SaltPepper if kind == "salt-pepper" else GaussianNoise)(value), ()
+
+
+UNDAMAGED = DamageOptions()
+DamageGroup = Annotated[DamageOptions, tyro.conf.arg(name="")]  # so that the options have no prefix
 
 
 def read_noise(text: str) -> tuple[str, float]:

@@ -12,7 +12,7 @@ from energybased.cli.place import HERE, PlaceOptions
 from energybased.cli.table import show, show_all
 from energybased.evaluation import METRICS
 from energybased.processes import is_first
-from energybased.runs.evaluate import RESULTS, check_names, how_long, subject_of
+from energybased.runs.evaluate import ALL, RESULTS, check_names, how_long, subject_of
 from energybased.runs.evaluate import evaluate as measure
 from energybased.runs.load import run_of
 
@@ -27,9 +27,9 @@ def evaluate(
     place: PlaceOptions = HERE,
     all_rows: bool = False,
 ) -> int:
-    """Measures a run, writes its results.json, and prints the values. Rows of other metrics are kept.
+    """Measures a run, writes its results.json, and prints the values of the metrics asked for.
 
-    It says beforehand about how long it will take.
+    Rows of other metrics are kept, and printed if no metric is named. It says beforehand about how long it will take.
 
     Args:
         path: the run.
@@ -51,10 +51,11 @@ def evaluate(
     rows = measure(run, names, subject=subject)
     if not is_first():
         return 0
+    shown = [row for row in rows if row.measured_by in names] if names and ALL not in names else rows
     if all_rows:
-        show_all(rows)
+        show_all(shown)
     else:
-        show(rows, subject.system)
+        show(shown, subject.system)
         print(f"{run.path / RESULTS} has all {len(rows)} values and how they were measured; --all-rows prints them")
     return 0
 

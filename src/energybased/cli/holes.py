@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Generator
 
 from energybased.cli.given import with_given
-from energybased.cli.notes import terms_note
+from energybased.cli.job import Job
+from energybased.cli.notes import tell, terms_note
+from energybased.cli.table import tell_csv
 from energybased.data.columns import features, read_columns
 from energybased.errors import require
 from energybased.models.damage import Missing
+from energybased.processes import is_first
 from energybased.tasks.restore import restore
 
-Lines = list[list[Any]]
 
-
-def filled(
-    path: Path, model: Any, run: Path, given: str | None, *, candidates: int, steps: int | None, generator: Generator
-) -> tuple[Lines, tuple[str, ...]]:
-    """The lines of a table, with the header, in which empty cells are filled; and remarks.
+def fill_cells(job: Job, candidates: int) -> None:
+    """Writes a table, with its header, in which empty cells are filled.
 
     A row gets the candidate of least energy; with one candidate, a sample of the conditional density. Rows without
     empty cells, and columns that the model does not know, stay as they are.
@@ -29,6 +26,7 @@ def filled(
     Raises:
         UserError: if the table does not fit the model, or has no empty cells, or a row has no other.
     """
+    path, model = job.what, job.model
     columns = read_columns(path)
     names = getattr(model.spec.domain, "columns", ()) or tuple(columns)
     x = features(columns, names, str(path))
@@ -39,18 +37,20 @@ def filled(
     blank = empty.all(1).nonzero().flatten().tolist()
     require(not blank, f"row {blank[0] + 1 if blank else 0} of {path} is empty: there is nothing to fill it from")
     rows = empty.any(1)
-    model = with_given(model, given, len(x), path, rows)
+    model = with_given(model, job.given, len(x), path, rows)
     damage = Missing(empty[rows])
-    found = restore(model, x[rows], damage, candidates=candidates, steps=steps, generator=generator)
+    found = restore(model, x[rows], damage, candidates=candidates, steps=job.steps, generator=job.generator)
+    if not is_first():
+        return
     done = x.clone()
     done[rows] = torch.where(empty[rows], found.best.to(x), x[rows])
     cells: dict[str, list[Any]] = {name: list(map(_cell, values.tolist())) for name, values in columns.items()}
     cells |= {name: list(map(repr, done[:, i].tolist())) for i, name in enumerate(names)}
-    lines: Lines = [list(cells), *(list(row) for row in zip(*cells.values(), strict=True))]
-    notes = [*terms_note(model, run), f"{int(empty.sum())} empty cells of {int(rows.sum())} rows were filled"]
+    notes = [*terms_note(model, job.run), f"{int(empty.sum())} empty cells of {int(rows.sum())} rows were filled"]
     kept = [name for name in columns if name not in names]
     notes += [f"columns that the training data do not have are kept: {', '.join(kept)}"] if kept else []
-    return lines, tuple(notes)
+    tell(notes)
+    tell_csv([list(cells), *zip(*cells.values(), strict=True)], job.out)
 
 
 def _cell(value: Any) -> Any:

@@ -5,30 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import torch
 import tyro
-from torch import Tensor
 
-from energybased.cli.damage import read_damage, read_mask
-from energybased.cli.given import with_given
-from energybased.cli.holes import filled
-from energybased.cli.notes import tell, terms_note
+from energybased.cli.candidates import draw_candidates
+from energybased.cli.damage import UNDAMAGED, DamageGroup
+from energybased.cli.holes import fill_cells
+from energybased.cli.job import Job
+from energybased.cli.mapped import map_pictures
 from energybased.cli.place import HERE, PlaceOptions
 from energybased.cli.seed import generator_of
 from energybased.data.columns import SUFFIXES as TABLES
-from energybased.data.columns import write_csv
-from energybased.data.examples import examples
-from energybased.data.files import write_arrays
-from energybased.data.pictures import grid, save_png
 from energybased.errors import require
-from energybased.models.blur import Linear, LowResolution
-from energybased.models.damage import Damage, Missing
-from energybased.processes import is_first
-from energybased.tasks.across import TETHER, across
-from energybased.tasks.restore import restore as candidates_of
+from energybased.tasks.across import TETHER
 
+CANDIDATES = 8
 KINDS = "--mask FILE, --noise salt-pepper=SHARE or gaussian=SIGMA, --blur WIDTH, --scale FACTOR, or --to CLASS"
 
 
@@ -36,14 +27,10 @@ def restore(
     path: tyro.conf.Positional[Path],
     what: tyro.conf.Positional[Path],
     /,
-    mask: Path | None = None,
-    noise: str | None = None,
-    blur: float | None = None,
-    scale: int | None = None,
+    damage: DamageGroup = UNDAMAGED,
+    candidates: int | None = None,
     to: str | None = None,
-    tether: float = TETHER,
-    damage: bool = False,
-    candidates: int = 8,
+    tether: float | None = None,
     steps: int | None = None,
     seed: int = 0,
     out: Path | None = None,
@@ -52,126 +39,50 @@ def restore(
 ) -> int:
     """Restores damaged pictures, maps pictures to another class, or fills the empty cells of a table.
 
-    Of each picture, several candidates are drawn, and their energies printed, in nats; a low energy means that the
-    model finds a candidate probable. One picture shows the best candidates, a second one all of them beside the damaged
-    ones. With --to, the second one shows the way from the picture to the other class.
+    Of each picture, several candidates are drawn, and their energies printed as CSV, in nats; a low energy means that
+    the model finds a candidate probable. One picture shows the best candidates, a second one all of them beside the
+    damaged ones. With --to, the second one shows the way from the picture to the other class.
 
     Args:
         path: a run, or an exported model.
         what: a picture, a folder of pictures, an .npy or .npz file, or a table (.csv, .parquet) with empty cells.
-        mask: a picture of the same size: what is white in it is missing.
-        noise: salt-pepper=0.1, if a tenth of the pixels were set to black or white; gaussian=0.2, if noise of this
-            standard deviation was added to pixel values in [0, 1]. The latter also says how noisy a blurred or scaled
-            picture is.
-        blur: width of a Gaussian blur of the picture: its standard deviation in pixels.
-        scale: how many pixels of the model a pixel of the picture is wide and high: 2 for a picture of half the size.
+        damage: what was done to the pictures.
+        candidates: number of candidates; 8 if not given.
         to: class that the pictures become.
-        tether: with --to, how far a pixel may go: the standard deviation of a Gaussian around the picture; 0 for none.
-        damage: the picture is whole, and is first damaged so. To see what restoring can do.
-        candidates: number of candidates.
+        tether: with --to, the standard deviation of a Gaussian around the picture, which bounds how far a pixel goes:
+            2.4 if not given; 0 for no bound.
         steps: transitions of each chain; the recipe's length, or more if the damage makes steps shorter, if not given.
         seed: seed of all random numbers.
         out: a .png, .npz or .csv file. The default is restored.png or restored.csv in the folder of the run.
         given: condition of a conditional model, as in `ebm sample`. Without it, chains sum over the classes.
         place: device and processes that compute.
     """
-    rng = generator_of(seed)
+    rng, table = generator_of(seed), what.suffix in TABLES
     require(steps is None or steps >= 1, f"steps must be at least 1, got {steps}")
-    require(candidates >= 1, f"candidates must be at least 1, got {candidates}")
-    require(0 <= tether < math.inf, f"the tether is a standard deviation, or 0 for none, got {tether:g}")
-    table = what.suffix in TABLES
-    asked = [option is not None for option in (mask, noise, blur, scale, to)]
-    require(not table or not any(asked), f"{what} is a table, of which empty cells are filled: give it without options")
-    require(table or any(asked), f"say what was done to {what}: {KINDS}")
-    model = place.load(path)
-    folder = path if path.is_dir() else path.parent
-    out = folder / f"restored.{'csv' if table else 'png'}" if out is None else out
+    require(candidates is None or candidates >= 1, f"candidates must be at least 1, got {candidates}")
+    wide = tether is None or 0 <= tether < math.inf
+    require(wide, f"the tether is a standard deviation, or 0 for none, got {tether}")
+    require(tether is None or to is not None, "--tether goes with --to only")
+    require(what.exists(), f"there is nothing at {what}")
+    undamaged = damage == UNDAMAGED
+    plain = undamaged and to is None
+    require(plain or not table, f"{what} is a table, of which empty cells are filled: it has no other damage")
+    require(table or damage.named or to is not None, f"say what was done to {what}: {KINDS}")
+    single = undamaged and given is None and candidates is None
+    excluded = "--mask, --noise, --blur, --scale, --damage, --candidates and --given"
+    require(to is None or single, f"--to takes a whole picture, and draws one chain: leave out {excluded}")
+    endings = (".csv",) if table else (".png", ".npz")
+    out = (path if path.is_dir() else path.parent) / f"restored{endings[0]}" if out is None else out
+    require(out.suffix in endings, f"{out} must end in {' or '.join(endings)}")
+    job = Job(path, place.load(path), what, out, steps, rng, given)
+    count = CANDIDATES if candidates is None else candidates
     if table:
-        require(out.suffix == ".csv", f"{out} must end in .csv")
-        lines, notes = filled(what, model, path, given, candidates=candidates, steps=steps, generator=rng)
-        if is_first():
-            tell(notes)
-            write_csv(out, lines)
-            print(out)
-        return 0
-    require(out.suffix in (".png", ".npz"), f"{out} must end in .png or .npz")
-    if to is not None:
-        alone = sum(asked) == 1 and given is None and not damage
-        require(alone, "--to takes a whole picture: leave out --mask, --noise, --blur, --scale, --damage and --given")
-        return _across(model, what, to, tether, steps, rng, out)
-    return _restored(
-        model, path, what, read_damage(mask, noise, blur, scale), mask, damage, candidates, steps, rng, out, given
-    )
-
-
-def _restored(
-    model: Any,
-    path: Path,
-    what: Path,
-    kind: Damage | None,
-    mask: Path | None,
-    whole: bool,
-    count: int,
-    steps: int | None,
-    rng: torch.Generator,
-    out: Path,
-    given: str | None,
-) -> int:
-    spec = model.spec
-    small = isinstance(kind, LowResolution) and not whole
-    names, x, notes = examples(what, spec, kind.small(spec.event) if small else None)  # type: ignore[union-attr]
-    if kind is None:
-        assert mask is not None
-        kind, more = read_mask(mask, what, spec.event)
-        notes = (*notes, *more)
-    y = kind.apply(x, rng) if whole else x
-    model = with_given(model, given, len(x), what)
-    notes = (*notes, *terms_note(model, path))
-    found = candidates_of(model, y, kind, candidates=count, steps=steps, generator=rng)
-    if not is_first():
-        return 0
-    tell(notes)
-    print("\n".join(["name " + " ".join(f"energy{i}" for i in range(count)), *_lines(names, found.energies)]))
-    drawn = found.x.cpu().to(y)
-    if out.suffix == ".npz":
-        return _arrays(out, x=found.x.cpu().numpy(), energy=found.energies.cpu().numpy())
-    shown = kind.upright(y) if isinstance(kind, Linear) else kind.apply(y, rng) if isinstance(kind, Missing) else y
-    shown = shown.clamp(0, 1)
-    rows = torch.cat([*([x[:, None]] if whole else []), shown[:, None], drawn], 1)
-    return _pictures(out, drawn[:, 0], rows, "candidates")
-
-
-def _across(model: Any, what: Path, to: str, tether: float, steps: int | None, rng: torch.Generator, out: Path) -> int:
-    require(model.classes > 0, "--to needs a run with classes, which this one is not: it was trained without labels")
-    number = model.conditions[0].number(to)
-    _, x, notes = examples(what, model.spec)
-    found = across(model, x, number, tether=tether or None, steps=steps, film=True, generator=rng)
-    if not is_first():
-        return 0
-    tell(notes)
-    assert found.film is not None
-    if out.suffix == ".npz":
-        return _arrays(out, x=found.x.cpu().numpy(), film=found.film.cpu().numpy())
-    return _pictures(out, found.x.cpu(), found.film.cpu(), "film")
-
-
-def _pictures(out: Path, best: Tensor, rows: Tensor, name: str) -> int:
-    """Writes the best pictures `(n, *event)`, and a sheet of `(n, columns, *event)`."""
-    sheet = out.with_name(f"{out.stem}-{name}.png")
-    save_png(grid(best), out)
-    save_png(grid(rows.flatten(0, 1), columns=rows.shape[1]), sheet)
-    print(out, sheet, sep="\n")
+        fill_cells(job, count)
+    elif to is None:
+        draw_candidates(job, damage, count)
+    else:
+        map_pictures(job, to, TETHER if tether is None else tether)
     return 0
-
-
-def _arrays(out: Path, **arrays: Any) -> int:
-    write_arrays(out, arrays)
-    print(out)
-    return 0
-
-
-def _lines(names: Sequence[str], energies: Tensor) -> list[str]:
-    return [f"{name} {' '.join(f'{e:.1f}' for e in row)}" for name, row in zip(names, energies.tolist(), strict=True)]
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -6,6 +6,7 @@ A score maps x `(n, *event)`, in the user's units, to `(n,)`; high means out of 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import torch
@@ -15,27 +16,41 @@ from energybased.data import DataSet
 from energybased.energies import PrincipalGaussian
 from energybased.errors import require
 from energybased.models.model import CHUNK
-from energybased.models.scores import possible_scores, with_score
+from energybased.models.scores import possible_scores, typicality, with_score
 
 Score = Callable[[Tensor], Tensor]
 NEIGHBOUR = 5  # the distance to the k-th nearest training example is the score
 COMPONENTS = 50  # most principal components
+AVERAGES = {"typicality": "energy", "typicality of noisy copies": "noisy copies"}  # of which it is the distance
 RIDGE = 1e-3  # noise of the principal components, so that examples that span few directions have a Gaussian
 
 
-def energy_scores(model: Any, data: DataSet, generator: Generator) -> dict[str, Score]:
-    """The scores that an energy can give beside its own, by name; see `models.scores`.
+def energy_scores(model: Any, data: DataSet, generator: Generator, seed: int = 0) -> dict[str, Score]:
+    """All scores that an energy can give, by name; see `models.scores`.
+
+    Energies, and their means over noisy copies, are computed once for each x; a typicality takes those of the score
+    without it.
 
     Args:
-        model: an `EnergyModel` that offers "energy".
+        model: an `EnergyModel` that offers "energy"; it gives its own score as it is.
         data: its data.
-        generator: source of random numbers.
+        generator: draws what a score of another name than the model's own needs.
+        seed: of the noise of copies, which is the same for all scores.
     """
-    others = [by for by in possible_scores(model) if by != model.score_by]
-    return {by: seeded_score(with_score(model, by, data, generator)) for by in others}
+    found: dict[str, Score] = {}
+    for by in possible_scores(model):
+        chosen = model if by == model.score_by else with_score(model, by, data, generator)
+        averages = found.get(AVERAGES.get(by, ""))
+        found[by] = cache(seeded_score(chosen, seed)) if averages is None else distances(chosen, averages)
+    return found
 
 
-def seeded_score(model: Any, seed: int = 0) -> Score:
+def distances(model: Any, averages: Score) -> Score:
+    """The typicality of a model, from a score that gives its energies, or their means over noisy copies."""
+    return lambda x: typicality(model, averages(x))
+
+
+def seeded_score(model: Any, seed: int) -> Score:
     """The score of a model, with the same random numbers in each call."""
 
     def score(x: Tensor) -> Tensor:

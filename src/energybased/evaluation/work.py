@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from energybased.evaluation.subject import Subject
+from energybased.models.conditioned import conditioned
 from energybased.models.damage import Damage
 
 LONGER = 10  # how often the chains of a latent model that restore have the length of others
@@ -43,5 +44,5 @@ def restoring(subject: Subject, n: int, damage: Damage) -> Work:
     if not subject.has("chains"):
         return Work("posteriors", LONGER * n) if model.steps else Work(None)
     y = damage.apply(subject.test[:1], subject.rng())
-    length = model.conditioned(y, damage, generator=subject.rng())[-1]
+    length = conditioned(model, y, damage, subject.rng()).steps
     return Work("summed chains" if model.classes else "chains", n * length)

@@ -16,15 +16,15 @@ from energybased.data import DataSpec
 from energybased.energy import Energy
 from energybased.errors import UserError, require
 from energybased.models import model as shared
-from energybased.models.damage import Damage, as_damage, encoded
+from energybased.models.conditioned import conditioned
+from energybased.models.damage import Damage, as_damage
 from energybased.models.fitted import Fitted
 from energybased.models.model import Origin, by_chunks, checked, finite, moved, place_of, seeded
 from energybased.models.sampler import Sampler
 from energybased.models.scores import SCORES, ScoreBy, energies, scores
 from energybased.processes import ALONE, Processes
-from energybased.sampling import AnyKernel, Samples, Streams, fresh_starts, sample
+from energybased.sampling import Samples, Streams, fresh_starts, sample
 from energybased.sampling.denoise import denoise
-from energybased.sampling.stiffened import stiffened
 
 FILM_CHAINS, FILM_FRAMES = 8, 12
 
@@ -115,7 +115,7 @@ class EnergyModel:
         if self.classes:
             return self.energy.given(torch.arange(n, device=self.place.device) % self.classes)
         self._free()
-        self._fits(n)
+        self.require_rows(n)
         return self.energy
 
     @property
@@ -173,7 +173,7 @@ class EnergyModel:
         keep_every: int | None = None,
     ) -> Samples:
         """Runs chains from `start` `(n, *event)`, in the model's units, for `steps` or the sampler's length."""
-        sampler = self._sampler()
+        sampler = self.require_sampler()
         steps = sampler.length if steps is None else steps
         return sample(self.cycle_classes(len(start)), start, sampler.kernel, steps, seeded(generator), keep_every)
 
@@ -184,7 +184,7 @@ class EnergyModel:
             steps: transitions of each chain; the sampler's length if not given.
             generator: seeds the chains; they get a new seed if not given.
         """
-        rng, sampler = seeded(generator), self._sampler()
+        rng, sampler = seeded(generator), self.require_sampler()
         start, energy = self.start(n, generator=rng), self.cycle_classes(n)
         steps = sampler.length if steps is None else steps
         streams = Streams.of(rng, start)
@@ -232,42 +232,9 @@ class EnergyModel:
         """
         damage, rng = as_damage(free, damage), seeded(generator)
         y = damage.check(x, self.spec)
-        energy, start, kernel, length = self.conditioned(y, damage, generator=rng)
-        steps = length if steps is None else steps
-        return damage.merge(y, self.conditioned_ends(energy, start, kernel, steps, Streams.of(rng, start)))
-
-    def conditioned_ends(
-        self, energy: Energy, start: Tensor, kernel: AnyKernel, steps: int, streams: Streams
-    ) -> Tensor:
-        """The ends of chains that `conditioned` describes, `(n, *event)`, denoised, in the user's units."""
-        density, times = self.marginal, self._sampler().denoise
-
-        def run(rows: Tensor) -> Tensor:
-            # A sum over ten classes takes the compiler minutes, so these chains are never compiled.
-            end = sample(energy.select(rows), start[rows], kernel, steps, streams.select(rows), engine="eager").x
-            return denoise(density.select(rows), end, self.noise, times)
-
-        return self.spec.domain.decode(by_chunks(run, len(start), self.place, self.processes))
-
-    def conditioned(self, y: Tensor, damage: Damage, *, generator: Generator) -> tuple[Energy, Tensor, AnyKernel, int]:
-        """Chains on p(v | y) for damaged examples y `(n, *measured)`: energy, start `(n, *event)`, kernel and steps.
-
-        At a temperature T other than 1, the energy of the measurement is multiplied by T, as if that of the model were
-        divided by it.
-        """
-        sampler, energy = self._sampler(), self.marginal
-        self._fits(len(y))
-        evidence = damage.evidence(encoded(y, self.spec, self.place), self.noise, generator)
-        start, bounds = evidence.start, getattr(sampler.kernel, "bounds", None)
-        start = start if bounds is None else start.clamp(*bounds)
-        if evidence.energy is not None:
-            energy = energy + float(getattr(sampler.kernel, "temperature", 1.0)) * evidence.energy
-        if evidence.pinned is not None:
-            energy = energy.pin(start, ~evidence.pinned)
-        if evidence.fresh is not None:
-            start = torch.where(evidence.fresh, self.start(len(start), generator=generator), start)
-        kernel, factor = stiffened(sampler.kernel, evidence.curvature)
-        return energy, start, kernel, math.ceil(sampler.length / factor)
+        chains = conditioned(self, y, damage, rng)
+        chains = chains if steps is None else replace(chains, steps=steps)
+        return damage.merge(y, chains.ends(Streams.of(rng, chains.start)))
 
     def score(self, x: Tensor, *, generator: Generator | None = None) -> Tensor:
         """Anomaly scores `(n,)` of x `(n, *event)`, as `score_by` says. High means out of distribution.
@@ -294,7 +261,7 @@ class EnergyModel:
 
         The last frame is the last state, denoised.
         """
-        rng, length = seeded(generator), self._sampler().length
+        rng, length = seeded(generator), self.require_sampler().length
         start = self.start(FILM_CHAINS, generator=rng)
         trace = self.run_chains(start, generator=rng, keep_every=1).trace
         assert trace is not None
@@ -314,17 +281,19 @@ class EnergyModel:
     def _encoded(self, x: Tensor) -> Tensor:
         """Checks x and converts it to the model's units, device and dtype."""
         x = checked(x, self.spec)
-        self._fits(len(x))
+        self.require_rows(len(x))
         return self.spec.domain.encode(x).to(self.place)
 
-    def _sampler(self) -> Sampler:
+    def require_sampler(self) -> Sampler:
+        """The sampler. Raises `UserError` if there is none."""
         if self.sampler is None:
             raise UserError(
                 "this model has no sampler: pass sampler=... to train, or use sample(model.energy, start, kernel, n)"
             )
         return self.sampler
 
-    def _fits(self, n: int) -> None:
+    def require_rows(self, n: int) -> None:
+        """Raises `UserError` if conditions of another number of rows than n were given."""
         require(
             self.rows in (None, n), f"the model was given conditions of {self.rows} rows, but there are {n} examples"
         )

@@ -18,7 +18,7 @@ from energybased.errors import UserError, require
 from energybased.settings import from_json, to_json
 from energybased.version import __version__
 
-FORMAT, FORMAT_VERSION = "energybased-model", 4
+FORMAT, FORMAT_VERSION = "energybased-model", 5
 FIRST_FORMAT = "energybased-model-1"  # the format of version 0.1, which has no checksum
 
 

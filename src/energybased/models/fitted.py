@@ -12,9 +12,9 @@ class Fitted:
     Args:
         class_terms: b_y, in nats, by which -E(x, y) is raised for each class y, since training may leave a term of the
             class alone open (`models.class_terms`); empty if nothing is open.
-        usual: mean score of training examples, from which a typicality is the distance (`models.scores`); None for
+        mean_score: mean score of training examples, from which a typicality is the distance (`models.scores`); None for
             other scores.
     """
 
     class_terms: tuple[float, ...] = ()
-    usual: float | None = None
+    mean_score: float | None = None

@@ -34,7 +34,7 @@ ScoreBy = Literal[
 ]
 SCORES: tuple[ScoreBy, ...] = get_args(ScoreBy)
 COPIES = 4  # of x with noise, over which an energy is averaged
-TRAINING = 5000  # most training examples whose mean energy is the usual one
+TRAINING = 5000  # most training examples over which an energy is averaged
 
 
 def possible_scores(model: Any) -> list[ScoreBy]:
@@ -51,10 +51,7 @@ def scores(model: Any, x: Tensor, generator: Generator | None) -> Tensor:
     """
     by = model.score_by
     if "typicality" in by:
-        usual: Any = getattr(model.fitted, "usual", None)
-        words = "which a run stores when its training ends; a model that was given a condition has none"
-        require(usual is not None, f"the score {by!r} needs the mean energy of training examples, {words}")
-        return (averaged(model, x, by, generator) - usual).abs()
+        return typicality(model, averaged(model, x, by, generator))
     if by == "gradient norm":
         return by_energy(model, len(x), lambda e, rows: e.value_and_grad(x[rows])[1].flatten(1).norm(dim=1))
     if by == "ratio to its base":
@@ -62,6 +59,19 @@ def scores(model: Any, x: Tensor, generator: Generator | None) -> Tensor:
         require(base is not None, f"the score {by!r} needs an energy that has a base")
         return by_energy(model, len(x), lambda e, rows: e(x[rows]) - base(x[rows].flatten(1)))
     return averaged(model, x, by, generator)
+
+
+def typicality(model: Any, averages: Tensor) -> Tensor:
+    """The distances of energies `(n,)`, or of their means over noisy copies, from their mean over training examples.
+
+    Raises:
+        UserError: if the model has no such mean.
+    """
+    mean: Any = getattr(model.fitted, "mean_score", None)
+    words = "which a run stores when its training ends; a model that was given a condition has none"
+    require(mean is not None, f"the score {model.score_by!r} needs the mean energy of training examples, {words}")
+    distances: Tensor = (averages - mean).abs()
+    return distances
 
 
 def averaged(model: Any, x: Tensor, by: str, generator: Generator | None) -> Tensor:
@@ -78,12 +88,12 @@ def with_score(model: Any, by: ScoreBy, data: DataSet, generator: Generator) -> 
         data: its data.
         generator: draws the examples, and noise.
     """
-    usual = None
+    mean = None
     if "typicality" in by and len(data.train) and "scores" in model.offers:
         rows = torch.randperm(len(data.train), generator=generator)[:TRAINING]
         x = model.spec.domain.encode(data.values(data.train, rows)).to(model.place)
-        usual = float(averaged(model, x, by, generator).double().mean())
-    return replace(model, score_by=by, fitted=replace(model.fitted or Fitted(), usual=usual))
+        mean = float(averaged(model, x, by, generator).double().mean())
+    return replace(model, score_by=by, fitted=replace(model.fitted or Fitted(), mean_score=mean))
 
 
 def energies(model: Any, x: Tensor) -> Tensor:

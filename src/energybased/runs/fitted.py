@@ -9,7 +9,8 @@ from energybased.data import DataSet
 from energybased.errors import require
 from energybased.models.fitted import Fitted
 from energybased.recipes import Recipe
-from energybased.settings import from_json, to_json
+from energybased.runs.upgrade import fitted_of
+from energybased.settings import to_json
 from energybased.training import Run
 
 FILE = "fitted.json"
@@ -27,7 +28,7 @@ def read_fitted(run: Run, weights: str) -> Fitted | None:
     known = isinstance(facts, dict) and facts.keys() == {"weights", "fitted"}
     advice = f"remove it, and ebm train --resume {run.path} fits it again"
     require(known, f"{run.path / FILE} is not as it was written: {advice}")
-    return from_json(Fitted, facts["fitted"]) if facts["weights"] == weights else None
+    return fitted_of(facts["fitted"]) if facts["weights"] == weights else None
 
 
 def store_fitted(run: Run, weights: str, fitted: Fitted) -> None:

@@ -16,12 +16,10 @@ from energybased.devices import find_device
 from energybased.errors import UserError, require
 from energybased.models import Model
 from energybased.models.file import read_model, read_spec
-from energybased.models.fitted import Fitted
 from energybased.processes import launch
 from energybased.recipes import Recipe, read_recipe
 from energybased.runs.fitted import read_fitted
-from energybased.runs.upgrade import upgraded
-from energybased.settings import from_json
+from energybased.runs.upgrade import fitted_of, upgraded
 from energybased.training.checkpoint import load_group, read_state
 from energybased.training.rng import preserved_rng
 from energybased.training.run import Run
@@ -61,7 +59,7 @@ def load(
         stored = read_model(path)
         settings, stored_spec = upgraded(stored, str(path))
         weights, where = stored.weights, str(path)
-        fitted = None if stored.fitted is None else from_json(Fitted, stored.fitted)
+        fitted = None if stored.fitted is None else fitted_of(stored.fitted)
     else:
         run = Run.open(path)
         facts, folder = run.recipe, run.checkpoint(step)

@@ -1,4 +1,4 @@
-"""Conversion of the settings of models that version 0.1 exported."""
+"""Conversion of what earlier versions stored."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from energybased.conditions import Classes
 from energybased.data import DataSpec, Pixels
 from energybased.errors import require
 from energybased.models.file import Stored
-from energybased.settings import to_json
+from energybased.models.fitted import Fitted
+from energybased.settings import from_json, to_json
 
 RENAMED = {"whole": "train_on_validation", "without": "holdout_class", "pooled": "pooled_split"}
 GONE = {"augment", "max_visits", "dense"}
@@ -31,6 +32,12 @@ def upgraded(stored: Stored, where: str) -> tuple[Any, Any]:
     conditions = (Classes(classes),) if classes else ()
     spec = DataSpec(tuple(stored.spec["event"]), Pixels(), conditions, str(settings.get("data", "")))
     return {**settings, "conditional": bool(classes)}, to_json(spec)
+
+
+def fitted_of(value: Any) -> Fitted:
+    """What was fitted, from JSON. Runs and files of format 4 may call the mean score "usual"."""
+    require(isinstance(value, dict), f"what was fitted is no object, but {value!r}")
+    return from_json(Fitted, {"mean_score" if name == "usual" else name: item for name, item in value.items()})
 
 
 def _renamed(value: Any) -> Any:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import torch
 from torch import Generator, Tensor
 
 from energybased.errors import require
+from energybased.models.conditioned import Conditioned, conditioned
 from energybased.models.damage import GaussianNoise, normal
 from energybased.models.model import checked
 from energybased.sampling import Streams, sample
@@ -66,13 +68,13 @@ def across(
     clean = model.spec.domain.encode(x).to(model.place)
     start = clean + model.noise * normal(clean, generator)
     if tether is None:
-        energy, kernel, length = target.energy, sampler.kernel, sampler.length
+        chains = Conditioned(target, target.energy, start, sampler.kernel, sampler.length)
     else:
-        energy, _, kernel, length = target.conditioned(x, GaussianNoise(tether), generator=generator)
-    length, streams = length if steps is None else steps, Streams.of(generator, start)
+        chains = replace(conditioned(target, x, GaussianNoise(tether), generator), start=start)
+    length, streams = chains.steps if steps is None else steps, Streams.of(generator, start)
     if not film:
-        return Across(target.conditioned_ends(energy, start, kernel, length, streams), None)
-    trace = sample(energy, start, kernel, length, streams, keep_every=1, engine="eager").trace
+        return Across(replace(chains, steps=length).ends(streams), None)
+    trace = sample(chains.energy, start, chains.kernel, length, streams, keep_every=1, engine="eager").trace
     assert trace is not None
     seen = torch.logspace(0, math.log10(length), FRAMES - 1, device="cpu").round().long() - 1
     states = [denoise(target.energy, v, model.noise, sampler.denoise) for v in trace[seen]]

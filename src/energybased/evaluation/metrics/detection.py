@@ -16,7 +16,7 @@ from energybased.evaluation.row import Row
 from energybased.evaluation.subject import SAMPLES, Subject
 from energybased.evaluation.work import Work
 
-SCORES = 13  # passes through the energy of all scores of one example, four of them for each mean over noisy copies
+SCORES = 8  # passes through the energy of all scores of one example, four of them for the mean over noisy copies
 NEIGHBOURS = 10_000  # most training examples among which nearest neighbours are searched
 
 
@@ -90,11 +90,11 @@ def detectors(subject: Subject) -> dict[str, tuple[Score, str]]:
     learned = f", which has learned noise of {noise:g}, on x without noise" if noise else ""
     by = getattr(model, "score_by", "")
     chosen = f", the recipe's choice: {by}" if by else ""
-    own = seeded_score(model, subject.seed)
+    scores = energy_scores(model, subject.data, subject.rng(), subject.seed) if subject.has("energy") else {}
+    own = scores.pop(by) if scores else seeded_score(model, subject.seed)
     found: dict[str, tuple[Score, str]] = {"": (own, f"score of the model{chosen}{learned}")}
-    if subject.has("energy"):
-        for name, score in energy_scores(model, subject.data, subject.rng()).items():
-            found[f"{subject.system} ({name})"] = score, f"{name}, by the energy{learned}"
+    for name, score in scores.items():
+        found[f"{subject.system} ({name})"] = score, f"{name}, by the energy{learned}"
     if subject.has("judge"):
         mixture, _ = best_mixture(subject)
         found["best mixture"] = mixture.energy, mixture.name

@@ -9,8 +9,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from energybased.evaluation.rivals import ROWS, rivals
 from energybased.evaluation.row import Row
+from energybased.evaluation.standardised import ROWS, standardised
 from energybased.evaluation.subject import Subject
 from energybased.evaluation.work import Work, drawing
 
@@ -29,7 +29,7 @@ class EnergyDistance:
         yield drawing(subject, ROWS, shared=True)
 
     def measure(self, subject: Subject) -> Iterator[Row]:
-        samples, test = rivals(subject)
+        samples, test = standardised(subject)
         for system, x in samples.items():
             protocol = f"of {len(x)} rows to {len(test)} of the test split, columns standardised"
             yield subject.row("energy_distance", energy_distance(x, test), protocol, n=len(x), system=system)

@@ -14,8 +14,8 @@ from energybased.conditions import Classes, Conditions, tensors
 from energybased.data import AnyDomain, Reals
 from energybased.energy import Condition
 from energybased.evaluation.metrics.energy_distance import energy_distance
-from energybased.evaluation.rivals import ROWS
 from energybased.evaluation.row import Row
+from energybased.evaluation.standardised import ROWS
 from energybased.evaluation.subject import Subject
 from energybased.evaluation.work import Work, drawing
 

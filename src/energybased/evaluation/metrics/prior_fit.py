@@ -11,8 +11,8 @@ import torch
 from energybased.energy import Energy
 from energybased.evaluation.metrics.stein_discrepancy import stein_rows
 from energybased.evaluation.metrics.two_sample_tests import TESTS, two_sample_rows
-from energybased.evaluation.rivals import ROWS
 from energybased.evaluation.row import Row
+from energybased.evaluation.standardised import ROWS
 from energybased.evaluation.subject import Subject
 from energybased.evaluation.work import Work
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, ClassVar
@@ -96,49 +96,29 @@ class Robustness:
         surrogate = None if subject.judge is None or subject.judge is subject.model else subject.judge.logits
         for ball in self.balls(subject.data.domain.bounds):
             name = f"robust_{ball.norm}_{ball.epsilon:g}"
-            found: list[Tensor] = []  # changed examples, one tensor for each attack
-            yield from self._on_logits(subject, name, ball, model.logits, surrogate, x, y, rng, found)
+            attacks = self.on_logits(ball, model.logits, surrogate)
+            found, left = zip(*in_turn(attacks.values(), model.logits, x, y, rng), strict=True)
+            first, *others = attacks
+            yield subject.row(f"{name}_pgd", float(left[0].float().mean()), first, n=len(x))
+            told = f"{first}; then, on those left, {', '.join(others)}"
+            yield subject.row(f"{name}_least", float(left[-1].float().mean()), told, n=len(x))
             if refined:
                 attack = PGD(ball, self.sampler_steps, 1, self.draws)
                 targets = sampler, partial(sampler, through=True), partial(sampler, steps=1)
-                found = [*(z[rows] for z in found), *(attack(target, x[rows], y[rows], rng) for target in targets)]
-                kept = torch.stack([right(sampler, z, y[rows]) for z in found]).all(0)
-                told = (
-                    f"the attacks on the logits, and PGD of {self.sampler_steps} steps over {self.draws} draws of the"
-                )
-                told += " sampler, with its chains bypassed, passed through, and shortened to one transition"
+                by_chains = [attack(target, x[rows], y[rows], rng) for target in targets]
+                kept = torch.stack([right(sampler, z, y[rows]) for z in (*(z[rows] for z in found), *by_chains)]).all(0)
+                told = f"the attacks on the logits, and PGD of {self.sampler_steps} steps over {self.draws} draws of"
+                told += " the sampler, with its chains bypassed, passed through, and shortened to one transition"
                 yield from self._interval(subject, f"{name}_sampler", kept, told)
 
-    def _on_logits(
-        self,
-        subject: Subject,
-        name: str,
-        ball: Ball,
-        logits: Logits,
-        surrogate: Logits | None,
-        x: Tensor,
-        y: Tensor,
-        rng: torch.Generator,
-        found: list[Tensor],
-    ) -> Iterator[Row]:
-        """The rows of the attacks on the logits. Changed examples are added to `found`."""
-        pgd = PGD(ball, self.steps, self.restarts)
-        search = RandomSearch(ball, self.queries)
-        transfer = PGD(ball, self.transfer_steps, 1)
-        found.append(pgd(logits, x, y, rng))
-        left = right(logits, found[-1], y)
-        told = f"PGD on the logits, {pgd.steps} steps, {pgd.restarts} starts"
-        yield subject.row(f"{name}_pgd", float(left.float().mean()), told, n=len(x))
-        others: dict[str, tuple[Attack, Logits]]
-        others = {} if surrogate is None else {f"PGD of {transfer.steps} steps on the judge": (transfer, surrogate)}
-        others[f"random search of {search.queries} queries"] = search, logits
-        for attack, target in others.values():
-            changed = x.clone()
-            changed[left] = attack(target, x[left], y[left], rng) if bool(left.any()) else changed[left]
-            found.append(changed)
-            left = left & right(logits, changed, y)
-        told = f"{told}; then, on those left, {', '.join(others)}"
-        yield subject.row(f"{name}_least", float(left.float().mean()), told, n=len(x))
+    def on_logits(self, ball: Ball, logits: Logits, surrogate: Logits | None) -> dict[str, tuple[Attack, Logits]]:
+        """The attacks on the logits in their order, each with the logits that it sees, by what they are in words."""
+        pgd, transfer = PGD(ball, self.steps, self.restarts), PGD(ball, self.transfer_steps, 1)
+        found: dict[str, tuple[Attack, Logits]]
+        found = {f"PGD on the logits, {pgd.steps} steps, {pgd.restarts} starts": (pgd, logits)}
+        if surrogate is not None:
+            found[f"PGD of {transfer.steps} steps on the judge"] = transfer, surrogate
+        return found | {f"random search of {self.queries} queries": (RandomSearch(ball, self.queries), logits)}
 
     def _interval(self, subject: Subject, name: str, hits: Tensor, attacks: str) -> Iterator[Row]:
         """The fraction of hits `(n,)`, and the lower end of its 95 % interval."""
@@ -148,6 +128,31 @@ class Robustness:
         interval = f"95 % interval {low:.3f} ... {high:.3f} (Clopper-Pearson)"
         yield subject.row(name, float(hits.float().mean()), f"{told}; {interval}", n=n)
         yield subject.row(f"{name}_low", low, f"{told}; lower end of the {interval}", n=n)
+
+
+def in_turn(
+    attacks: Iterable[tuple[Attack, Logits]], logits: Logits, x: Tensor, y: Tensor, rng: torch.Generator
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Attacks, each of which takes the examples that are classified rightly after all before it.
+
+    Args:
+        attacks: attacks, with the logits that they see.
+        logits: of the classifier.
+        x: examples, `(n, *event)`.
+        y: their classes, `(n,)`.
+        rng: source of random numbers.
+
+    Yields:
+        After each attack, the examples as it changed them, `(n, *event)`, and whether they are left: classified rightly
+        after this attack and all before it, `(n,)`.
+    """
+    left = torch.ones(len(x), dtype=torch.bool)
+    for attack, seen in attacks:
+        changed = x.clone()
+        if bool(left.any()):
+            changed[left] = attack(seen, x[left], y[left], rng)
+        left = left & right(logits, changed, y)
+        yield changed, left
 
 
 @torch.no_grad()

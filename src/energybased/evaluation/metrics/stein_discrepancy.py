@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from energybased.energy import EnergyLike
-from energybased.evaluation.rivals import ROWS
 from energybased.evaluation.row import Row
+from energybased.evaluation.standardised import ROWS
 from energybased.evaluation.stein import kernel_stein_discrepancy
 from energybased.evaluation.subject import Subject
 from energybased.evaluation.work import Work, drawing

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from energybased.evaluation.classifier_test import classifier_two_sample_test
 from energybased.evaluation.mean_discrepancy import maximum_mean_discrepancy
-from energybased.evaluation.rivals import ROWS, rivals
 from energybased.evaluation.row import Row
+from energybased.evaluation.standardised import ROWS, standardised
 from energybased.evaluation.subject import Subject
 from energybased.evaluation.work import Work, drawing
 
@@ -37,7 +37,7 @@ class TwoSampleTest:
         yield drawing(subject, ROWS, shared=True)
 
     def measure(self, subject: Subject) -> Iterator[Row]:
-        samples, test = rivals(subject)
+        samples, test = standardised(subject)
         for system, x in samples.items():
             yield from two_sample_rows(subject, self.name, self.name, x, test, "rows of the test split", system)
 

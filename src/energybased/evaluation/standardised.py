@@ -1,4 +1,4 @@
-"""Samples of a model over real numbers beside those of simple densities, in standardised columns."""
+"""Samples of a model over real numbers and of baselines, in standardised columns."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ RIDGE = 1e-6  # added to the variances of the baselines
 COMPONENTS, PER_COMPONENT = 30, 10  # most Gaussians of the mixture, and fewest rows per column for each of them
 
 
-class Rivals(NamedTuple):
-    """Samples to compare with the test split, in standardised columns.
+class Standardised(NamedTuple):
+    """Samples, and the rows of the test split that they are compared with, in standardised columns.
 
     Args:
         samples: of the model (""), of a Gaussian and of a mixture of up to 30 Gaussians fitted to the training split,
@@ -29,12 +29,12 @@ class Rivals(NamedTuple):
     test: Tensor
 
 
-def rivals(subject: Subject) -> Rivals:
+def standardised(subject: Subject) -> Standardised:
     """Samples of the subject's model and of baselines. They are drawn once per subject."""
-    return subject.once("rivals", lambda: drawn_rivals(subject))
+    return subject.once("standardised", lambda: drawn(subject))
 
 
-def drawn_rivals(subject: Subject) -> Rivals:
+def drawn(subject: Subject) -> Standardised:
     """Draws up to 1,000 rows of each system."""
     encode = subject.data.domain.encode
     test = encode(subject.test[:ROWS]).flatten(1)
@@ -51,4 +51,4 @@ def drawn_rivals(subject: Subject) -> Rivals:
     if components > 1:
         mixture = GaussianMixture.fit(train.double(), components, subject.rng(), RIDGE)
         samples["mixture of Gaussians"] = mixture.sample(ROWS, subject.rng())
-    return Rivals(samples, test)
+    return Standardised(samples, test)

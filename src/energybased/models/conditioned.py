@@ -1,0 +1,78 @@
+"""Chains of an energy over data that are conditioned on damaged examples."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+
+from energybased.energy import Energy
+from energybased.models.damage import Damage, encoded
+from energybased.models.model import by_chunks
+from energybased.sampling import AnyKernel, Streams, sample
+from energybased.sampling.denoise import denoise
+from energybased.sampling.stiffened import stiffened
+
+
+@dataclass(frozen=True, eq=False)
+class Conditioned:
+    """Chains on p(v | y), where v is an example with the model's noise and y what is known of it.
+
+    Args:
+        model: an `EnergyModel` with a sampler.
+        energy: -log p(v | y) up to a constant, over v `(n, *event)` in the model's units.
+        start: first states, `(n, *event)`.
+        kernel: one transition.
+        steps: number of transitions.
+    """
+
+    model: Any
+    energy: Energy
+    start: Tensor
+    kernel: AnyKernel
+    steps: int
+
+    def ends(self, streams: Streams) -> Tensor:
+        """The last states, denoised, `(n, *event)`, in the user's units."""
+        model, density = self.model, self.model.marginal
+
+        def run(rows: Tensor) -> Tensor:
+            # A sum over ten classes takes the compiler minutes, so these chains are never compiled.
+            chains = self.energy.select(rows), self.start[rows], self.kernel, self.steps, streams.select(rows)
+            return denoise(density.select(rows), sample(*chains, engine="eager").x, model.noise, model.sampler.denoise)
+
+        decoded: Tensor = model.spec.domain.decode(by_chunks(run, len(self.start), model.place, model.processes))
+        return decoded
+
+
+def conditioned(model: Any, y: Tensor, damage: Damage, generator: Generator) -> Conditioned:
+    """Chains of a model on p(v | y) for damaged examples y, with noise added to y as `Damage.evidence` says.
+
+    At a temperature T other than 1, the energy of the measurement is multiplied by T, as if that of the model were
+    divided by it. The sampler's steps are shortened, and there are more of them, if the measurement is narrow.
+
+    Args:
+        model: an `EnergyModel`; if a class must still be given, v has the density summed over the classes.
+        y: damaged examples `(n, *measured)`, as `Damage.check` returns them.
+        damage: what was done to them.
+        generator: source of random numbers.
+
+    Raises:
+        UserError: if the model has no sampler, or was given conditions of another number of rows.
+    """
+    model.require_rows(len(y))
+    sampler, energy = model.require_sampler(), model.marginal
+    evidence = damage.evidence(encoded(y, model.spec, model.place), model.noise, generator)
+    start, bounds = evidence.start, getattr(sampler.kernel, "bounds", None)
+    start = start if bounds is None else start.clamp(*bounds)
+    if evidence.energy is not None:
+        energy = energy + float(getattr(sampler.kernel, "temperature", 1.0)) * evidence.energy
+    if evidence.pinned is not None:
+        energy = energy.pin(start, ~evidence.pinned)
+    if evidence.fresh is not None:
+        start = torch.where(evidence.fresh, model.start(len(start), generator=generator), start)
+    kernel, factor = stiffened(sampler.kernel, evidence.curvature)
+    return Conditioned(model, energy, start, kernel, math.ceil(sampler.length / factor))
