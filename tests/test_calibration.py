@@ -88,7 +88,7 @@ def test_scores_of_an_energy(rng):
     )
     normal = EnergyModel(StandardNormal(64), data.spec)
     found = energy_scores(normal, data, rng)
-    assert found.keys() == {"energy", "gradient norm", "typicality"}
+    assert found.keys() == {"energy", "gradient norm", "typicality", "density of states"}
     torch.testing.assert_close(found["gradient norm"](x), x.flatten(1).norm(dim=1))
 
 
@@ -114,7 +114,8 @@ def test_every_score_of_pictures_has_every_statistic():
     data = load_data("digits")
     model = EnergyModel(Tilted.fit(data.values(data.train), 0.2, Slope()), data.spec, noise=0.2)
     rows = list(METRICS["ood"].measure(Subject(model, data, find_judge(data))))
-    scores = ("gradient norm", "typicality", "noisy copies", "typicality of noisy copies", "ratio to its base")
+    scores = ("gradient norm", "typicality", "noisy copies", "typicality of noisy copies")
+    scores += ("ratio to its base", "density of states")
     systems = {"model", *(f"model ({name})" for name in scores)}
     systems |= {"best mixture", "principal components", "nearest neighbours"}
     metrics = {f"{statistic}_{kind}" for statistic in STATISTICS for kind in ("noise", "inverted", "flipped")}

@@ -10,7 +10,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from energybased import EnergyModel, Network, ReplayBuffer, StandardNormal, Tilted, UserError, load, train
+from energybased import EnergyModel, Gaussian, Network, ReplayBuffer, StandardNormal, Tilted, UserError, load, train
 from energybased.cli import main
 from energybased.conditions import Classes
 from energybased.data import load_data
@@ -19,6 +19,7 @@ from energybased.evaluation.metrics.detection import detectors
 from energybased.models.file import digest
 from energybased.models.fitted import Fitted
 from energybased.models.scores import COPIES, SCORES, possible_scores, with_score
+from energybased.models.states import StateDensity
 from energybased.recipes import Dense, JointRecipe, digits
 from energybased.runs.evaluate import subject_of
 from energybased.runs.load import recipe_of
@@ -126,13 +127,41 @@ def test_every_score_is_a_choice(rng):
     torch.testing.assert_close(scores[TYPICAL], (scores["noisy copies"] - copies).abs())
     base = model.energy.base
     torch.testing.assert_close(scores["ratio to its base"], Slope()(x - base.mean.view(1, 8, 8)), rtol=1e-3, atol=1e-3)
-    assert possible_scores(EnergyModel(StandardNormal(64), data.spec)) == ["energy", "gradient norm", "typicality"]
+    without = ["energy", "gradient norm", "typicality", "density of states"]
+    assert possible_scores(EnergyModel(StandardNormal(64), data.spec)) == without
     normal = EnergyModel(Network(lambda v: StandardNormal(64)(v.flatten(1))), data.spec, noise=NOISE)
     far = with_score(normal, "noisy copies", data, rng).score(x, generator=seed())
     # |v|^2 / 2 of a copy has the mean |x|^2 / 2 + 64 noise^2 / 2, and the variance noise^2 |x|^2 + 64 noise^4 / 2.
     squares = x.flatten(1).square().sum(1)
     error = (NOISE**2 * squares + 64 * NOISE**4 / 2).div(COPIES).sqrt()
     assert bool(((far - squares / 2 - 64 * NOISE**2 / 2).abs() < 5 * error).all())
+
+
+def test_the_density_of_states_is_that_of_the_energies_of_all_classes(run, tmp_path):
+    model, data, x = load(run.path), load_data("digits"), pictures()
+    chosen = with_score(model, "density of states", data, torch.Generator().manual_seed(0))
+    each = -torch.stack([model.given(y).energies(x) for y in range(10)], 1)
+    terms = torch.tensor(model.fitted.class_terms)
+    statistics = torch.cat([-(each + terms), model.energy.base(x.flatten(1))[:, None]], 1)
+    torch.testing.assert_close(chosen.score(x), chosen.fitted.states.surprise(statistics), rtol=1e-4, atol=1e-3)
+    chosen.export(tmp_path / "model.safetensors")
+    assert load(tmp_path / "model.safetensors").fitted == chosen.fitted
+    with pytest.raises(UserError, match="needs the density of statistics of training examples"):
+        replace(model, score_by="density of states").score(x)
+
+
+def test_a_density_of_states_of_normal_statistics(rng):
+    """Of few examples it is one Gaussian, with their mean and covariance."""
+    values = torch.randn(15, 2, generator=rng) @ torch.tensor([[2.0, 0.0], [1.0, 0.5]]) + 3
+    found = StateDensity.fit(values, rng)
+    covariance = torch.cov(values.T, correction=0) + 1e-6 * torch.eye(2)
+    other = Gaussian(values.mean(0), covariance)
+    differences = found.surprise(values) - other(values)
+    torch.testing.assert_close(differences, differences[:1].expand(15), rtol=1e-3, atol=1e-3)
+    with pytest.raises(UserError, match="parts of different sizes"):
+        replace(found, scale=(1.0,))
+    with pytest.raises(UserError, match="positive definite"):
+        replace(found, covariances=(((1.0, 2.0), (2.0, 1.0)),))
 
 
 def test_noise_of_a_score_comes_from_the_generator(run):

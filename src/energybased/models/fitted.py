@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from energybased.models.states import StateDensity
+
 
 @dataclass(frozen=True)
 class Fitted:
@@ -14,7 +16,9 @@ class Fitted:
             class alone open (`models.class_terms`); empty if nothing is open.
         mean_score: mean score of training examples, from which a typicality is the distance (`models.scores`); None for
             other scores.
+        states: density of the statistics of training examples, for the score "density of states"; None for others.
     """
 
     class_terms: tuple[float, ...] = ()
     mean_score: float | None = None
+    states: StateDensity | None = None

@@ -8,6 +8,8 @@
   since the typical set has no high density (Nalisnick et al. 2019).
 - "ratio to its base": E(x) - base(x), a likelihood ratio against the Gaussian, or the mixture of them, that the energy
   tilts, as background (Ren et al. 2019).
+- "density of states": -log q(T(x)), where T(x) are the energies E(x, y) of all classes y, or E(x), and that of the
+  base, if there is one. The mixture of Gaussians q is fitted to training examples (Morningstar et al. 2021).
 
 The energy of a model whose class is not given is that summed over the classes.
 """
@@ -28,13 +30,21 @@ from energybased.errors import require
 from energybased.models.damage import normal
 from energybased.models.fitted import Fitted
 from energybased.models.model import by_chunks, seeded
+from energybased.models.states import StateDensity
 
 ScoreBy = Literal[
-    "energy", "gradient norm", "typicality", "noisy copies", "typicality of noisy copies", "ratio to its base"
+    "energy",
+    "gradient norm",
+    "typicality",
+    "noisy copies",
+    "typicality of noisy copies",
+    "ratio to its base",
+    "density of states",
 ]
 SCORES: tuple[ScoreBy, ...] = get_args(ScoreBy)
 COPIES = 4  # of x with noise, over which an energy is averaged
 TRAINING = 5000  # most training examples over which an energy is averaged
+STATES = 20_000  # most training examples whose statistics have their density fitted
 
 
 def possible_scores(model: Any) -> list[ScoreBy]:
@@ -54,6 +64,8 @@ def scores(model: Any, x: Tensor, generator: Generator | None) -> Tensor:
         return typicality(model, averaged(model, x, by, generator))
     if by == "gradient norm":
         return by_energy(model, len(x), lambda e, rows: e.value_and_grad(x[rows])[1].flatten(1).norm(dim=1))
+    if by == "density of states":
+        return fitted_part(model, "states", "the density of statistics").surprise(statistics(model, x))
     if by == "ratio to its base":
         base = base_of(model.energy)
         require(base is not None, f"the score {by!r} needs an energy that has a base")
@@ -67,11 +79,34 @@ def typicality(model: Any, averages: Tensor) -> Tensor:
     Raises:
         UserError: if the model has no such mean.
     """
-    mean: Any = getattr(model.fitted, "mean_score", None)
-    words = "which a run stores when its training ends; a model that was given a condition has none"
-    require(mean is not None, f"the score {model.score_by!r} needs the mean energy of training examples, {words}")
+    mean = fitted_part(model, "mean_score", "the mean energy")
     distances: Tensor = (averages - mean).abs()
     return distances
+
+
+def fitted_part(model: Any, name: str, words: str) -> Any:
+    """What of this name was fitted for the score of the model.
+
+    Raises:
+        UserError: if it was not.
+    """
+    found = getattr(model.fitted, name, None)
+    stored = "which a run stores when its training ends; a model that was given a condition has none"
+    require(found is not None, f"the score {model.score_by!r} needs {words} of training examples, {stored}")
+    return found
+
+
+def statistics(model: Any, x: Tensor) -> Tensor:
+    """Energies of x `(n, *event)` under each class, or E(x), and of the base if there is one, `(n, k)`."""
+    base = base_of(model.energy)
+
+    @torch.no_grad()
+    def of_rows(rows: Tensor) -> Tensor:
+        part = x[rows]
+        found = -model.class_logits(part) if model.classes else model.energy.select(rows)(part)[:, None]
+        return found if base is None else torch.cat([found, base(part.flatten(1))[:, None]], 1)
+
+    return by_chunks(of_rows, len(x), model.place, model.processes)
 
 
 def averaged(model: Any, x: Tensor, by: str, generator: Generator | None) -> Tensor:
@@ -80,7 +115,9 @@ def averaged(model: Any, x: Tensor, by: str, generator: Generator | None) -> Ten
 
 
 def with_score(model: Any, by: ScoreBy, data: DataSet, generator: Generator) -> Any:
-    """The `EnergyModel` with this score, and the mean energy of up to 5,000 training examples if it needs that.
+    """The `EnergyModel` with this score, and what it needs to know of training examples.
+
+    Those are the mean energy of up to 5,000, or the density of statistics of up to 20,000.
 
     Args:
         model: an `EnergyModel`.
@@ -88,12 +125,15 @@ def with_score(model: Any, by: ScoreBy, data: DataSet, generator: Generator) -> 
         data: its data.
         generator: draws the examples, and noise.
     """
-    mean = None
-    if "typicality" in by and len(data.train) and "scores" in model.offers:
-        rows = torch.randperm(len(data.train), generator=generator)[:TRAINING]
+    mean, states = None, None
+    if ("typicality" in by or "states" in by) and len(data.train) and "scores" in model.offers:
+        rows = torch.randperm(len(data.train), generator=generator)[: STATES if "states" in by else TRAINING]
         x = model.spec.domain.encode(data.values(data.train, rows)).to(model.place)
-        mean = float(averaged(model, x, by, generator).double().mean())
-    return replace(model, score_by=by, fitted=replace(model.fitted or Fitted(), mean_score=mean))
+        if "states" in by:
+            states = StateDensity.fit(statistics(model, x), generator)
+        else:
+            mean = float(averaged(model, x, by, generator).double().mean())
+    return replace(model, score_by=by, fitted=replace(model.fitted or Fitted(), mean_score=mean, states=states))
 
 
 def energies(model: Any, x: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from energybased.evaluation.row import Row
 from energybased.evaluation.subject import SAMPLES, Subject
 from energybased.evaluation.work import Work
 
-SCORES = 8  # passes through the energy of all scores of one example, four of them for the mean over noisy copies
+SCORES = 9  # passes through the energy of all scores of one example, four of them for the mean over noisy copies
 NEIGHBOURS = 10_000  # most training examples among which nearest neighbours are searched
 
 
