@@ -34,6 +34,7 @@ def mnist_conditional(**changes: Any) -> EnergyRecipe:
         optimizer=Adam(lr=3e-3, clip_norm=5.0, schedule="cosine", warmup=500),
         ema=0.998,
         history=10,
+        score_by="density of states",
     )
     return replace(recipe, **changes)
 
@@ -41,7 +42,8 @@ def mnist_conditional(**changes: Any) -> EnergyRecipe:
 def mnist(**changes: Any) -> EnergyRecipe:
     """MNIST without its labels, with the other settings of `mnist-conditional`."""
     buffer = ReplayBuffer(capacity=5000, restart=0.002)
-    return replace(mnist_conditional(recipe="mnist", conditional=False, buffer=buffer), **changes)
+    recipe = mnist_conditional(recipe="mnist", conditional=False, buffer=buffer, score_by="energy")
+    return replace(recipe, **changes)
 
 
 def fashion(**changes: Any) -> EnergyRecipe:
