@@ -65,17 +65,28 @@ class Measured:
         row["values"].append(value)
         print(f"{self.name}: {what}: {value:.4f}", flush=True)
 
-    def write(self, median: bool = False) -> None:
-        """Writes the rows. The value of a row is the mean over its seeds, or the median."""
+    def write(self, median: bool = False, join: bool = False) -> None:
+        """Writes the rows. The value of a row is the mean over its seeds, or the median.
+
+        Args:
+            join: a row that was measured by the same protocol with other seeds gets those of this one in addition.
+        """
         rows = Rows.read(self.name)
         for key, found in self.found.items():
-            row = {"what": found["what"], **found["fields"], **self._statistics(found, median), **found["more"]}
             place = next((i for i, r in enumerate(rows) if identity(r) == key), len(rows))
-            rows[place : place + 1] = [row]
+            earlier = rows[place] if join and place < len(rows) else {}
+            row = {"what": found["what"], **found["fields"], **self._statistics(found, median, earlier)}
+            rows[place : place + 1] = [row | found["more"]]
         (RESULTS / f"{self.name}.json").write_text(json.dumps(rows, indent=1, allow_nan=False) + "\n")
 
-    def _statistics(self, found: Row, median: bool) -> Row:
-        values = found["values"]
+    def _statistics(self, found: Row, median: bool, earlier: Row) -> Row:
+        """The values of the seeds as fields; those of an earlier row before them, if it has other seeds."""
+        values, seeds = list(found["values"]), self.seeds[: len(found["values"])]
+        commits, seconds = [commit()], found["seconds"]
+        if earlier.get("protocol") == found["protocol"] and not set(earlier["seeds"]) & set(seeds):
+            before = [math.nan if value is None else value for value in earlier["per_seed"]]
+            values, seeds = before + values, earlier["seeds"] + seeds
+            commits, seconds = [earlier["commit"], *commits], earlier["seconds"] + seconds
         finite = all(map(math.isfinite, values))  # JSON has no infinity: it becomes null
         centre = statistics.median if median else statistics.fmean
         return {
@@ -84,10 +95,10 @@ class Measured:
             "per_seed": [round(value, 4) if math.isfinite(value) else None for value in values],
             "protocol": found["protocol"],
             "command": self.command,
-            "commit": commit(),
+            "commit": ", ".join(dict.fromkeys(commits)),
             "hardware": hardware(),
-            "seconds": round(found["seconds"], 1),
-            "seeds": self.seeds[: len(values)],
+            "seconds": round(seconds, 1),
+            "seeds": seeds,
         }
 
 

@@ -1,6 +1,7 @@
 """Rows of a run's results.json as rows of results/: `python benchmarks/tasks.py NAME RUN` writes results/NAME.json.
 
-RUN was measured by `ebm evaluate RUN --metrics ...`. Rows of other runs of the same recipe are other seeds.
+RUN was measured by `ebm evaluate RUN --metrics ...`. Other runs of the same recipe are other seeds. So are those whose
+values the file has already, if the protocol is the same.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ def main() -> None:
         for row in read_rows(run):
             fields = {"data": row.data, "system": row.system, "metric": row.metric, "split": row.split}
             found.add(row.value, row.protocol, row.seconds, **fields)
-    found.write()
+    found.write(join=True)
 
 
 if __name__ == "__main__":

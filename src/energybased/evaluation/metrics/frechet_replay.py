@@ -6,9 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
+from torch import Tensor
+
+from energybased.evaluation.compared import extractor_of
+from energybased.evaluation.features import extract
+from energybased.evaluation.metrics.frechet_features import features_row
 from energybased.evaluation.metrics.frechet_samples import frechet_row
 from energybased.evaluation.row import Row
-from energybased.evaluation.subject import Subject
+from energybased.evaluation.subject import LITE, Subject
 from energybased.evaluation.work import Work, drawing, samples
 from energybased.tasks.replay_sampling import ReplaySampling
 
@@ -33,15 +38,25 @@ class FrechetReplay:
         visits = s.rounds * min(s.batch, s.size) * self.count / s.size
         yield samples(subject) if subject.count >= self.count else drawing(subject, self.count)
         yield Work("chains", kinds * visits * subject.model.sampler.steps)
+        if subject.has(LITE[0]):
+            yield Work("lite0", (1 + kinds) * self.count)
 
     def measure(self, subject: Subject) -> Iterator[Row]:
-        model, history, s = subject.model, subject.history, self.sampling
+        model, s = subject.model, self.sampling
         enough = subject.count >= self.count
         fresh = subject.samples[: self.count] if enough else model.sample(self.count, generator=subject.rng())
-        yield frechet_row(subject, "fd_fresh", fresh, "fresh samples")
-        visits = f"{s.rounds} rounds of {s.batch} chains in a buffer of {s.size}"
+        yield from self.distances(subject, "fresh", fresh, "fresh samples")
+        anew, other = model.sampler.restart, model.sampler.relabel
+        visits = f"{s.rounds} rounds of {s.batch} chains in a buffer of {s.size}, restart {anew:g}, relabel {other:g}"
         x = s.sample([model], self.count, subject.rng())
-        yield frechet_row(subject, "fd_replay", x, f"a buffer at test time, {visits}")
-        if history:
-            x = s.sample(history, self.count, subject.rng())
-            yield frechet_row(subject, "fd_ensemble", x, f"{len(history)} past weights in turn, {visits}")
+        yield from self.distances(subject, "replay", x, f"a buffer at test time, {visits}")
+        if subject.history:
+            x = s.sample(subject.history, self.count, subject.rng())
+            yield from self.distances(subject, "ensemble", x, f"{len(subject.history)} past weights in turn, {visits}")
+
+    def distances(self, subject: Subject, kind: str, x: Tensor, what: str) -> Iterator[Row]:
+        """The distances of x `(n, *event)`, in the judge's features and, if they are there, in EfficientNet-Lite0's."""
+        yield frechet_row(subject, f"fd_{kind}", x, what)
+        if subject.has(LITE[0]) and len(x) > extractor_of(subject, "lite0").width:
+            rows = extract(extractor_of(subject, "lite0"), x).rows
+            yield features_row(subject, "lite0", f"fd_{kind}_lite0", rows, what)
