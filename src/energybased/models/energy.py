@@ -80,7 +80,7 @@ class EnergyModel:
         return classes_of(self.conditions)
 
     def given(self, *y: Any) -> EnergyModel:
-        """The model with the energy E(x | y).
+        """The model with the energy E(x | y). A score that was fitted to training data becomes E.
 
         Args:
             y: one value for each condition of the model. A value is an int, a label or a vector for all rows, or a
@@ -104,6 +104,7 @@ class EnergyModel:
             origin=None,
             rows=max(counts, default=None),
             fitted=None,  # that of the sum over the classes
+            score_by="energy" if SCORES[self.score_by].fit else self.score_by,
         )
 
     def cycle_classes(self, n: int) -> Energy:

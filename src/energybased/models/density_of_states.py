@@ -17,7 +17,7 @@ Numbers = tuple[float, ...]
 
 
 @dataclass(frozen=True)
-class StateDensity:
+class DensityOfStates:
     """q(T): a mixture of Gaussians over statistics T `(n, k)`, which are standardised first.
 
     Args:
@@ -52,7 +52,7 @@ class StateDensity:
         return GaussianMixture(*(torch.tensor(part, dtype=torch.float64, device="cpu") for part in parts))
 
     @staticmethod
-    def fit(values: Tensor, generator: Generator) -> StateDensity:
+    def fit(values: Tensor, generator: Generator) -> DensityOfStates:
         """Fits up to 30 Gaussians to statistics `(n, k)`, in float64 on the processor."""
         x = values.detach().double().cpu()
         centre, scale = x.mean(0), x.std(0).clamp(min=torch.finfo(torch.float32).tiny)
@@ -61,9 +61,9 @@ class StateDensity:
         covariances = found.scales @ found.scales.mT
         parts = (centre, scale, found.log_weights.exp(), found.means, (covariances + covariances.mT) / 2)
         plain: list[Any] = [nested(part.tolist()) for part in parts]
-        return StateDensity(*plain)
+        return DensityOfStates(*plain)
 
-    def surprise(self, values: Tensor) -> Tensor:
+    def energy(self, values: Tensor) -> Tensor:
         """-log q(T) `(n,)` of statistics `(n, k)`, in nats up to a constant."""
         x = values.double().cpu()
         centre, scale = (torch.tensor(part, dtype=torch.float64, device="cpu") for part in (self.centre, self.scale))
