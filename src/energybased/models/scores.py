@@ -65,7 +65,9 @@ def scores(model: Any, x: Tensor, generator: Generator | None) -> Tensor:
     if by == "gradient norm":
         return by_energy(model, len(x), lambda e, rows: e.value_and_grad(x[rows])[1].flatten(1).norm(dim=1))
     if by == "density of states":
-        return fitted_part(model, "states", "the density of statistics").surprise(statistics(model, x))
+        values = statistics(model, x)
+        require(bool(values.isfinite().all()), "an energy is not finite: the model has diverged, or x is far from data")
+        return fitted_part(model, "states", "the density of statistics").surprise(values)
     if by == "ratio to its base":
         base = base_of(model.energy)
         require(base is not None, f"the score {by!r} needs an energy that has a base")
@@ -103,7 +105,7 @@ def statistics(model: Any, x: Tensor) -> Tensor:
     @torch.no_grad()
     def of_rows(rows: Tensor) -> Tensor:
         part = x[rows]
-        found = -model.class_logits(part) if model.classes else model.energy.select(rows)(part)[:, None]
+        found = -model.class_logits(part) if model.classes else model.marginal.select(rows)(part)[:, None]
         return found if base is None else torch.cat([found, base(part.flatten(1))[:, None]], 1)
 
     return by_chunks(of_rows, len(x), model.place, model.processes)
@@ -130,7 +132,9 @@ def with_score(model: Any, by: ScoreBy, data: DataSet, generator: Generator) -> 
         rows = torch.randperm(len(data.train), generator=generator)[: STATES if "states" in by else TRAINING]
         x = model.spec.domain.encode(data.values(data.train, rows)).to(model.place)
         if "states" in by:
-            states = StateDensity.fit(statistics(model, x), generator)
+            values = statistics(model, x)
+            diverged = not bool(values.isfinite().all())  # which the scores then tell
+            states = None if diverged else StateDensity.fit(values, generator)
         else:
             mean = float(averaged(model, x, by, generator).double().mean())
     return replace(model, score_by=by, fitted=replace(model.fitted or Fitted(), mean_score=mean, states=states))
