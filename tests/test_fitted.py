@@ -1,5 +1,6 @@
 """What is fitted when a training ends is in the run and in exported files, and a score is the recipe's choice."""
 
+import json
 import math
 import shutil
 from dataclasses import replace
@@ -14,6 +15,7 @@ from energybased import EnergyModel, Gaussian, Network, ReplayBuffer, StandardNo
 from energybased.cli import main
 from energybased.conditions import Classes
 from energybased.data import load_data
+from energybased.energies.gaussian import RIDGE
 from energybased.evaluation import Subject
 from energybased.evaluation.metrics.detection import detectors
 from energybased.models.density_of_states import DensityOfStates
@@ -165,6 +167,47 @@ def test_a_density_of_states_of_normal_statistics(rng):
         replace(found, scale=(1.0,))
     with pytest.raises(UserError, match="positive definite"):
         replace(found, covariances=(((1.0, 2.0), (2.0, 1.0)),))
+    with pytest.raises(UserError, match="parts of different sizes"):
+        replace(found, weights=(), means=(), covariances=())
+    for name in ("centre", "scale"):
+        with pytest.raises(UserError, match="numbers that are not finite"):
+            replace(found, **{name: (1.0, math.inf)})
+    for width in (1, 3):
+        with pytest.raises(UserError, match=f"the model has {width} statistics, but its density of states is one of 2"):
+            found.energy(values[:, :1].expand(15, width))
+
+
+def test_a_density_of_states_of_degenerate_statistics(rng):
+    """A statistic that does not vary is not divided by a rounding error: its variance is the ridge of the mixture."""
+    values = torch.stack([torch.randn(50, generator=rng), torch.full((50,), 0.1), torch.zeros(50)], 1)
+    found = DensityOfStates.fit(values, rng)
+    assert found.scale[1:] == (1.0, 1.0)
+    inside, *outside = found.energy(torch.tensor([[0.0, 0.1, 0.0], [0.0, 0.2, 0.0], [0.0, 0.1, 0.1]])).tolist()
+    assert outside == pytest.approx([inside + 0.1**2 / (2 * RIDGE)] * 2, rel=1e-4)
+    with pytest.raises(UserError, match="needs two training examples, but there are 1"):
+        DensityOfStates.fit(values[:1], rng)
+
+
+def test_scores_of_a_diverged_model_say_so(rng):
+    data = load_data("digits")
+    lost = EnergyModel(Network(lambda v: v.flatten(1).sum(1) * math.nan), data.spec)
+    chosen = with_score(lost, "density of states", data, rng)
+    assert chosen.fitted.density_of_states is None
+    with pytest.raises(UserError, match="an energy is not finite: the model has diverged"):
+        chosen.score(pictures())
+
+
+def test_what_was_fitted_to_another_model_is_refused(run, tmp_path):
+    shutil.copytree(run.path, tmp_path / "b")
+    facts = tmp_path / "b" / "fitted.json"
+    whole = facts.read_text()
+    for found in ({"class_terms": [1.0]}, {"class_terms": [0.0] * 9}):
+        facts.write_text(json.dumps({**json.loads(whole), "fitted": found}))
+        with pytest.raises(UserError, match="class terms were fitted, but the model has 10 classes"):
+            load(tmp_path / "b")
+    facts.write_text(whole.replace("class_terms", "clas_terms"))
+    with pytest.raises(UserError, match="is not as it was written: Fitted has no setting 'clas_terms'"):
+        load(tmp_path / "b")
 
 
 def test_noise_of_a_score_comes_from_the_generator(run):

@@ -62,6 +62,9 @@ class EnergyModel:
 
     def __post_init__(self) -> None:
         require(self.score_by in SCORES, f"score_by is one of {', '.join(SCORES)}, got {self.score_by!r}")
+        terms = 0 if self.fitted is None else len(self.fitted.class_terms)
+        fits = terms in (0, self.classes)
+        require(fits, f"{terms} class terms were fitted, but the model has {self.classes} classes")
 
     @property
     def offers(self) -> frozenset[str]:

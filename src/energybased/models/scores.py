@@ -167,19 +167,23 @@ def statistics(model: Any, x: Tensor) -> Tensor:
     @torch.no_grad()
     def of_rows(rows: Tensor) -> Tensor:
         part = x[rows]
-        found = -model.class_logits(part) if model.classes else model.energy.select(rows)(part)[:, None]
+        found = -model.class_logits(part) if model.classes else model.marginal.select(rows)(part)[:, None]
         return found if base is None else torch.cat([found, base(part.flatten(1))[:, None]], 1)
 
     return by_chunks(of_rows, len(x), model.place, model.processes)
 
 
 def rarity(model: Any, x: Tensor, generator: Generator | None) -> Tensor:
-    found: Tensor = fitted_part(model, "density_of_states").energy(statistics(model, x))
+    values = statistics(model, x)
+    require(bool(values.isfinite().all()), "an energy is not finite: the model has diverged, or x is far from data")
+    found: Tensor = fitted_part(model, "density_of_states").energy(values)
     return found
 
 
-def density_of_states(model: Any, x: Tensor, generator: Generator) -> Mapping[str, DensityOfStates]:
-    return {"density_of_states": DensityOfStates.fit(statistics(model, x), generator)}
+def density_of_states(model: Any, x: Tensor, generator: Generator) -> Mapping[str, DensityOfStates | None]:
+    values = statistics(model, x)
+    diverged = not bool(values.isfinite().all())  # which the scores then tell
+    return {"density_of_states": None if diverged else DensityOfStates.fit(values, generator)}
 
 
 def fitted_part(model: Any, name: str) -> Any:
