@@ -31,8 +31,10 @@ class Estimate(NamedTuple):
 
     Args:
         value: the estimate, in nats.
-        error: its standard error in nats, too small if no chain has reached the states of largest weight.
-        ess: effective sample size of the weights of n chains, 1 ... n.
+        error: its standard error in nats, too small if no chain has reached the states of largest weight. NaN if the
+            chains are one population that was resampled, whose weights tell no error.
+        ess: effective sample size of the weights of n chains since they were last resampled, 1 ... n: how even they
+            are at the end of the path. NaN where the error is.
     """
 
     value: float
