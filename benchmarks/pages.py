@@ -5,26 +5,34 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 
-import contest
-import papers
 import speed
-import tables
 from rows import ROOT
+from tables.anomalies import anomalies
+from tables.contest import contest
+from tables.digits import energies
+from tables.latent import ablation, systems
+from tables.latent_targets import latent_targets
+from tables.papers import FIRST, LATENT, papers
+from tables.pictures import pictures
+from tables.ratios import known_ratios
+from tables.reals import reals
+from tables.summary import summary
+from tables.tasks import tasks
 
 PAGES: Mapping[str, Mapping[str, Callable[[], str]]] = {  # page -> mark -> function that makes the text at the mark
-    "README.md": {"summary": tables.summary},
+    "README.md": {"summary": summary},
     "RESULTS.md": {
-        "results": tables.energies,
-        "pictures": tables.pictures,
-        "tasks": tables.tasks,
-        "rivals": contest.contest,
-        "reals": tables.reals,
-        "latent-targets": tables.latent_targets,
-        "ratios": tables.known_ratios,
-        "first-paper": partial(papers.papers, papers.FIRST),
-        "second-paper": partial(papers.papers, papers.LATENT),
+        "results": energies,
+        "pictures": pictures,
+        "tasks": tasks,
+        "rivals": contest,
+        "reals": reals,
+        "latent-targets": latent_targets,
+        "ratios": known_ratios,
+        "first-paper": partial(papers, FIRST),
+        "second-paper": partial(papers, LATENT),
     },
-    "docs/latent.md": {"latent": tables.systems, "ablation": tables.ablation, "anomaly": tables.anomalies},
+    "docs/latent.md": {"latent": systems, "ablation": ablation, "anomaly": anomalies},
     "docs/speed.md": {"processes": speed.processes, "annealing": speed.annealing},
     "docs/chains.md": {
         "bench": speed.bench,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
-from rows import Measured
+from rows import Measured, trained
 from tyro.conf import Positional
 
 from energybased.evaluation.metrics.robustness import Robustness
@@ -38,18 +38,16 @@ def main(
     subject = replace(subject, data=replace(subject.data, test=chosen))
     refinement = Refinement(steps=steps, copies=copies, noise=noise)
     metric = Robustness(linf=(epsilon,), l2=(), part=part, refinement=refinement)
-    settings = run.recipe["settings"]
     words = (
         f"--split {split} --examples {examples} --part {part} --epsilon {epsilon:g} --steps {steps} --copies {copies}"
     )
-    trained = f"ebm train {run.recipe['recipe']} --steps {settings['steps']} --seed {settings['seed']}"
-    command = f"{trained}, python benchmarks/robust.py RUN {words}{' --noise' * noise}"
-    found = Measured("robust", [settings["seed"]], command)
+    command = f"{trained(run)}, python benchmarks/robust.py RUN {words}{' --noise' * noise}"
+    found = Measured("robust", [run.recipe["settings"]["seed"]], command)
     variant = f"{steps} steps, {copies} copies{', noise' * noise}"
     for row in metric.measure(subject):
         fields = {"data": row.data, "system": row.system, "metric": row.metric, "split": split, "variant": variant}
         found.add(row.value, f"{row.protocol}; n = {row.n}", row.seconds, **fields)
-        found.write()
+    found.write()  # at the end, so that no file has half an experiment
 
 
 if __name__ == "__main__":

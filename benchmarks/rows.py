@@ -18,6 +18,8 @@ from typing import Any
 
 import torch
 
+from energybased.training import Run
+
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "results"
 MORE = ("variant", "split", "score", "label", "stages", "kind", "guard", "precision", "engine", "varied")
@@ -43,6 +45,10 @@ class Rows(list[Row]):
         if len(found) != 1:
             raise LookupError(f"{len(found)} rows have {fields}")
         return found[0]
+
+    def find(self, **fields: Any) -> Row | None:
+        """The only row whose fields have these values, or None if there is none."""
+        return self.one(**fields) if self.all(**fields) else None
 
     def by_system(self, metric: str) -> dict[str, Row]:
         return {r["system"]: r for r in self.all(metric=metric)}
@@ -82,11 +88,12 @@ class Measured:
     def _statistics(self, found: Row, median: bool, earlier: Row) -> Row:
         """The values of the seeds as fields; those of an earlier row before them, if it has other seeds."""
         values, seeds = list(found["values"]), self.seeds[: len(found["values"])]
-        commits, seconds = [commit()], found["seconds"]
+        commits, commands, seconds = [commit()], [self.command], found["seconds"]
         if earlier.get("protocol") == found["protocol"] and not set(earlier["seeds"]) & set(seeds):
             before = [math.nan if value is None else value for value in earlier["per_seed"]]
             values, seeds = before + values, earlier["seeds"] + seeds
-            commits, seconds = [earlier["commit"], *commits], earlier["seconds"] + seconds
+            commits, commands = [earlier["commit"], *commits], [earlier["command"], *commands]
+            seconds += earlier["seconds"]
         finite = all(map(math.isfinite, values))  # JSON has no infinity: it becomes null
         centre = statistics.median if median else statistics.fmean
         return {
@@ -94,7 +101,7 @@ class Measured:
             "sd": round(statistics.stdev(values), 4) if len(values) > 1 and finite else None,
             "per_seed": [round(value, 4) if math.isfinite(value) else None for value in values],
             "protocol": found["protocol"],
-            "command": self.command,
+            "command": "; ".join(dict.fromkeys(commands)),
             "commit": ", ".join(dict.fromkeys(commits)),
             "hardware": hardware(),
             "seconds": round(seconds, 1),
@@ -104,6 +111,12 @@ class Measured:
 
 def identity(fields: Row) -> tuple[Any, ...]:
     return tuple(fields.get(name) for name in ("data", "system", "metric", *MORE))
+
+
+def trained(run: Run) -> str:
+    """The command that trains a run again."""
+    recipe, settings = run.recipe["recipe"], run.recipe["settings"]
+    return f"ebm train {recipe} --steps {settings['steps']} --seed {settings['seed']}"
 
 
 def hardware() -> str:

@@ -10,7 +10,7 @@ import statistics
 import sys
 import time
 
-from rows import Measured
+from rows import Measured, trained
 
 from energybased.errors import require
 from energybased.evaluation.detection import auroc, out_of_distribution_inputs
@@ -25,7 +25,8 @@ KINDS = ("flipped", "inverted")
 def main(paths: list[str]) -> None:
     runs = [run_of(path) for path in paths]
     recipe = runs[0].recipe["recipe"]
-    found = Measured("score_choice", [run.recipe["settings"]["seed"] for run in runs])
+    command = f"{', '.join(map(trained, runs))}, python benchmarks/score_choice.py {' '.join(['RUN'] * len(runs))}"
+    found = Measured("score_choice", [run.recipe["settings"]["seed"] for run in runs], command)
     means: dict[str, list[float]] = {}
     for run in runs:
         subject = subject_of(run)

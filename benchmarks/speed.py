@@ -9,7 +9,7 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from rows import RESULTS, Row, Rows
-from tables import GOALS, Line, goal, number, table
+from tables.goals import GOALS, Line, goal, number, table
 
 UPDATES = ("update-", "fresh-")  # variants of rows about training
 MANY = (8, 64)  # numbers of processes of the projection

@@ -1,14 +1,15 @@
 """Rows of a run's results.json as rows of results/: `python benchmarks/tasks.py NAME RUN` writes results/NAME.json.
 
-RUN was measured by `ebm evaluate RUN --metrics ...`. Other runs of the same recipe are other seeds. So are those whose
-values the file has already, if the protocol is the same.
+RUN was measured by `ebm evaluate`; the command in the rows names its metrics. Other runs of the same recipe are other
+seeds. So are those whose values the file has already, if the protocol is the same. A row `minutes` has the CPU time of
+the training.
 """
 
 from __future__ import annotations
 
 import sys
 
-from rows import Measured
+from rows import Measured, trained
 
 from energybased.runs.evaluate import read_rows
 from energybased.runs.load import run_of
@@ -17,15 +18,17 @@ from energybased.runs.load import run_of
 def main() -> None:
     name, *paths = sys.argv[1:]
     runs = [run_of(path) for path in paths]
-    recipe = runs[0].recipe["recipe"]
-    steps = runs[0].recipe["settings"]["steps"]
-    trained = f"ebm train {recipe} --steps {steps}"
-    command = f"{trained}, ebm evaluate RUN --metrics ..., python benchmarks/tasks.py {name} RUN"
+    trainings = ", ".join(map(trained, runs))
+    metrics = ",".join(dict.fromkeys(row.measured_by for run in runs for row in read_rows(run)))
+    command = f"{trainings}, ebm evaluate RUN --metrics {metrics}, python benchmarks/tasks.py {name} RUN"
     found = Measured(name, [run.recipe["settings"]["seed"] for run in runs], command)
     for run in runs:
         for row in read_rows(run):
             fields = {"data": row.data, "system": row.system, "metric": row.metric, "split": row.split}
             found.add(row.value, row.protocol, row.seconds, **fields)
+        fields = {"data": run.recipe["settings"]["data"], "system": run.recipe["recipe"], "metric": "minutes"}
+        seconds = run.lines("metrics.jsonl")[-1]["processor_seconds"]
+        found.add(seconds / 60, "CPU time of the training", seconds, **fields)
     found.write(join=True)
 
 

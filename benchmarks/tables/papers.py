@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from rows import Rows
-from tables import Line, number, precision, table
+
+from tables.anomalies import precision
+from tables.goals import Line, number, table
 
 REVIEW, LISTED = "a review that reprints the table", "a public list of benchmarks"
 OTHERS, RECALLED = "tables of later papers", "from memory, not verified"
