@@ -58,7 +58,7 @@ def trained(prefix: str, recipes: Mapping[str, Recipe], seeds: Sequence[int]) ->
     """Trains the run of each recipe with each seed, one after another."""
     for seed in seeds:
         for name, recipe in recipes.items():
-            recipe, words = replace(recipe, seed=seed), (prefix, name.replace(" ", ""), str(seed))
+            recipe, words = replace(recipe, seed=seed, shards=1), (prefix, name.replace(" ", ""), str(seed))
             folder = Path("runs") / "-".join(filter(None, words))
             if folder.exists():
                 wanted = recipe.resolve(recipe.load_data()).settings()
