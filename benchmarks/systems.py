@@ -37,7 +37,7 @@ from energybased.evaluation.detection import auprc
 from energybased.evaluation.frechet import judge_distance
 from energybased.evaluation.metrics.confidence import confidence
 from energybased.latent import ShortRun
-from energybased.models.latent import ScoreBy
+from energybased.models.latent import LatentScoreBy
 from energybased.recipes import SYSTEMS, EnergyRecipe, LatentRecipe, Recipe, StagedRecipe, find_recipe, system
 from energybased.runs.evaluate import read_rows, subject_of, timed
 from energybased.runs.judge import SHIPPED, train_judge
@@ -223,7 +223,7 @@ def anomaly(systems: Names = ANOMALY, digits: Seeds = DIGITS, seeds: Seeds = (0,
         models = [load(run.path, step=step) for step in steps_of(run)[-LAST:]]
         drawn = [model.posterior_samples(x, generator=subject.rng()) for model in models]
         protocol = f"digit {digit} held out, {split} split, prevalence {1 - n / len(x):.3f}, mean of {LAST} checkpoints"
-        for score in get_args(ScoreBy):
+        for score in get_args(LatentScoreBy):
             scored = ((replace(model, score_by=score), z) for model, z in zip(models, drawn, strict=True))
             scores = [torch.stack([model.score_at(x, each) for each in z]).mean(0) for model, z in scored]
             value = mean(auprc(each[:n], each[n:]) for each in scores)

@@ -163,7 +163,6 @@ def test_pgd_is_no_weaker_than_that_of_foolbox(monkeypatch):
         lambda: PGD(BALLS[0], restarts=0),
         lambda: PGD(BALLS[0], draws=0),
         lambda: RandomSearch(BALLS[0], queries=0),
-        lambda: RandomSearch(BALLS[0], share=0.0),
         lambda: Robustness(linf=(0.1, -0.2)),
         lambda: Robustness(linf=(), l2=()),
         lambda: Robustness(steps=0),

@@ -13,10 +13,17 @@ from torch.nn.functional import linear
 
 from energybased import IsotropicMixture, StandardNormal, UserError
 from energybased.data import from_arrays
-from energybased.evaluation import METRICS, Subject, classifier_test, mean_discrepancy
-from energybased.evaluation.classifier_test import RIDGE, classifier_two_sample_test, fold_areas
-from energybased.evaluation.mean_discrepancy import maximum_mean_discrepancy
-from energybased.evaluation.stein import kernel_stein_discrepancy, stein_kernel
+from energybased.evaluation import (
+    METRICS,
+    Subject,
+    classifier_test,
+    classifier_two_sample_test,
+    kernel_stein_discrepancy,
+    maximum_mean_discrepancy,
+    mean_discrepancy,
+)
+from energybased.evaluation.classifier_test import RIDGE, fold_areas
+from energybased.evaluation.stein import stein_kernel
 from energybased.latent import StagedPrior
 from energybased.models import LatentModel
 from energybased.networks import BatchedMLP

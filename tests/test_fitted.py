@@ -1,5 +1,6 @@
 """What is fitted when a training ends is in the run and in exported files, and a score is the recipe's choice."""
 
+import json
 import math
 import shutil
 from dataclasses import replace
@@ -14,12 +15,13 @@ from energybased import EnergyModel, Gaussian, Network, ReplayBuffer, StandardNo
 from energybased.cli import main
 from energybased.conditions import Classes
 from energybased.data import load_data
+from energybased.energies.gaussian import RIDGE
 from energybased.evaluation import Subject
 from energybased.evaluation.metrics.detection import detectors
+from energybased.models.density_of_states import DensityOfStates
 from energybased.models.file import digest
 from energybased.models.fitted import Fitted
 from energybased.models.scores import COPIES, SCORES, possible_scores, with_score
-from energybased.models.states import StateDensity
 from energybased.recipes import Dense, JointRecipe, digits
 from energybased.runs.evaluate import subject_of
 from energybased.runs.load import recipe_of
@@ -43,7 +45,7 @@ def pictures(n=12):
 def test_a_run_and_an_exported_file_have_what_was_fitted(run, tmp_path):
     model, x = load(run.path), pictures()
     assert len(model.fitted.class_terms) == 10 and abs(sum(model.fitted.class_terms)) < 1e-6
-    assert model.fitted.class_terms != (0.0,) * 10 and math.isfinite(model.fitted.mean_score)
+    assert model.fitted.class_terms != (0.0,) * 10 and math.isfinite(model.fitted.mean_energy)
     terms = torch.tensor(model.fitted.class_terms)
     each = torch.stack([model.given(y).energies(x) for y in range(10)], 1)
     torch.testing.assert_close(model.logits(x), terms - each)
@@ -54,8 +56,9 @@ def test_a_run_and_an_exported_file_have_what_was_fitted(run, tmp_path):
     scores = [m.score(x, generator=torch.Generator().manual_seed(0)) for m in (model, twin)]
     assert torch.equal(*scores)
     assert model.given(3).fitted is None
+    torch.testing.assert_close(model.given(3).score(x), model.given(3).energies(x))
     with pytest.raises(UserError, match="needs the mean energy of training examples"):
-        model.given(3).score(x)
+        replace(model, fitted=None).score(x)
     assert subject_of(run).model.fitted == model.fitted
 
 
@@ -95,14 +98,14 @@ def test_earlier_formats_are_read(run, tmp_path):
         header, weights = stored.metadata(), {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
     header.pop("sha256")
     third = {name: value for name, value in header.items() if name != "fitted"} | {"format_version": "3"}
-    fourth = header | {"fitted": header["fitted"].replace("mean_score", "usual"), "format_version": "4"}
+    fourth = header | {"fitted": header["fitted"].replace("mean_energy", "usual"), "format_version": "4"}
     assert fourth["fitted"] != header["fitted"]
     for old, fitted in ((third, None), (fourth, model.fitted)):
         save_file(weights, file, metadata={**old, "sha256": digest(old, weights)})
         assert load(file).fitted == fitted and load(file).score_by == TYPICAL
     shutil.copytree(run.path, tmp_path / "b")
     facts = tmp_path / "b" / "fitted.json"
-    facts.write_text(facts.read_text().replace("mean_score", "usual"))
+    facts.write_text(facts.read_text().replace("mean_energy", "usual"))
     assert load(tmp_path / "b").fitted == model.fitted
 
 
@@ -120,10 +123,10 @@ def test_every_score_is_a_choice(rng):
     found = {by: with_score(model, by, data, rng) for by in SCORES}
     seed = lambda: torch.Generator().manual_seed(0)  # noqa: E731
     scores = {by: m.score(x, generator=seed()) for by, m in found.items()}
-    mean = found["typicality"].fitted.mean_score
+    mean = found["typicality"].fitted.mean_energy
     torch.testing.assert_close(scores["typicality"], (scores["energy"] - mean).abs())
     assert mean == pytest.approx(float(model.energies(data.values(data.train)).mean()), rel=1e-4)
-    copies = found[TYPICAL].fitted.mean_score
+    copies = found[TYPICAL].fitted.mean_energy
     torch.testing.assert_close(scores[TYPICAL], (scores["noisy copies"] - copies).abs())
     base = model.energy.base
     torch.testing.assert_close(scores["ratio to its base"], Slope()(x - base.mean.view(1, 8, 8)), rtol=1e-3, atol=1e-3)
@@ -143,25 +146,68 @@ def test_the_density_of_states_is_that_of_the_energies_of_all_classes(run, tmp_p
     each = -torch.stack([model.given(y).energies(x) for y in range(10)], 1)
     terms = torch.tensor(model.fitted.class_terms)
     statistics = torch.cat([-(each + terms), model.energy.base(x.flatten(1))[:, None]], 1)
-    torch.testing.assert_close(chosen.score(x), chosen.fitted.states.surprise(statistics), rtol=1e-4, atol=1e-3)
+    torch.testing.assert_close(
+        chosen.score(x), chosen.fitted.density_of_states.energy(statistics), rtol=1e-4, atol=1e-3
+    )
     chosen.export(tmp_path / "model.safetensors")
     assert load(tmp_path / "model.safetensors").fitted == chosen.fitted
-    with pytest.raises(UserError, match="needs the density of statistics of training examples"):
+    with pytest.raises(UserError, match="needs the density of states of training examples"):
         replace(model, score_by="density of states").score(x)
 
 
 def test_a_density_of_states_of_normal_statistics(rng):
     """Of few examples it is one Gaussian, with their mean and covariance."""
     values = torch.randn(15, 2, generator=rng) @ torch.tensor([[2.0, 0.0], [1.0, 0.5]]) + 3
-    found = StateDensity.fit(values, rng)
+    found = DensityOfStates.fit(values, rng)
     covariance = torch.cov(values.T, correction=0) + 1e-6 * torch.eye(2)
     other = Gaussian(values.mean(0), covariance)
-    differences = found.surprise(values) - other(values)
+    differences = found.energy(values) - other(values)
     torch.testing.assert_close(differences, differences[:1].expand(15), rtol=1e-3, atol=1e-3)
     with pytest.raises(UserError, match="parts of different sizes"):
         replace(found, scale=(1.0,))
     with pytest.raises(UserError, match="positive definite"):
         replace(found, covariances=(((1.0, 2.0), (2.0, 1.0)),))
+    with pytest.raises(UserError, match="parts of different sizes"):
+        replace(found, weights=(), means=(), covariances=())
+    for name in ("centre", "scale"):
+        with pytest.raises(UserError, match="numbers that are not finite"):
+            replace(found, **{name: (1.0, math.inf)})
+    for width in (1, 3):
+        with pytest.raises(UserError, match=f"the model has {width} statistics, but its density of states is one of 2"):
+            found.energy(values[:, :1].expand(15, width))
+
+
+def test_a_density_of_states_of_degenerate_statistics(rng):
+    """A statistic that does not vary is not divided by a rounding error: its variance is the ridge of the mixture."""
+    values = torch.stack([torch.randn(50, generator=rng), torch.full((50,), 0.1), torch.zeros(50)], 1)
+    found = DensityOfStates.fit(values, rng)
+    assert found.scale[1:] == (1.0, 1.0)
+    inside, *outside = found.energy(torch.tensor([[0.0, 0.1, 0.0], [0.0, 0.2, 0.0], [0.0, 0.1, 0.1]])).tolist()
+    assert outside == pytest.approx([inside + 0.1**2 / (2 * RIDGE)] * 2, rel=1e-4)
+    with pytest.raises(UserError, match="needs two training examples, but there are 1"):
+        DensityOfStates.fit(values[:1], rng)
+
+
+def test_scores_of_a_diverged_model_say_so(rng):
+    data = load_data("digits")
+    lost = EnergyModel(Network(lambda v: v.flatten(1).sum(1) * math.nan), data.spec)
+    chosen = with_score(lost, "density of states", data, rng)
+    assert chosen.fitted.density_of_states is None
+    with pytest.raises(UserError, match="an energy is not finite: the model has diverged"):
+        chosen.score(pictures())
+
+
+def test_what_was_fitted_to_another_model_is_refused(run, tmp_path):
+    shutil.copytree(run.path, tmp_path / "b")
+    facts = tmp_path / "b" / "fitted.json"
+    whole = facts.read_text()
+    for found in ({"class_terms": [1.0]}, {"class_terms": [0.0] * 9}):
+        facts.write_text(json.dumps({**json.loads(whole), "fitted": found}))
+        with pytest.raises(UserError, match="class terms were fitted, but the model has 10 classes"):
+            load(tmp_path / "b")
+    facts.write_text(whole.replace("class_terms", "clas_terms"))
+    with pytest.raises(UserError, match="is not as it was written: Fitted has no setting 'clas_terms'"):
+        load(tmp_path / "b")
 
 
 def test_noise_of_a_score_comes_from_the_generator(run):

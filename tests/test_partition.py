@@ -32,7 +32,7 @@ from energybased.latent import EnergyPrior, ShortRun
 from energybased.models import evidence
 from energybased.recipes import RECIPES
 from energybased.runs.evaluate import read_rows, subject_of
-from energybased.sampling.annealed import Tempered, chosen_rows
+from energybased.sampling.annealed import Tempered, anneal, chosen_rows
 
 OWN = Path(__file__).parent / "own"
 
@@ -235,3 +235,17 @@ def test_an_energy_of_a_path_evaluates_each_energy_once(rng):
     path = Tempered.of(first, last - first, torch.tensor(0.25))
     torch.testing.assert_close(path(x), 0.75 * first(x) + 0.25 * (x.square().sum(1) + 2))
     assert len(calls) == 1
+
+
+def test_what_cannot_be_annealed(rng):
+    start, added = torch.randn(8, 2, generator=rng), [lambda x: x.square().sum(1)]
+    refused = [
+        (start, eb.HMC(0.5, 2), {"populations": 3}, "8 chains cannot be divided into 3 populations"),
+        (start[:0], eb.HMC(0.5, 2), {}, "0 chains cannot be divided into 1 populations"),
+        (start, eb.HMC(0.5, 2), {"populations": 8, "target_ess": 0.9}, "at least two chains in each population"),
+        (start, eb.Underdamped(0.5, 0.7), {}, "needs a kernel that accepts or rejects"),
+        (start, eb.HMC, {}, "needs a kernel that accepts or rejects"),
+    ]
+    for x, kernel, settings, words in refused:
+        with pytest.raises(UserError, match=words):
+            anneal(StandardNormal(2), added, x, kernel, 3, **settings)

@@ -3,10 +3,11 @@
 import shlex
 from dataclasses import replace
 
+import pytest
 import torch
 
-from energybased import Gaussian, Langevin, Network, ReplayBuffer, Underdamped
-from energybased.conditions import Classes
+from energybased import Gaussian, Langevin, Network, ReplayBuffer, Underdamped, UserError
+from energybased.conditions import Classes, Vector
 from energybased.data import DataSpec
 from energybased.models import EnergyModel, Sampler
 from energybased.networks import Stage
@@ -94,3 +95,22 @@ def test_chains_in_a_buffer_keep_their_momentum(rng):
     model = gaussian_model(torch.zeros(2), kernel=Underdamped(1.0, 0.7), steps=1)
     x = ReplaySampling(rounds=100, batch=1000, size=1000).sample([model], 1000, rng)
     assert abs(float(x.var()) - 1) < 4 * (2 / 2000) ** 0.5 < 3 / 13
+
+
+def test_what_a_buffer_at_test_time_refuses(rng):
+    sampling, model, mean = ReplaySampling(rounds=3, frozen=1), gaussian_model(None, 3), torch.zeros(2)
+    several = replace(model, conditions=(Vector((2,)),))
+    refused = [
+        (gaussian_model(mean), 0, "n must be at least 1, got 0"),
+        (replace(gaussian_model(mean), sampler=None), 5, "has no sampler, or is conditional on more than a class"),
+        (several, 5, "has no sampler, or is conditional on more than a class"),
+        (model.given(torch.tensor([0, 1, 2])), 3, "drawn at random: a model cannot be given a condition for each row"),
+        (
+            replace(gaussian_model(mean), energy=Network(lambda x: torch.nan * x.sum(1))),
+            5,
+            "5 of 5 chains of the buffer",
+        ),
+    ]
+    for wrong, n, words in refused:
+        with pytest.raises(UserError, match=words):
+            sampling.sample([wrong], n, rng)

@@ -36,7 +36,8 @@ def score(
         what: a table with the columns of the training data, a picture, a folder of pictures, or an .npy or .npz file.
         out: a .csv file; scores are printed if not given.
         seed: seed of the chains on the posterior of a latent model, and of noise.
-        given: condition of a conditional model, as in `ebm sample`. Without it, scores sum over the classes.
+        given: condition of a conditional model, as in `ebm sample`. Without it, scores sum over the classes. With
+            it, a score that was fitted to training examples is the energy.
         place: device and processes that compute.
     """
     rng = generator_of(seed)

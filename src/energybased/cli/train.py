@@ -64,7 +64,7 @@ def run(arguments: Sequence[str]) -> int:
         if not over or before.recipe["recipe"] != "custom":  # a finished run may lack what is fitted when training ends
             after = resume(path, devices=old.devices, nodes=old.nodes)
             if not over:
-                return tell(after)
+                return finish(after)
         if is_first():
             print(f"{path}: finished already")
         return 0
@@ -82,10 +82,10 @@ def run(arguments: Sequence[str]) -> int:
         new.name not in ("", ".", "..") and Path(new.name).name == new.name,
         f"{new.name!r} is not a valid name of a run",
     )
-    return tell(train(new.recipe, out=Path("runs") / new.name, devices=new.devices, nodes=new.nodes))
+    return finish(train(new.recipe, out=Path("runs") / new.name, devices=new.devices, nodes=new.nodes))
 
 
-def tell(run: Run) -> int:
+def finish(run: Run) -> int:
     """Prints how training ended. Returns 1 if the guard stopped it, and 0 otherwise."""
     if not is_first():
         return 0

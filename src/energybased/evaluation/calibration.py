@@ -35,13 +35,12 @@ class Reliability(NamedTuple):
         return float(gaps.sum() / self.counts.sum())
 
 
-def reliability(probabilities: Tensor, y: Tensor, bins: int = BINS) -> Reliability:
+def reliability(probabilities: Tensor, y: Tensor) -> Reliability:
     """The reliability curve of class probabilities, with 15 bins as in Guo et al. (2017).
 
     Args:
         probabilities: `(n, classes)`.
         y: class numbers, `(n,)`.
-        bins: number of bins.
 
     Raises:
         UserError: if there are no examples, or not as many probabilities as labels.
@@ -51,10 +50,10 @@ def reliability(probabilities: Tensor, y: Tensor, bins: int = BINS) -> Reliabili
     """
     require(len(y) == len(probabilities) > 0, f"{len(probabilities)} rows of probabilities do not fit {len(y)} labels")
     confidence, predicted = probabilities.double().max(1)
-    place = ((confidence * bins).ceil().long() - 1).clamp(0, bins - 1)
-    count = torch.bincount(place, minlength=bins)
+    place = ((confidence * BINS).ceil().long() - 1).clamp(0, BINS - 1)
+    count = torch.bincount(place, minlength=BINS)
     right = (predicted == y.to(predicted.device)).double()
-    sums = [torch.bincount(place, values, bins) for values in (confidence, right)]
+    sums = [torch.bincount(place, values, BINS) for values in (confidence, right)]
     mean_confidence, accuracy = (total / count.clamp(min=1) for total in sums)
     return Reliability(mean_confidence, accuracy, count)
 

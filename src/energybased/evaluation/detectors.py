@@ -16,12 +16,11 @@ from energybased.data import DataSet
 from energybased.energies import PrincipalGaussian
 from energybased.errors import require
 from energybased.models.model import CHUNK
-from energybased.models.scores import possible_scores, typicality, with_score
+from energybased.models.scores import SCORES, distances, possible_scores, with_score
 
 Score = Callable[[Tensor], Tensor]
 NEIGHBOUR = 5  # the distance to the k-th nearest training example is the score
 COMPONENTS = 50  # most principal components
-AVERAGES = {"typicality": "energy", "typicality of noisy copies": "noisy copies"}  # of which it is the distance
 RIDGE = 1e-3  # noise of the principal components, so that examples that span few directions have a Gaussian
 
 
@@ -40,14 +39,14 @@ def energy_scores(model: Any, data: DataSet, generator: Generator, seed: int = 0
     found: dict[str, Score] = {}
     for by in possible_scores(model):
         chosen = model if by == model.score_by else with_score(model, by, data, generator)
-        averages = found.get(AVERAGES.get(by, ""))
-        found[by] = cache(seeded_score(chosen, seed)) if averages is None else distances(chosen, averages)
+        averages = found.get(SCORES[by].distance_of or "")
+        found[by] = cache(seeded_score(chosen, seed)) if averages is None else shared(chosen, averages)
     return found
 
 
-def distances(model: Any, averages: Score) -> Score:
+def shared(model: Any, averages: Score) -> Score:
     """The typicality of a model, from a score that gives its energies, or their means over noisy copies."""
-    return lambda x: typicality(model, averages(x))
+    return lambda x: distances(model, averages(x))
 
 
 def seeded_score(model: Any, seed: int) -> Score:

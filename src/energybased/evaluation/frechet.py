@@ -42,5 +42,9 @@ def frechet_distance(a: Tensor | Moments, b: Tensor | Moments) -> float:
 
 
 def judge_distance(judge: Judge, samples: Tensor, data: Tensor) -> float:
-    """The Fréchet distance of samples `(n, *event)` to data `(m, *event)` in the judge's features."""
+    """The Fréchet distance of samples `(n, *event)` to data `(m, *event)` in the judge's features.
+
+    Raises:
+        UserError: if there are fewer than two pictures on a side, or features are not finite.
+    """
     return frechet_distance(judge.features(samples), judge.features(data))

@@ -8,11 +8,10 @@ import torch
 from torch import Tensor
 
 from energybased.evaluation.enough import require_enough
-from energybased.evaluation.jackknife import GROUPS, groups, jackknife_error
-from energybased.evaluation.kernel_distance import Estimate
+from energybased.evaluation.jackknife import GROUPS, WithError, groups, jackknife_error
 
 
-def inception_score(probabilities: Tensor) -> Estimate:
+def inception_score(probabilities: Tensor) -> WithError:
     """exp(mean KL(p(y | x) || p(y))) of class probabilities, where p(y) is their mean (Salimans et al. 2016).
 
     It lies between 1 and the number of classes. The standard error is that of leaving out each of ten groups of rows
@@ -34,4 +33,4 @@ def inception_score(probabilities: Tensor) -> Estimate:
         return math.exp(torch.special.entr(rows.mean(0)).sum() - torch.special.entr(rows).sum(1).mean())
 
     left_out = [score(torch.cat([p[: part.start], p[part.stop :]])) for part in groups(len(p))]
-    return Estimate(score(p), jackknife_error(left_out))
+    return WithError(score(p), jackknife_error(left_out))

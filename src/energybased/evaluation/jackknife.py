@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 GROUPS = 10
+
+
+class WithError(NamedTuple):
+    """A value and its standard error."""
+
+    value: float
+    error: float
 
 
 def groups(n: int) -> list[slice]:

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor
 
 from energybased.errors import require
 from energybased.evaluation.enough import require_enough
-from energybased.evaluation.jackknife import GROUPS, groups, jackknife_error
+from energybased.evaluation.jackknife import GROUPS, WithError, groups, jackknife_error
 
 
-class Estimate(NamedTuple):
-    """A value and its standard error."""
-
-    value: float
-    error: float
-
-
-def kernel_distance(x: Tensor, y: Tensor) -> Estimate:
+def kernel_distance(x: Tensor, y: Tensor) -> WithError:
     """The squared maximum mean discrepancy of features for the kernel (x.y / d + 1)^3 (Bińkowski et al. 2018).
 
     It is mean k(x, x') + mean k(y, y') - 2 mean k(x, y), without the pairs of a row with itself. This is unbiased: the
@@ -48,7 +39,7 @@ def kernel_distance(x: Tensor, y: Tensor) -> Estimate:
         within = xx[keep][:, keep].sum() / (n * (n - 1)) + yy[keep][:, keep].sum() / (m * (m - 1))
         return float(within - 2 * xy[keep][:, keep].sum() / (n * m))
 
-    return Estimate(without(-1), jackknife_error([without(i) for i in range(GROUPS)]))
+    return WithError(without(-1), jackknife_error([without(i) for i in range(GROUPS)]))
 
 
 def _sums(x: Tensor, y: Tensor) -> Tensor:

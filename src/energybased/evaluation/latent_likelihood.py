@@ -21,7 +21,7 @@ from energybased.evaluation.likelihood import Likelihood, Side, likelihood_rows,
 from energybased.evaluation.partition import enough_chains, sandwich_log_z
 from energybased.evaluation.row import Row
 from energybased.evaluation.subject import Subject
-from energybased.models.evidence import LEVELS, Estimates, backward_evidence, forward_evidence
+from energybased.models.evidence import LEVELS, LogEvidence, backward_evidence, forward_evidence
 from energybased.sampling.annealed import Estimate
 
 EXAMPLES, PARTICLES = 200, 20  # test examples, and chains for each
@@ -41,7 +41,7 @@ def latent_rows(subject: Subject) -> Iterator[Row]:
     x = model.spec.domain.encode(clean).to(model.place)
     z = model.sample_posterior(clean.repeat_interleave(PARTICLES, 0), generator=rng)
     chains = f"{PARTICLES} chains for each example"
-    ends: dict[str, tuple[Estimates, str]] = {
+    ends: dict[str, tuple[LogEvidence, str]] = {
         "": (forward_evidence(model, x, PARTICLES, LEVELS, rng), "from the prior's base, in expectation a lower bound"),
         "_backward": (backward_evidence(model, x, z, LEVELS, rng), "from ends of chains on posteriors: an estimate"),
     }

@@ -62,6 +62,9 @@ class EnergyModel:
 
     def __post_init__(self) -> None:
         require(self.score_by in SCORES, f"score_by is one of {', '.join(SCORES)}, got {self.score_by!r}")
+        terms = 0 if self.fitted is None else len(self.fitted.class_terms)
+        fits = terms in (0, self.classes)
+        require(fits, f"{terms} class terms were fitted, but the model has {self.classes} classes")
 
     @property
     def offers(self) -> frozenset[str]:
@@ -80,7 +83,7 @@ class EnergyModel:
         return classes_of(self.conditions)
 
     def given(self, *y: Any) -> EnergyModel:
-        """The model with the energy E(x | y).
+        """The model with the energy E(x | y). A score that was fitted to training data becomes E.
 
         Args:
             y: one value for each condition of the model. A value is an int, a label or a vector for all rows, or a
@@ -104,6 +107,7 @@ class EnergyModel:
             origin=None,
             rows=max(counts, default=None),
             fitted=None,  # that of the sum over the classes
+            score_by="energy" if SCORES[self.score_by].fit else self.score_by,
         )
 
     def cycle_classes(self, n: int) -> Energy:

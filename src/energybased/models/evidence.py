@@ -23,8 +23,8 @@ KERNEL = HMC(0.05, 5)  # of annealed chains, before its step size is adapted
 ADAPTATION = 100  # transitions on the posterior, which adapt the step size, before the way back
 
 
-class Estimates(NamedTuple):
-    """Estimates for examples.
+class LogEvidence(NamedTuple):
+    """Estimates of log p(x) of examples.
 
     Args:
         values: log p(x) and, beside it, the log Z of the prior less that of its base, `(n,)`, in nats and float64.
@@ -35,7 +35,7 @@ class Estimates(NamedTuple):
     ess: Tensor
 
 
-def forward_evidence(model: Any, x: Tensor, particles: int, levels: int, generator: Generator) -> Estimates:
+def forward_evidence(model: Any, x: Tensor, particles: int, levels: int, generator: Generator) -> LogEvidence:
     """Estimates from chains that start at the base of the prior; in expectation, lower bounds.
 
     Args:
@@ -53,7 +53,7 @@ def forward_evidence(model: Any, x: Tensor, particles: int, levels: int, generat
     return _evidence(model, x, particles, generator, log_weights)
 
 
-def backward_evidence(model: Any, x: Tensor, z: Tensor, levels: int, generator: Generator) -> Estimates:
+def backward_evidence(model: Any, x: Tensor, z: Tensor, levels: int, generator: Generator) -> LogEvidence:
     """Estimates from chains that start at samples of the posteriors; in expectation upper bounds, if these are exact.
 
     Args:
@@ -84,7 +84,7 @@ def _evidence(
     generator: Generator,
     log_weights: Callable[[Tensor, Energy, Generator], Tensor],
     sign: float = 1.0,
-) -> Estimates:
+) -> LogEvidence:
     """Estimates from weights `(rows * particles,)` of chains, part by part: of Z, or of 1 / Z if the sign is -1."""
     parts = torch.arange(len(x), device="cpu").split(max(1, shared.CHUNK // particles))
     seeds = torch.randint(2**62, (len(parts),), generator=generator, device="cpu").tolist()
@@ -98,4 +98,4 @@ def _evidence(
 
     found = torch.cat(model.processes.each(bound, list(zip(parts, seeds, strict=True)), model.place))
     constant = 0.5 * x[0].numel() * math.log(2 * math.pi * model.sigma**2)
-    return Estimates(found[:, 0] - constant, found[:, 1])
+    return LogEvidence(found[:, 0] - constant, found[:, 1])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from energybased.models.states import StateDensity
+from energybased.models.density_of_states import DensityOfStates
 
 
 @dataclass(frozen=True)
@@ -14,11 +14,11 @@ class Fitted:
     Args:
         class_terms: b_y, in nats, by which -E(x, y) is raised for each class y, since training may leave a term of the
             class alone open (`models.class_terms`); empty if nothing is open.
-        mean_score: mean score of training examples, from which a typicality is the distance (`models.scores`); None for
-            other scores.
-        states: density of the statistics of training examples, for the score "density of states"; None for others.
+        mean_energy: mean energy of training examples, from which a typicality is the distance (`models.scores`); None
+            for other scores.
+        density_of_states: of training examples; None for other scores than the one of this name.
     """
 
     class_terms: tuple[float, ...] = ()
-    mean_score: float | None = None
-    states: StateDensity | None = None
+    mean_energy: float | None = None
+    density_of_states: DensityOfStates | None = None

@@ -28,7 +28,7 @@ POSTERIOR_STEPS = 20  # transitions of a chain on the posterior, for a model who
 SCORE_SAMPLES = 5  # posterior samples over which a score is averaged
 FILM_CHAINS, FILM_LEVELS = 8, 30  # levels per stage; without resampling, so that each chain can be followed
 
-ScoreBy = Literal["joint", "ratio"]
+LatentScoreBy = Literal["joint", "ratio"]
 
 
 @dataclass(frozen=True)
@@ -57,14 +57,14 @@ class LatentModel:
     steps: int = 20
     encoder: Encoder | TwoStageEncoder | None = None
     score_sigma: float | None = None
-    score_by: ScoreBy = "joint"
+    score_by: LatentScoreBy = "joint"
     spec: DataSpec = DataSpec(())
     origin: Origin | None = None
     processes: Processes = ALONE
 
     def __post_init__(self) -> None:
         _ = self.posterior  # checks the settings
-        require(self.score_by in get_args(ScoreBy), f"score_by is 'joint' or 'ratio', got {self.score_by!r}")
+        require(self.score_by in get_args(LatentScoreBy), f"score_by is 'joint' or 'ratio', got {self.score_by!r}")
         require(
             self.score_sigma is None or self.score_sigma > 0, f"score_sigma must be positive, got {self.score_sigma}"
         )

@@ -16,9 +16,9 @@ The energy of a model whose class is not given is that summed over the classes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Generator, Tensor
@@ -28,9 +28,9 @@ from energybased.data import DataSet
 from energybased.energy import Energy
 from energybased.errors import require
 from energybased.models.damage import normal
+from energybased.models.density_of_states import DensityOfStates
 from energybased.models.fitted import Fitted
 from energybased.models.model import by_chunks, seeded
-from energybased.models.states import StateDensity
 
 ScoreBy = Literal[
     "energy",
@@ -41,16 +41,35 @@ ScoreBy = Literal[
     "ratio to its base",
     "density of states",
 ]
-SCORES: tuple[ScoreBy, ...] = get_args(ScoreBy)
 COPIES = 4  # of x with noise, over which an energy is averaged
-TRAINING = 5000  # most training examples over which an energy is averaged
-STATES = 20_000  # most training examples whose statistics have their density fitted
+
+
+class Score(NamedTuple):
+    """What a score is, and what it needs. Models are `EnergyModel`s, and x `(n, *event)` is in the model's units.
+
+    Args:
+        values: maps a model, x and a generator of noise to scores `(n,)`.
+        noisy: whether it needs a model that has learned noise.
+        based: whether it needs an energy that has a base.
+        distance_of: the score of which it is the distance from the mean over training examples.
+        fit: maps a model, training examples and a generator to what of `Fitted` the score needs.
+        examples: most training examples that it is fitted to.
+        passes: about how many passes through the energy it takes.
+    """
+
+    values: Callable[[Any, Tensor, Generator | None], Tensor]
+    noisy: bool = False
+    based: bool = False
+    distance_of: ScoreBy | None = None
+    fit: Callable[[Any, Tensor, Generator], Mapping[str, Any]] | None = None
+    examples: int = 5000
+    passes: int = 1
 
 
 def possible_scores(model: Any) -> list[ScoreBy]:
     """The scores that an `EnergyModel` can give: some need noise, or an energy that has a base."""
     noisy, based = model.noise > 0, base_of(model.energy) is not None
-    return [by for by in SCORES if (noisy or "noisy" not in by) and (based or "base" not in by)]
+    return [by for by, score in SCORES.items() if (noisy or not score.noisy) and (based or not score.based)]
 
 
 def scores(model: Any, x: Tensor, generator: Generator | None) -> Tensor:
@@ -59,65 +78,11 @@ def scores(model: Any, x: Tensor, generator: Generator | None) -> Tensor:
     Raises:
         UserError: if the model cannot give them.
     """
-    by = model.score_by
-    if "typicality" in by:
-        return typicality(model, averaged(model, x, by, generator))
-    if by == "gradient norm":
-        return by_energy(model, len(x), lambda e, rows: e.value_and_grad(x[rows])[1].flatten(1).norm(dim=1))
-    if by == "density of states":
-        return fitted_part(model, "states", "the density of statistics").surprise(statistics(model, x))
-    if by == "ratio to its base":
-        base = base_of(model.energy)
-        require(base is not None, f"the score {by!r} needs an energy that has a base")
-        return by_energy(model, len(x), lambda e, rows: e(x[rows]) - base(x[rows].flatten(1)))
-    return averaged(model, x, by, generator)
-
-
-def typicality(model: Any, averages: Tensor) -> Tensor:
-    """The distances of energies `(n,)`, or of their means over noisy copies, from their mean over training examples.
-
-    Raises:
-        UserError: if the model has no such mean.
-    """
-    mean = fitted_part(model, "mean_score", "the mean energy")
-    distances: Tensor = (averages - mean).abs()
-    return distances
-
-
-def fitted_part(model: Any, name: str, words: str) -> Any:
-    """What of this name was fitted for the score of the model.
-
-    Raises:
-        UserError: if it was not.
-    """
-    found = getattr(model.fitted, name, None)
-    stored = "which a run stores when its training ends; a model that was given a condition has none"
-    require(found is not None, f"the score {model.score_by!r} needs {words} of training examples, {stored}")
-    return found
-
-
-def statistics(model: Any, x: Tensor) -> Tensor:
-    """Energies of x `(n, *event)` under each class, or E(x), and of the base if there is one, `(n, k)`."""
-    base = base_of(model.energy)
-
-    @torch.no_grad()
-    def of_rows(rows: Tensor) -> Tensor:
-        part = x[rows]
-        found = -model.class_logits(part) if model.classes else model.energy.select(rows)(part)[:, None]
-        return found if base is None else torch.cat([found, base(part.flatten(1))[:, None]], 1)
-
-    return by_chunks(of_rows, len(x), model.place, model.processes)
-
-
-def averaged(model: Any, x: Tensor, by: str, generator: Generator | None) -> Tensor:
-    """Energies `(n,)` of x `(n, *event)`, or of its noisy copies if the name of the score says so."""
-    return noisy_energies(model, x, COPIES, generator) if "noisy" in by else energies(model, x)
+    return SCORES[model.score_by].values(model, x, generator)
 
 
 def with_score(model: Any, by: ScoreBy, data: DataSet, generator: Generator) -> Any:
     """The `EnergyModel` with this score, and what it needs to know of training examples.
-
-    Those are the mean energy of up to 5,000, or the density of statistics of up to 20,000.
 
     Args:
         model: an `EnergyModel`.
@@ -125,20 +90,25 @@ def with_score(model: Any, by: ScoreBy, data: DataSet, generator: Generator) -> 
         data: its data.
         generator: draws the examples, and noise.
     """
-    mean, states = None, None
-    if ("typicality" in by or "states" in by) and len(data.train) and "scores" in model.offers:
-        rows = torch.randperm(len(data.train), generator=generator)[: STATES if "states" in by else TRAINING]
+    score, found = SCORES[by], {"mean_energy": None, "density_of_states": None}
+    if score.fit is not None and len(data.train) and "scores" in model.offers:
+        rows = torch.randperm(len(data.train), generator=generator)[: score.examples]
         x = model.spec.domain.encode(data.values(data.train, rows)).to(model.place)
-        if "states" in by:
-            states = StateDensity.fit(statistics(model, x), generator)
-        else:
-            mean = float(averaged(model, x, by, generator).double().mean())
-    return replace(model, score_by=by, fitted=replace(model.fitted or Fitted(), mean_score=mean, states=states))
+        found |= score.fit(replace(model, score_by=by), x, generator)
+    return replace(model, score_by=by, fitted=replace(model.fitted or Fitted(), **found))
 
 
-def energies(model: Any, x: Tensor) -> Tensor:
+def energies(model: Any, x: Tensor, generator: Generator | None = None) -> Tensor:
     """Energies `(n,)` of x `(n, *event)`, in the model's units, summed over classes that are not given."""
     return by_energy(model, len(x), lambda energy, rows: energy(x[rows]))
+
+
+def gradient_norms(model: Any, x: Tensor, generator: Generator | None) -> Tensor:
+    return by_energy(model, len(x), lambda e, rows: e.value_and_grad(x[rows])[1].flatten(1).norm(dim=1))
+
+
+def noisy_copies(model: Any, x: Tensor, generator: Generator | None) -> Tensor:
+    return noisy_energies(model, x, COPIES, generator)
 
 
 def noisy_energies(model: Any, x: Tensor, copies: int, generator: Generator | None, alike: int = 1) -> Tensor:
@@ -158,6 +128,76 @@ def noisy_energies(model: Any, x: Tensor, copies: int, generator: Generator | No
     return torch.stack([energies(model, x + model.noise * part) for part in noise]).mean(0)
 
 
+def ratios(model: Any, x: Tensor, generator: Generator | None) -> Tensor:
+    base = base_of(model.energy)
+    require(base is not None, f"the score {model.score_by!r} needs an energy that has a base")
+    return by_energy(model, len(x), lambda e, rows: e(x[rows]) - base(x[rows].flatten(1)))
+
+
+def typicality(model: Any, x: Tensor, generator: Generator | None) -> Tensor:
+    return distances(model, SCORES[distance_of(model)].values(model, x, generator))
+
+
+def distances(model: Any, values: Tensor) -> Tensor:
+    """The distances of energies `(n,)`, or of their means over noisy copies, from their mean over training examples.
+
+    Raises:
+        UserError: if the model has no such mean.
+    """
+    found: Tensor = (values - fitted_part(model, "mean_energy")).abs()
+    return found
+
+
+def mean_energy(model: Any, x: Tensor, generator: Generator) -> Mapping[str, float]:
+    values = SCORES[distance_of(model)].values(model, x, generator)
+    return {"mean_energy": float(values.double().mean())}
+
+
+def distance_of(model: Any) -> ScoreBy:
+    """The score from whose mean the typicality of a model is the distance."""
+    found = SCORES[model.score_by].distance_of
+    assert found is not None
+    return found
+
+
+def statistics(model: Any, x: Tensor) -> Tensor:
+    """Energies of x `(n, *event)` under each class, or E(x), and of the base if there is one, `(n, k)`."""
+    base = base_of(model.energy)
+
+    @torch.no_grad()
+    def of_rows(rows: Tensor) -> Tensor:
+        part = x[rows]
+        found = -model.class_logits(part) if model.classes else model.marginal.select(rows)(part)[:, None]
+        return found if base is None else torch.cat([found, base(part.flatten(1))[:, None]], 1)
+
+    return by_chunks(of_rows, len(x), model.place, model.processes)
+
+
+def rarity(model: Any, x: Tensor, generator: Generator | None) -> Tensor:
+    values = statistics(model, x)
+    require(bool(values.isfinite().all()), "an energy is not finite: the model has diverged, or x is far from data")
+    found: Tensor = fitted_part(model, "density_of_states").energy(values)
+    return found
+
+
+def density_of_states(model: Any, x: Tensor, generator: Generator) -> Mapping[str, DensityOfStates | None]:
+    values = statistics(model, x)
+    diverged = not bool(values.isfinite().all())  # which the scores then tell
+    return {"density_of_states": None if diverged else DensityOfStates.fit(values, generator)}
+
+
+def fitted_part(model: Any, name: str) -> Any:
+    """What of this name was fitted for the score of the model.
+
+    Raises:
+        UserError: if it was not.
+    """
+    found, words = getattr(model.fitted, name, None), name.replace("_", " ")
+    stored = "which a run stores when its training ends"
+    require(found is not None, f"the score {model.score_by!r} needs the {words} of training examples, {stored}")
+    return found
+
+
 @torch.no_grad()
 def by_energy(model: Any, n: int, function: Callable[[Energy, Tensor], Tensor]) -> Tensor:
     """The values `(n,)` of a function of the energy of some rows, and their numbers, for n rows part by part."""
@@ -168,3 +208,16 @@ def by_energy(model: Any, n: int, function: Callable[[Energy, Tensor], Tensor]) 
 def base_of(energy: Energy) -> Any:
     """The base of an energy that tilts one, also if its condition is given; None for other energies."""
     return getattr(energy.terms[0] if isinstance(energy, Given) else energy, "base", None)
+
+
+SCORES: Mapping[ScoreBy, Score] = {
+    "energy": Score(energies),
+    "gradient norm": Score(gradient_norms),
+    "typicality": Score(typicality, distance_of="energy", fit=mean_energy),
+    "noisy copies": Score(noisy_copies, noisy=True, passes=COPIES),
+    "typicality of noisy copies": Score(
+        typicality, noisy=True, distance_of="noisy copies", fit=mean_energy, passes=COPIES
+    ),
+    "ratio to its base": Score(ratios, based=True),
+    "density of states": Score(rarity, fit=density_of_states, examples=20_000),
+}

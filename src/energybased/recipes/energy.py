@@ -74,9 +74,9 @@ class EnergyRecipe(Recipe):
         )
         require(self.energy_l2 >= 0, f"energy_l2 must not be negative, got {self.energy_l2}")
         require(self.score_by in SCORES, f"score_by is one of {', '.join(SCORES)}, got {self.score_by!r}")
-        noisy, based = "noisy" in self.score_by, "base" in self.score_by
-        require(not noisy or self.data_noise > 0, f"the score {self.score_by!r} needs data_noise > 0")
-        require(not based or self.base != "none", f"the score {self.score_by!r} needs a base")
+        score = SCORES[self.score_by]
+        require(not score.noisy or self.data_noise > 0, f"the score {self.score_by!r} needs data_noise > 0")
+        require(not score.based or self.base != "none", f"the score {self.score_by!r} needs a base")
         require(self.base == "none" or self.data_noise > 0, f"the base {self.base!r} needs data_noise > 0")
         require(
             self.batch_size <= self.buffer.capacity,

@@ -17,7 +17,7 @@ from energybased.energies import Analytic, StandardNormal
 from energybased.errors import require
 from energybased.latent import Posterior, StagedPrior
 from energybased.models import LatentModel
-from energybased.models.latent import ScoreBy
+from energybased.models.latent import LatentScoreBy as ScoreBy
 from energybased.networks import BatchedMLP, BFloat16
 from energybased.objectives import Objective
 from energybased.recipes.network import AnyCoder, DenseCoder

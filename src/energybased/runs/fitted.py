@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from energybased.data import DataSet
-from energybased.errors import require
+from energybased.errors import UserError, require
 from energybased.models.fitted import Fitted
 from energybased.recipes import Recipe
 from energybased.runs.upgrade import fitted_of
@@ -28,7 +28,12 @@ def read_fitted(run: Run, weights: str) -> Fitted | None:
     known = isinstance(facts, dict) and facts.keys() == {"weights", "fitted"}
     advice = f"remove it, and ebm train --resume {run.path} fits it again"
     require(known, f"{run.path / FILE} is not as it was written: {advice}")
-    return fitted_of(facts["fitted"]) if facts["weights"] == weights else None
+    if facts["weights"] != weights:
+        return None
+    try:
+        return fitted_of(facts["fitted"])
+    except UserError as error:
+        raise UserError(f"{run.path / FILE} is not as it was written: {error}; {advice}") from error
 
 
 def store_fitted(run: Run, weights: str, fitted: Fitted) -> None:

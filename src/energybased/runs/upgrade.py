@@ -35,9 +35,9 @@ def upgraded(stored: Stored, where: str) -> tuple[Any, Any]:
 
 
 def fitted_of(value: Any) -> Fitted:
-    """What was fitted, from JSON. Runs and files of format 4 may call the mean score "usual"."""
+    """What was fitted, from JSON. Runs and files of format 4 may call the mean energy "usual"."""
     require(isinstance(value, dict), f"what was fitted is no object, but {value!r}")
-    return from_json(Fitted, {"mean_score" if name == "usual" else name: item for name, item in value.items()})
+    return from_json(Fitted, {"mean_energy" if name == "usual" else name: item for name, item in value.items()})
 
 
 def _renamed(value: Any) -> Any:

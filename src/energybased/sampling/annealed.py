@@ -31,8 +31,10 @@ class Estimate(NamedTuple):
 
     Args:
         value: the estimate, in nats.
-        error: its standard error in nats, too small if no chain has reached the states of largest weight.
-        ess: effective sample size of the weights of n chains, 1 ... n.
+        error: its standard error in nats, too small if no chain has reached the states of largest weight. NaN if the
+            chains are one population that was resampled, whose weights tell no error.
+        ess: effective sample size of the weights of n chains since they were last resampled, 1 ... n: how even they
+            are at the end of the path. NaN where the error is.
     """
 
     value: float
@@ -196,12 +198,19 @@ def anneal(
             They share levels, which keep `target_ess` in the worst of them, and the step size.
 
     Raises:
-        UserError: for settings out of range, an energy that is not finite, or more than 1,000 levels for one energy.
+        UserError: for settings out of range, a kernel that never rejects, an energy that is not finite, or more than
+            1,000 levels for one energy.
     """
     require(levels >= 1 and steps >= 1, f"levels and steps must be at least 1, got {levels} and {steps}")
     require(target_ess is None or 0 < target_ess < 1, f"target_ess must be between 0 and 1, got {target_ess}")
-    whole = populations >= 1 and len(start) % populations == 0
-    require(whole, f"{len(start)} chains cannot be divided into {populations} populations")
+    accepting = hasattr(kernel, "optimal_acceptance") and not isinstance(kernel, type)
+    require(
+        accepting, f"annealing needs a kernel that accepts or rejects, such as MALA(0.5) or HMC(0.5, 2), got {kernel}"
+    )
+    whole = isinstance(populations, int) and populations >= 1 and len(start) % populations == 0
+    require(whole and len(start) > 0, f"{len(start)} chains cannot be divided into {populations} populations")
+    several = target_ess is None or len(start) > populations
+    require(several, "an effective sample size needs at least two chains in each population")
     streams, x, log_step = Streams.of(generator, start), start, math.log(kernel.step_size)
     log_weights = torch.zeros(populations, len(start) // populations, dtype=torch.float64, device=start.device)
     path, state, resampled = as_energy(first), None, False

@@ -20,6 +20,7 @@ from energybased.models.model import seeded
 
 Logits = Callable[[Tensor], Tensor]
 CHUNK = 500  # examples attacked at a time
+SHARE = 0.3  # part of the entries in a square of the first proposals of a random search; it falls to a single entry
 
 
 def margins(logits: Tensor, y: Tensor) -> Tensor:
@@ -188,7 +189,6 @@ class RandomSearch:
     Args:
         ball: the allowed changes.
         queries: evaluations of the logits for each example.
-        share: part of the entries in a square of the first proposals. It falls to a single entry.
 
     Raises:
         UserError: for settings out of range.
@@ -196,11 +196,9 @@ class RandomSearch:
 
     ball: Ball
     queries: int = 300
-    share: float = 0.3
 
     def __post_init__(self) -> None:
         require(self.queries >= 1, f"an attack takes at least 1 query, got {self.queries}")
-        require(0 < self.share <= 1, f"share must be in (0, 1], got {self.share}")
 
     @torch.no_grad()
     def __call__(self, logits: Logits, x: Tensor, y: Tensor, generator: Generator | None = None) -> Tensor:
@@ -228,7 +226,7 @@ class RandomSearch:
     def _proposed(self, change: Tensor, progress: float, rng: Generator) -> Tensor:
         """Changes `(n, channels, height, width)` with a random square of each one replaced, or added to."""
         n, channels, height, width = change.shape
-        area = max(self.share * (1 - progress) ** 3 * height * width, 1.0)
+        area = max(SHARE * (1 - progress) ** 3 * height * width, 1.0)
         tall = min(height, max(1, round(area**0.5)))
         wide = min(width, max(1, round(area / tall)))
         corner = torch.rand(2, n, 1, 1, 1, generator=rng, device=rng.device).to(change)

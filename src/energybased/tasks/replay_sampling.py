@@ -52,15 +52,24 @@ class ReplaySampling:
                 class; samples then begin with classes in turn.
             n: number of samples.
             generator: source of random numbers.
+
+        Raises:
+            UserError: if a model has no sampler or needs another condition, or chains end in numbers that are not
+                finite.
         """
         require(len(models) > 0, "an ensemble needs at least one model")
+        require(n >= 1, f"n must be at least 1, got {n}")
+        require("chains" in models[-1].offers, "the model has no sampler, or is conditional on more than a class")
+        fixed = any(model.rows is not None for model in models)
+        require(
+            not fixed, "the chains of a round are drawn at random: a model cannot be given a condition for each row"
+        )
         counts = [min(self.size, n - first) for first in range(0, n, self.size)]
         return torch.cat([self._buffer(models, count, generator) for count in counts])
 
     def _buffer(self, models: Sequence[EnergyModel], size: int, rng: Generator) -> Tensor:
         newest = models[-1]
         sampler, classes = newest.sampler, newest.classes
-        require(sampler is not None, "the model has no sampler")
         assert sampler is not None
         x = newest.start(size, generator=rng)
         y = torch.arange(size) % max(classes, 1)
@@ -85,4 +94,6 @@ class ReplaySampling:
             x[rows] = end.x
             if momentum is not None and end.momentum is not None:
                 momentum[rows] = end.momentum
+        lost = int((~x.isfinite()).flatten(1).any(1).sum())
+        require(lost == 0, f"{lost} of {size} chains of the buffer are not finite: the model has diverged")
         return (newest.given(y) if classes else newest).denoise(x)

@@ -15,8 +15,8 @@ from energybased.evaluation.outside import MOST_SETS, outside_sets
 from energybased.evaluation.row import Row
 from energybased.evaluation.subject import SAMPLES, Subject
 from energybased.evaluation.work import Work
+from energybased.models.scores import SCORES, possible_scores
 
-SCORES = 9  # passes through the energy of all scores of one example, four of them for the mean over noisy copies
 NEIGHBOURS = 10_000  # most training examples among which nearest neighbours are searched
 
 
@@ -66,7 +66,8 @@ def compared(subject: Subject) -> Tensor:
 
 def detecting(subject: Subject, sets: int) -> Iterator[Work]:
     """The scores of the test split and of as many sets of about its size, and the fits of mixtures."""
-    each = SCORES if subject.has("energy") else 1
+    shared = [SCORES[by] for by in possible_scores(subject.model)] if subject.has("energy") else []
+    each = sum(score.passes for score in shared if score.distance_of is None) or 1
     yield Work("scores", each * (1 + sets) * len(compared(subject)))
     yield from fitting(subject)
 
