@@ -8,24 +8,33 @@ from functools import partial
 import speed
 from rows import ROOT
 from tables.anomalies import anomalies
+from tables.attacks import attacks
+from tables.choices import choices
 from tables.contest import contest
 from tables.digits import energies
 from tables.latent import ablation, systems
 from tables.latent_targets import latent_targets
+from tables.measurement import measurement
 from tables.papers import FIRST, LATENT, papers
 from tables.pictures import pictures
 from tables.ratios import known_ratios
 from tables.reals import reals
 from tables.summary import summary
 from tables.tasks import tasks
+from tables.techniques import method, techniques
 
 PAGES: Mapping[str, Mapping[str, Callable[[], str]]] = {  # page -> mark -> function that makes the text at the mark
     "README.md": {"summary": summary},
     "RESULTS.md": {
         "results": energies,
         "pictures": pictures,
+        "method": method,
+        "techniques": techniques,
         "tasks": tasks,
+        "attacks": attacks,
         "rivals": contest,
+        "measurement": measurement,
+        "choices": choices,
         "reals": reals,
         "latent-targets": latent_targets,
         "ratios": known_ratios,

@@ -62,7 +62,7 @@ def main(
         values["seconds"] = seconds, "CPU seconds of both directions and the fit of the base"
         for metric, (value, protocol) in values.items():
             found.add(value, f"{protocol}; {count} chains", seconds, data=name, system="ais", metric=metric)
-        found.write()
+    found.write()
 
 
 if __name__ == "__main__":

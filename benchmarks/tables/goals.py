@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from rows import Row
+from rows import RESULTS, Row
 
 GOALS = "what | target | stretch target | measured | met"
 BASELINES = ("Gaussian", "best mixture", "floor")
@@ -19,6 +19,10 @@ def table(head: str, lines: Iterable[Sequence[str]]) -> str:
 
 def number(r: Row, digits: int = 1) -> str:
     return f"{r['value']:.{digits}f}" + ("" if r["sd"] is None else f" ± {r['sd']:.{digits}f}")
+
+
+def percent(r: Row) -> str:
+    return f"{r['value']:.1%}" + ("" if r["sd"] is None else f" ± {r['sd']:.1%}")
 
 
 def numbers(rows: Iterable[Row]) -> str:
@@ -39,3 +43,18 @@ def goal(
     """A line of a table of targets. Targets are upper bounds; for lower bounds, value and targets are negated."""
     met = "" if target is None else verdict(value, target[0], None if stretch is None else stretch[0])
     return what, "" if target is None else target[1], "" if stretch is None else stretch[1], measured, met
+
+
+def unmeasured(what: str, why: str, target: str = "", stretch: str = "") -> Line:
+    """The line of a value that has no row yet."""
+    return what, target, stretch, f"not measured: {why}", ""
+
+
+def pictures(files: Mapping[str, str]) -> str:
+    """The pictures of results/ that are there, by their words, below a table."""
+    return "".join(f"\n\n![{words}](results/{file})" for words, file in files.items() if (RESULTS / file).exists())
+
+
+def waits(recipe: str, metrics: str, steps: str = "") -> str:
+    """The commands that a line waits for."""
+    return f"waits for `ebm train {recipe}{steps}`, `ebm evaluate RUN --metrics {metrics}`"

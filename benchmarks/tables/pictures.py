@@ -7,14 +7,15 @@ from collections.abc import Iterable
 
 from rows import Rows
 
-from tables.goals import BASELINES, GOALS, Line, goal, number, numbers, table
+from tables.goals import BASELINES, GOALS, Line, goal, number, numbers, table, unmeasured, waits
 
+TASKS = {"mnist-conditional": "mnist-tasks", "fashion": "fashion-tasks", "cifar10-small": "cifar10-tasks"}
 ACCURACY = {"mnist": 0.994, "fashion-mnist": 0.93, "cifar10": 0.93}  # targets of the judges
 
 
 def pictures() -> str:
     """The recipes over pictures, their judges, and the paper's updates."""
-    lines = [(name, *line) for name in ("mnist-conditional", "fashion", "cifar10-small") for line in of_recipe(name)]
+    lines = [(name, *line) for name in TASKS for line in of_recipe(name)]
     for r in Rows.read("judges"):
         least = ACCURACY.get(r["data"])
         bound = None if least is None else (-least, f"≥ {least:.1%}")
@@ -57,5 +58,14 @@ def of_recipe(name: str) -> Iterable[Line]:
         yield goal(judged, measured, -confident, (-0.7, "≥ 70 %"), (-0.9, "≥ 90 %"))
         of, least = number(entropy[name], 2), (-2.2, "≥ 2.2 nats")
         yield goal("entropy of the classes that the judge assigns", of, -entropy[name]["value"], least)
+    yield by_others(name)
     measured = f"{number(auroc[name], 3)} ({number(auroc['best mixture'], 3)})"
     yield goal("energies detect flipped pictures, AUROC (mixture)", measured)
+
+
+def by_others(name: str) -> Line:
+    """The distance in the features of a network that others trained."""
+    fd = Rows.read(TASKS[name]).all(split="test").by_system("fd_lite0")
+    what = "FD in Lite0's features: fresh samples; one Gaussian; best mixture; floor"
+    systems = [system for system in (name, *BASELINES) if system in fd]
+    return goal(what, numbers(fd[s] for s in systems)) if name in fd else unmeasured(what, waits(name, "fd_lite0"))
