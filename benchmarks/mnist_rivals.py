@@ -38,13 +38,10 @@ from tyro.conf import Positional
 from energybased.data import DataSet, load_data
 from energybased.data.pictures import save_png, sheet
 from energybased.evaluation import Row, Subject
-from energybased.evaluation.compared import extractor_of
 from energybased.evaluation.detection import auroc, base_rate
-from energybased.evaluation.features import extract
 from energybased.evaluation.frechet import frechet_distance
 from energybased.evaluation.metrics.denoising import Denoising
-from energybased.evaluation.metrics.frechet_features import features_row
-from energybased.evaluation.metrics.frechet_samples import frechet_row
+from energybased.evaluation.metrics.frechet_row import frechet_row, reference
 from energybased.evaluation.metrics.log_likelihood import Likelihood, baselines, likelihood_rows, noisy
 from energybased.evaluation.metrics.robustness import Robustness
 from energybased.evaluation.outside import outside_sets
@@ -107,10 +104,10 @@ def of_vae(network: vae.Vae, subject: Subject) -> Iterator[Row]:
 
 def of_samples(subject: Subject, x: Tensor, how: str) -> Iterator[Row]:
     """Fréchet distances of samples `(n, *event)`."""
-    yield frechet_row(subject, "fd", x, how)
+    subject.pictures["fd"] = x
+    yield frechet_row(subject, "fd", x, reference(subject), how)
     if subject.has(LITE[0]):
-        rows = extract(extractor_of(subject, "lite0"), x).rows
-        yield features_row(subject, "lite0", "fd_lite0", rows, how)
+        yield frechet_row(subject, "fd_lite0", x, reference(subject, "lite0", len(x)), how)
 
 
 def of_density(subject: Subject, log_prob: Score, how: str) -> Iterator[Row]:

@@ -107,8 +107,8 @@ def whole_test(subject: Subject) -> Features:
 
 
 def systems(subject: Subject) -> tuple[str, ...]:
-    """The model, the best mixture if there is a judge to choose it, and the floor."""
-    return "", *(["best mixture"] if subject.judge is not None else []), FLOOR
+    """The model, and the best mixture if there is a judge to choose it."""
+    return "", *(["best mixture"] if subject.judge is not None else [])
 
 
 def described(subject: Subject, system: str) -> str:

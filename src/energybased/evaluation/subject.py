@@ -36,7 +36,7 @@ class Subject:
         system: name of the model in rows.
         buffer: settings and state of the replay buffer, whose chains are `(capacity, *event)`; None if there is none.
         history: models with the weights that the run kept of the last hundredths of its training, the oldest first.
-        pictures: samples `(n, *event)` to show in a report, by metric or baseline.
+        pictures: pictures `(n, *event)` that were drawn for a metric, by its name, for others to show.
         kept: results that one metric has computed and others need, by name; see `once`.
         inception: file of the weights of the Inception network; found or downloaded if None.
     """

@@ -11,7 +11,7 @@ from energybased.evaluation.metrics.energy_distance import EnergyDistance
 from energybased.evaluation.metrics.energy_histograms import EnergyHistograms
 from energybased.evaluation.metrics.frechet_baselines import FrechetBaselines
 from energybased.evaluation.metrics.frechet_buffer import FrechetBuffer
-from energybased.evaluation.metrics.frechet_features import FrechetBufferFeatures, FrechetFeatures
+from energybased.evaluation.metrics.frechet_features import FrechetFeatures
 from energybased.evaluation.metrics.frechet_long import FrechetLong
 from energybased.evaluation.metrics.frechet_replay import FrechetReplay
 from energybased.evaluation.metrics.frechet_samples import FrechetSamples
@@ -41,13 +41,13 @@ METRICS: dict[str, Metric] = {
     "is": InceptionScore(),
     "precision_recall": PrecisionRecall(),
     "fd_lite0": FrechetFeatures("lite0"),
-    "fd_buffer_lite0": FrechetBufferFeatures("lite0"),
+    "fd_buffer_lite0": FrechetBuffer("lite0"),
     "kd_lite0": KernelDistance("lite0"),
     "is_lite0": InceptionScore("lite0"),
     "precision_recall_lite0": PrecisionRecall("lite0"),
     "fd_lite1": FrechetFeatures("lite1"),
     "fd_inception": FrechetFeatures("inception"),
-    "fd_buffer_inception": FrechetBufferFeatures("inception"),
+    "fd_buffer_inception": FrechetBuffer("inception"),
     "kd_inception": KernelDistance("inception"),
     "is_inception": InceptionScore("inception"),
     "precision_recall_inception": PrecisionRecall("inception"),

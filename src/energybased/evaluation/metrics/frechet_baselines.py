@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from energybased.evaluation.compared import JUDGE, all_features
+from energybased.evaluation.compared import FLOOR, JUDGE, all_features
 from energybased.evaluation.features import reference_features
-from energybased.evaluation.metrics.frechet_samples import frechet_row
+from energybased.evaluation.metrics.frechet_row import frechet_row, reference
 from energybased.evaluation.mixtures import baseline_samples, fitting
+from energybased.evaluation.moments import Moments
 from energybased.evaluation.row import Row
 from energybased.evaluation.subject import Subject
 from energybased.evaluation.work import Work
@@ -29,9 +30,9 @@ class FrechetBaselines:
         yield from fitting(subject)
 
     def measure(self, subject: Subject) -> Iterator[Row]:
-        for system, (x, how) in baseline_samples(subject).items():
-            yield frechet_row(subject, "fd", x, how, system, all_features(subject, JUDGE, system))
-        assert subject.judge is not None
-        train = subject.train(subject.count)
-        known = reference_features(subject.judge, train).rows
-        yield frechet_row(subject, "fd", train, "training examples", "floor", known)
+        against = reference(subject)
+        for system, (_, how) in baseline_samples(subject).items():
+            features = Moments.of(all_features(subject, JUDGE, system))
+            yield frechet_row(subject, "fd", features, against, how, system)
+        known = reference_features(against.extractor, subject.train(subject.count)).moments
+        yield frechet_row(subject, "fd", known, against, "training examples", FLOOR)

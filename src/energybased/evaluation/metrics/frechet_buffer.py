@@ -10,19 +10,31 @@ import torch
 from torch import Tensor
 
 from energybased.conditions import tensors
-from energybased.evaluation.metrics.frechet_samples import frechet_row
+from energybased.evaluation.compared import JUDGE, InFeatures, extractor_of, number, suffix
+from energybased.evaluation.enough import require_enough
+from energybased.evaluation.metrics.frechet_row import frechet_row, reference
 from energybased.evaluation.row import Row
 from energybased.evaluation.subject import Subject
+from energybased.evaluation.work import Work
 
 
 @dataclass(frozen=True)
-class FrechetBuffer:
+class FrechetBuffer(InFeatures):
     """The Fréchet distance of the training chains in the replay buffer of the last checkpoint, after denoising."""
 
-    needs: ClassVar[tuple[str, ...]] = ("chains", "replay buffer", "held-out data", "judge")
+    also: ClassVar[tuple[str, ...]] = ("chains", "replay buffer")
+
+    def work(self, subject: Subject) -> Iterator[Work]:
+        if self.extractor != JUDGE:
+            yield Work(self.extractor, 2 * number(subject))
 
     def measure(self, subject: Subject) -> Iterator[Row]:
-        yield frechet_row(subject, "fd_buffer", buffer_samples(subject, subject.count), "chains of the replay buffer")
+        metric = f"fd_buffer{suffix(self.extractor)}"
+        x = buffer_samples(subject, subject.count if self.extractor == JUDGE else number(subject))
+        if self.extractor != JUDGE:
+            require_enough(metric, extractor_of(subject, self.extractor).width + 1, len(x))
+        against = reference(subject, self.extractor, len(x))
+        yield frechet_row(subject, metric, x, against, "chains of the replay buffer")
 
 
 def buffer_samples(subject: Subject, n: int) -> Tensor:

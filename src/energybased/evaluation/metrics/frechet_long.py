@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from energybased.evaluation.metrics.frechet_samples import frechet_row
+from energybased.evaluation.metrics.frechet_row import frechet_row, reference
 from energybased.evaluation.row import Row
 from energybased.evaluation.subject import SAMPLES, Subject
 from energybased.evaluation.work import Work, drawing
@@ -31,4 +31,5 @@ class FrechetLong:
     def measure(self, subject: Subject) -> Iterator[Row]:
         steps = self.times * subject.model.sampler.length
         x = subject.model.sample(SAMPLES, steps=steps, generator=subject.rng())
-        yield frechet_row(subject, "fd_long", x, f"fresh chains of {steps} steps")
+        subject.pictures["fd_long"] = x
+        yield frechet_row(subject, "fd_long", x, reference(subject), f"fresh chains of {steps} steps")

@@ -8,10 +8,8 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from energybased.evaluation.compared import extractor_of
-from energybased.evaluation.features import extract
-from energybased.evaluation.metrics.frechet_features import features_row
-from energybased.evaluation.metrics.frechet_samples import frechet_row
+from energybased.evaluation.compared import extractor_of, number
+from energybased.evaluation.metrics.frechet_row import frechet_row, reference
 from energybased.evaluation.row import Row
 from energybased.evaluation.subject import LITE, Subject
 from energybased.evaluation.work import Work, drawing, samples
@@ -56,7 +54,7 @@ class FrechetReplay:
 
     def distances(self, subject: Subject, kind: str, x: Tensor, what: str) -> Iterator[Row]:
         """The distances of x `(n, *event)`, in the judge's features and, if they are there, in EfficientNet-Lite0's."""
-        yield frechet_row(subject, f"fd_{kind}", x, what)
+        yield frechet_row(subject, f"fd_{kind}", x, reference(subject), what)
+        x = x[: number(subject)]
         if subject.has(LITE[0]) and len(x) > extractor_of(subject, "lite0").width:
-            rows = extract(extractor_of(subject, "lite0"), x).rows
-            yield features_row(subject, "lite0", f"fd_{kind}_lite0", rows, what)
+            yield frechet_row(subject, f"fd_{kind}_lite0", x, reference(subject, "lite0", len(x)), what)

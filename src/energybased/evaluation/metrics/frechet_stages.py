@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from energybased.evaluation.metrics.frechet_samples import frechet_row
+from energybased.evaluation.metrics.frechet_row import frechet_row, reference
 from energybased.evaluation.row import Row
 from energybased.evaluation.subject import Subject
 from energybased.evaluation.work import Work
@@ -24,7 +24,8 @@ class FrechetStages:
     def measure(self, subject: Subject) -> Iterator[Row]:
         for k in range(len(subject.model.prior.active)):
             x = subject.model.sample(subject.count, stages=k, generator=subject.rng())
-            yield frechet_row(subject, f"fd_stage_{k}", x, f"g(z), with z from the prior with {k} of its stages")
+            words = f"g(z), with z from the prior with {k} of its stages"
+            yield frechet_row(subject, f"fd_stage_{k}", x, reference(subject), words)
 
 
 @dataclass(frozen=True)
@@ -38,4 +39,5 @@ class FrechetPosterior:
 
     def measure(self, subject: Subject) -> Iterator[Row]:
         x = subject.model.reconstruct(subject.train(subject.count), generator=subject.rng())
-        yield frechet_row(subject, "fd_posterior", x, "g(z), with z from posteriors of training examples")
+        words = "g(z), with z from posteriors of training examples"
+        yield frechet_row(subject, "fd_posterior", x, reference(subject), words)

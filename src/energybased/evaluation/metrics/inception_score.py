@@ -20,7 +20,7 @@ class InceptionScore(InFeatures):
 
     def measure(self, subject: Subject) -> Iterator[Row]:
         metric, extractor = f"is{suffix(self.extractor)}", extractor_of(subject, self.extractor)
-        for system in (*systems(subject)[:-1], TEST):
+        for system in (*systems(subject), TEST):
             rows = features_of(subject, self.extractor, system)
             found = inception_score(extractor.classify(rows).cpu())
             protocol = f"is@{len(rows)}({extractor.name}): {described(subject, system)}"

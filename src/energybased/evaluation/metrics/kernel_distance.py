@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from energybased.evaluation.compared import TEST, InFeatures, described, extractor_of, features_of, suffix, systems
+from energybased.evaluation.compared import (
+    FLOOR,
+    TEST,
+    InFeatures,
+    described,
+    extractor_of,
+    features_of,
+    suffix,
+    systems,
+)
 from energybased.evaluation.kernel_distance import kernel_distance
 from energybased.evaluation.row import Row
 from energybased.evaluation.subject import Subject
@@ -18,7 +27,7 @@ class KernelDistance(InFeatures):
     def measure(self, subject: Subject) -> Iterator[Row]:
         metric, name = f"kd{suffix(self.extractor)}", extractor_of(subject, self.extractor).name
         test = features_of(subject, self.extractor, TEST)
-        for system in systems(subject):
+        for system in (*systems(subject), FLOOR):
             rows = features_of(subject, self.extractor, system)
             found = kernel_distance(rows, test)
             protocol = f"kd@{len(rows)}({name}, {len(test)} test examples): {described(subject, system)}"

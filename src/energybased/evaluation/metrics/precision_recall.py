@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from energybased.evaluation.compared import TEST, InFeatures, described, extractor_of, features_of, suffix, systems
+from energybased.evaluation.compared import (
+    FLOOR,
+    TEST,
+    InFeatures,
+    described,
+    extractor_of,
+    features_of,
+    suffix,
+    systems,
+)
 from energybased.evaluation.neighbours import DENSITY_K, PRECISION_K, coverage
 from energybased.evaluation.row import Row
 from energybased.evaluation.subject import Subject
@@ -18,7 +27,7 @@ class PrecisionRecall(InFeatures):
     def measure(self, subject: Subject) -> Iterator[Row]:
         name = extractor_of(subject, self.extractor).name
         test = features_of(subject, self.extractor, TEST)
-        for system in systems(subject):
+        for system in (*systems(subject), FLOOR):
             rows = features_of(subject, self.extractor, system)
             for quantity, value in coverage(rows, test)._asdict().items():
                 k = PRECISION_K if quantity in ("precision", "recall") else DENSITY_K
