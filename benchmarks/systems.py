@@ -36,7 +36,7 @@ from energybased.evaluation import METRICS, Subject
 from energybased.evaluation.detection import auprc
 from energybased.evaluation.frechet import judge_distance
 from energybased.evaluation.metrics.confidence import confidence
-from energybased.evaluation.metrics.frechet_samples import frechet_row
+from energybased.evaluation.metrics.frechet_row import frechet_row, reference
 from energybased.latent import ShortRun
 from energybased.models.latent import LatentScoreBy
 from energybased.recipes import SYSTEMS, EnergyRecipe, LatentRecipe, Recipe, StagedRecipe, find_recipe, system
@@ -203,13 +203,14 @@ def techniques(variants: Names = tuple(TECHNIQUES), seeds: Seeds = (0,), steps: 
         except UserError as error:  # a training that diverged
             found.add(math.nan, f"none: {error}", seconds, metric="fd", **fields)
         else:
-            row = frechet_row(subject, "fd", x, f"fresh chains of {subject.model.sampler.length} steps")
+            how = f"fresh chains of {subject.model.sampler.length} steps"
+            row = frechet_row(subject, "fd", x, reference(subject), how)
             found.add(row.value, row.protocol, seconds, metric="fd", **fields)
+            if seed == seeds[0]:
+                save_png(sheet(x[:100], 10), RESULTS / f"techniques-{name.replace(' ', '-')}.png")
         found.add(seconds / 60, "CPU time of the training, one thread", seconds, metric="minutes", **fields)
         protocol = "energy of data less that of chains, mean over the last updates"
         found.add(last["gap"], protocol, seconds, metric="gap", **fields)
-        if seed == seeds[0] and "fd" in subject.pictures:
-            save_png(sheet(subject.pictures["fd"][:100], 10), RESULTS / f"techniques-{name.replace(' ', '-')}.png")
         found.write()
 
 
