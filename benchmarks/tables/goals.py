@@ -55,6 +55,6 @@ def pictures(files: Mapping[str, str]) -> str:
     return "".join(f"\n\n![{words}](results/{file})" for words, file in files.items() if (RESULTS / file).exists())
 
 
-def waits(recipe: str, metrics: str, steps: str = "") -> str:
+def waits(recipe: str, metrics: str) -> str:
     """The commands that a line waits for."""
-    return f"waits for `ebm train {recipe}{steps}`, `ebm evaluate RUN --metrics {metrics}`"
+    return f"waits for `ebm train {recipe}`, `ebm evaluate RUN --metrics {metrics}`"

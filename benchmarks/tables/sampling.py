@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 
 from rows import Rows
@@ -11,23 +12,26 @@ from tables.goals import Line, goal, numbers, unmeasured, waits
 from tables.ours import OWN
 
 KINDS = ("fresh", "replay", "ensemble")
-FEATURES = {"": "of the judge", "_lite0": "of EfficientNet-Lite0"}
+FEATURES = {"": "judge", "_lite0": "EfficientNet-Lite0"}
+FEWER = "waits for `ebm train cifar10-small --steps 800`, `python benchmarks/replay.py cifar10-tasks RUN`"
 
 
 def sampling() -> Iterator[Line]:
-    yield from mixed("mnist-tasks", OWN)
-    yield from mixed("cifar10-tasks", "cifar10-small", " --steps 800")
+    yield from mixed("mnist-tasks", OWN, waits(OWN, "fd_replay"))
+    yield from mixed("cifar10-tasks", "cifar10-small", FEWER)
 
 
-def mixed(file: str, system: str, steps: str = "") -> Iterator[Line]:
+def mixed(file: str, system: str, command: str) -> Iterator[Line]:
     """Fréchet distances of as many samples of each kind; the target is that they are measured."""
     rows = Rows.read(file).all(system=system, split="test")
     for suffix, whose in FEATURES.items():
-        what = f"{system}, FD in the features {whose} of 2,000 samples: fresh; buffer at test time; ensemble"
+        what = f"{system}, FD({whose}) of as many samples each: fresh; buffer at test time; ensemble"
         found = [r for kind in KINDS for r in rows.all(metric=f"fd_{kind}{suffix}")]
         if len(found) < len(KINDS):
-            yield unmeasured(what, waits(system, "fd_replay", steps), "measured", "both below fresh")
+            yield unmeasured(what, command, "measured", "both below fresh")
             continue
         fresh, *others = (r["value"] for r in found)
         stretch = math.nextafter(fresh, 0), f"< {fresh:.1f}, fresh, both"
-        yield goal(what, numbers(found), max(others), (math.inf, "measured"), stretch)
+        counts = dict.fromkeys(re.findall(r"@(\d+)\(", "".join(r["protocol"] for r in found)))
+        measured = f"{numbers(found)} ({' and '.join(counts)} samples)"
+        yield goal(what, measured, max(others), (math.inf, "measured"), stretch)
