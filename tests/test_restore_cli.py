@@ -8,6 +8,8 @@ import pytest
 from PIL import Image
 
 from energybased.cli import main
+from energybased.data import DataSpec, Pixels
+from energybased.data.examples import examples
 
 QUICK = ["--steps", "2", "--network.hidden", "4", "--batch-size", "8", "--sampler.length", "3"]
 
@@ -68,6 +70,25 @@ def test_candidates_are_drawn_and_listed(here, capsys, words):
     factor = 512 // width
     with Image.open("r.png") as best, Image.open("r-candidates.png") as sheet:
         assert best.size == (512, 512) and sheet.size == (width * factor, 8 * factor)
+
+
+def test_what_reading_changes_in_a_picture_is_said(tmp_path):
+    deep, grey = np.full((8, 8), 1000, np.uint16), np.full((8, 8), 100, np.uint8)
+    opaque, clear = (np.dstack([grey, grey, grey, np.full((8, 8), a, np.uint8)]) for a in (255, 0))
+    for name, array in (("deep", deep), ("grey", grey), ("opaque", opaque), ("clear", clear)):
+        Image.fromarray(array).save(tmp_path / f"{name}.png")
+    frames = [Image.fromarray(grey + i) for i in (0, 100)]
+    frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:])
+    said = examples(tmp_path, DataSpec((1, 8, 8), Pixels()))[2]
+    assert set(said) == {
+        "1 of 5 pictures were converted from 16 bits to 8",
+        "1 of 5 pictures were transparent in places, which were made white",
+        "3 of 5 pictures were converted to greyscale",
+        "1 of 5 pictures were animated, and only the first frame was used",
+    }
+    said = examples(tmp_path / "deep.png", DataSpec((3, 4, 4), Pixels()))[2]
+    what = ("converted from greyscale to colour", "converted from 16 bits to 8", "scaled and cropped to 4 x 4")
+    assert said == tuple(f"1 of 1 pictures were {words}" for words in what)
 
 
 def test_known_pixels_stay(here):

@@ -13,9 +13,10 @@ from energybased.evaluation.enough import require_enough
 from energybased.evaluation.metrics.frechet_buffer import buffer_samples
 from energybased.recipes import Dense, digits
 from energybased.runs.evaluate import is_default, read_rows, subject_of
+from energybased.runs.load import load_history, recipe_of
 from energybased.runs.train import resume
 from energybased.training import Run, Settings
-from energybased.training.checkpoint import objectives
+from energybased.training.checkpoint import load_group, objectives
 
 SMALL = {"steps": 10, "batch_size": 16, "network": Dense((8,)), "buffer": ReplayBuffer(capacity=165, by_class=True)}
 
@@ -190,3 +191,18 @@ def test_an_unconditional_digits_run(tmp_path):
     assert resume(run.path).path == run.path
     with pytest.raises(UserError, match="not conditional"):
         model.given(3)
+
+
+def test_the_last_hundredths_of_a_training_are_kept(tmp_path):
+    """Of 100 updates, the history of three has the weights after 98, 99 and 100 updates: not their averages."""
+    quick = {"network": Dense((4,)), "batch_size": 8, "history": 3, "checkpoint_every": 99}
+    run = train(digits(steps=100, **quick), out=tmp_path / "a")
+    kept = sorted(file.name for file in (run.path / "history").iterdir())
+    assert kept == ["098.safetensors", "099.safetensors", "100.safetensors"]
+    states = [model.energy.state_dict() for model in load_history(run, recipe_of(run))]
+    middle, last = (load_group(run.checkpoint(step), "model") for step in (99, 100))
+    for state, weights in zip(states[1:], (middle, last), strict=True):
+        assert all(torch.equal(value, weights[f"energy/{name}"]) for name, value in state.items())
+    (run.path / "history" / "099.safetensors").write_bytes(b"x")
+    with pytest.raises(UserError, match="cannot be read: it was cut short, or holds no weights"):
+        subject_of(run)

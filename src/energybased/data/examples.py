@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from energybased.data.columns import SUFFIXES as TABLES
 from energybased.data.columns import features, read_columns
 from energybased.data.dataset import DataSpec
 from energybased.data.files import EXAMPLES, examples_in, named_array, read_arrays
-from energybased.data.folder import BROKEN, GREY, SUFFIXES, as_array, pictures_in
+from energybased.data.folder import BROKEN, GREY, SUFFIXES, as_array, is_transparent, pictures_in
 from energybased.errors import UserError, require
 
 
@@ -63,21 +64,34 @@ def _pictures(path: Path, event: Sequence[int], may_scale: bool) -> tuple[list[s
     require(event[1] == event[2], f"the model takes pictures of {event[1]} x {event[2]}: give them as an .npy file")
     files = pictures_in(path) if path.is_dir() else [path]
     require(len(files) > 0, f"the folder {path} holds no pictures ({', '.join(SUFFIXES)})")
-    x, scaled, greyed = torch.empty(len(files), *event, dtype=torch.uint8), 0, 0
+    x, grey, done = torch.empty(len(files), *event, dtype=torch.uint8), event[0] == 1, Counter[str]()
     for row, file in enumerate(files):
         try:
             with Image.open(file) as image:
                 fits = image.size == tuple(event[1:])
                 shape = f"{image.size[0]} x {image.size[1]} pixels, not {event[1]} x {event[2]}"
                 require(fits or may_scale, f"{file} is a picture of {shape}")
-                scaled += not fits
-                greyed += event[0] == 1 and image.mode not in GREY
-                x[row] = torch.from_numpy(as_array(image, event[1], "L" if event[0] == 1 else "RGB").copy())
+                done.update(changes(image, grey) + [f"scaled and cropped to {event[1]} x {event[2]}"] * (not fits))
+                x[row] = torch.from_numpy(as_array(image, event[1], "L" if grey else "RGB").copy())
         except UserError:
             raise
         except BROKEN as error:
             raise UserError(f"{file} is not a readable picture") from error
     names = [str(file.relative_to(path)) if path.is_dir() else file.name for file in files]
-    notes = [f"{scaled} of {len(files)} pictures were scaled and cropped to {event[1]} x {event[2]}"] if scaled else []
-    notes += [f"{greyed} of {len(files)} pictures were converted to greyscale"] if greyed else []
-    return names, x, tuple(notes)
+    return names, x, tuple(f"{n} of {len(files)} pictures were {what}" for what, n in done.items())
+
+
+def changes(image: Image.Image, grey: bool) -> list[str]:
+    """What reading makes of a picture, in words, if the model takes grey ones or colours.
+
+    An opaque picture of a mode that can have transparent areas has none.
+    """
+    clear = is_transparent(image) and image.convert("RGBA").getchannel("A").getextrema() != (255, 255)
+    words = {
+        "converted to greyscale": grey and image.mode not in GREY,
+        "converted from greyscale to colour": not grey and image.mode in GREY,
+        "converted from 16 bits to 8": image.mode.startswith("I"),
+        "transparent in places, which were made white": clear,
+        "animated, and only the first frame was used": getattr(image, "n_frames", 1) > 1,
+    }
+    return [what for what, happens in words.items() if happens]

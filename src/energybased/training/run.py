@@ -149,8 +149,18 @@ class Run:
             raise UserError(f"cannot write {file}: {error}") from error
 
     def history(self) -> list[dict[str, Tensor]]:
-        """The weights that were kept, by name, each `(out, ...)`, the oldest first."""
-        return [load_file(file) for file in sorted((self.path / HISTORY).glob("*.safetensors"))]
+        """The weights that were kept, by name, each `(out, ...)`, the oldest first.
+
+        Raises:
+            UserError: if a file cannot be read.
+        """
+        found = []
+        for file in sorted((self.path / HISTORY).glob("*.safetensors")):
+            try:
+                found.append(load_file(file))
+            except (OSError, SafetensorError) as error:
+                raise UserError(f"{file} cannot be read: it was cut short, or holds no weights") from error
+        return found
 
     def drop_checkpoints_after(self, step: int) -> None:
         """Removes the checkpoints after a step that the guard restored."""
