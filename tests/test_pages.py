@@ -75,8 +75,8 @@ def test_a_baseline_is_no_bound_of_inpainting_that_equals_it(results):
 
 @pytest.mark.parametrize(("ensemble", "met"), [(1.5, "yes, and the stretch target"), (2.5, "yes")])
 def test_samples_of_a_buffer_and_of_the_ensemble_beside_fresh_ones(results, ensemble, met):
-    values = {"fresh": 2.0, "replay": 1.9, "ensemble": ensemble}
-    results("cifar10-tasks", *(("cifar10-small", f"fd_{k}_lite0", v, {"protocol": "fd@1500(lite0)"}) for k, v in values.items()))
+    values, of = {"fresh": 2.0, "replay": 1.9, "ensemble": ensemble}, {"protocol": "fd@1500(lite0)"}
+    results("cifar10-tasks", *(("cifar10-small", f"fd_{kind}_lite0", v, of) for kind, v in values.items()))
     lines = [line for line in sampling.sampling() if "cifar10-small" in line[0]]
     assert lines[0][3].startswith("not measured") and lines[1][3:] == (f"2.0; 1.9; {ensemble} (1500 samples)", met)
 
