@@ -54,7 +54,7 @@ def fashion(**changes: Any) -> EnergyRecipe:
     Fréchet distance (judge-fashion-mnist) is about 23. It is 55 for the best mixture by class, and 169 for one Gaussian
     (results/fashion.json).
     """
-    digits = mnist_conditional(recipe="fashion", data="fashion-mnist", score_by="energy")
+    digits = mnist_conditional(recipe="fashion", data="fashion-mnist")
     sampler = replace(digits.sampler, kernel=Underdamped(0.2, 0.8), denoise=2)
     shorter_steps = {"sampler": sampler, "optimizer": replace(digits.optimizer, lr=2e-3)}
     return replace(digits, **shorter_steps | changes)
