@@ -75,10 +75,13 @@ def test_a_baseline_is_no_bound_of_inpainting_that_equals_it(results):
 
 @pytest.mark.parametrize(("ensemble", "met"), [(1.5, "yes, and the stretch target"), (2.5, "yes")])
 def test_samples_of_a_buffer_and_of_the_ensemble_beside_fresh_ones(results, ensemble, met):
+    """Of the runs that all of them were drawn from: the fresh samples of a further seed are left out."""
     values, of = {"fresh": 2.0, "replay": 1.9, "ensemble": ensemble}, {"protocol": "fd@1500(lite0)"}
-    results("cifar10-tasks", *(("cifar10-small", f"fd_{kind}_lite0", v, of) for kind, v in values.items()))
+    made = [("cifar10-small", f"fd_{k}_lite0", v, {**of, "seeds": [1], "per_seed": [v]}) for k, v in values.items()]
+    made[0][3].update(seeds=[0, 1], per_seed=[9.0, 2.0])
+    results("cifar10-tasks", *made)
     lines = [line for line in sampling.sampling() if "cifar10-small" in line[0]]
-    assert lines[0][3].startswith("not measured") and lines[1][3:] == (f"2.0; 1.9; {ensemble} (1500 samples)", met)
+    assert lines[0][3].startswith("not measured") and lines[1][3:] == (f"2.0; 1.9; {ensemble} (1,500 samples)", met)
 
 
 def test_the_direction_that_flatters_the_model_wins_nothing(results):
@@ -113,11 +116,12 @@ def test_a_classifier_is_judged_by_its_own_accuracy(results):
 def test_the_techniques_of_the_first_paper(results):
     paper = "mnist-paper-conditional"
     made = [("all", "fd", 30.0), ("all", "gap", 0.1), ("no penalty", "fd", None), ("no penalty", "minutes", 9.0)]
-    folder = results("techniques", *((paper, metric, v, {"variant": name}) for name, metric, v in made))
+    of = {"protocol": "fd@1000(judge)"}
+    folder = results("techniques", *((paper, metric, v, {"variant": name, **of}) for name, metric, v in made))
     (folder / "techniques-no-penalty.png").touch()
     results("mnist-paper", (paper, "fd", 20.0, {}), (paper, "minutes", 44.0, {}), (paper, "confident", 0.5, {}))
     table = techniques.techniques()
-    assert "| 1,200 updates |" in table and "| all | 30.0 |  | 0.1 |  |" in table
+    assert "| 1,200 updates | FD, 1,000 fresh samples |" in table and "| all | 30.0 |  | 0.1 |  |" in table
     assert "| no penalty | not finite |  |  | 9.0 |" in table
     assert "(results/techniques-no-penalty.png)" in table and "techniques-all" not in table
     assert "| mnist-paper-conditional | 1,200 | 44.0 | 20.0 |  |  | 50.0% |" in techniques.method()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from rows import RESULTS, Row
@@ -48,6 +49,11 @@ def goal(
 def unmeasured(what: str, why: str, target: str = "", stretch: str = "") -> Line:
     """The line of a value that has no row yet."""
     return what, target, stretch, f"not measured: {why}", ""
+
+
+def counts(found: Iterable[Row]) -> str:
+    """The numbers of samples of Fréchet distances, which their protocols begin with."""
+    return " and ".join(dict.fromkeys(f"{int(n):,}" for r in found for n in re.findall(r"@(\d+)\(", r["protocol"])))
 
 
 def pictures(files: Mapping[str, str]) -> str:

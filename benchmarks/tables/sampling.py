@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator
+from statistics import fmean, stdev
 
-from rows import Rows
+from rows import Row, Rows
 
-from tables.goals import Line, goal, numbers, unmeasured, waits
+from tables.goals import Line, counts, goal, numbers, unmeasured, waits
 from tables.ours import OWN
 
 KINDS = ("fresh", "replay", "ensemble")
@@ -22,7 +22,7 @@ def sampling() -> Iterator[Line]:
 
 
 def mixed(file: str, system: str, command: str) -> Iterator[Line]:
-    """Fréchet distances of as many samples of each kind; the target is that they are measured."""
+    """Fréchet distances of as many samples of each kind, and of the same runs; the target is that they are measured."""
     rows = Rows.read(file).all(system=system, split="test")
     for suffix, whose in FEATURES.items():
         what = f"{system}, FD({whose}) of as many samples each: fresh; buffer at test time; ensemble"
@@ -30,8 +30,15 @@ def mixed(file: str, system: str, command: str) -> Iterator[Line]:
         if len(found) < len(KINDS):
             yield unmeasured(what, command, "measured", "both below fresh")
             continue
+        shared = set.intersection(*(set(r["seeds"]) for r in found))
+        found = [of_seeds(r, shared) for r in found]
         fresh, *others = (r["value"] for r in found)
         stretch = math.nextafter(fresh, 0), f"< {fresh:.1f}, fresh, both"
-        counts = dict.fromkeys(re.findall(r"@(\d+)\(", "".join(r["protocol"] for r in found)))
-        measured = f"{numbers(found)} ({' and '.join(counts)} samples)"
+        measured = f"{numbers(found)} ({counts(found)} samples)"
         yield goal(what, measured, max(others), (math.inf, "measured"), stretch)
+
+
+def of_seeds(row: Row, seeds: set[int]) -> Row:
+    """The row with these seeds alone, so that rows of several kinds have the same runs behind them."""
+    values = [value for seed, value in zip(row["seeds"], row["per_seed"], strict=True) if seed in seeds]
+    return row | {"value": fmean(values), "sd": stdev(values) if len(values) > 1 else None}

@@ -6,7 +6,7 @@ import re
 
 from rows import Row, Rows
 
-from tables.goals import Line, number, percent, pictures, table, waits
+from tables.goals import Line, counts, number, percent, pictures, table, waits
 from tables.ours import OWN
 
 PAPER = "mnist-paper-conditional"
@@ -37,7 +37,11 @@ def techniques() -> str:
     variants = list(dict.fromkeys(r["variant"] for r in rows))
     metrics = "fd", "fd_buffer", "gap", "minutes"
     lines = [(v, *(told(rows.find(variant=v, metric=metric)) for metric in metrics)) for v in variants]
-    head = f"{updates(rows[0])} updates | FD, fresh samples | FD, replay buffer | gap of energies | CPU minutes"
+    fresh, buffer = (counts(rows.all(metric=metric)) for metric in metrics[:2])
+    head = (
+        f"{updates(rows[0])} updates | FD, {fresh} fresh samples | FD, {buffer} chains of the buffer | gap of energies"
+    )
+    head += " | CPU minutes"
     return table(head, lines) + pictures({f"Samples: {v}": f"techniques-{v.replace(' ', '-')}.png" for v in variants})
 
 
