@@ -81,7 +81,10 @@ def test_samples_of_a_buffer_and_of_the_ensemble_beside_fresh_ones(results, ense
     made[0][3].update(seeds=[0, 1], per_seed=[9.0, 2.0])
     results("cifar10-tasks", *made)
     lines = [line for line in sampling.sampling() if "cifar10-small" in line[0]]
-    assert lines[0][3].startswith("not measured") and lines[1][3:] == (f"2.0; 1.9; {ensemble} (1,500 samples)", met)
+    assert lines[0][3].startswith("not measured") and lines[1][3:] == (
+        f"2.00; 1.90; {ensemble:.2f} (1,500 samples)",
+        met,
+    )
 
 
 def test_the_direction_that_flatters_the_model_wins_nothing(results):

@@ -8,7 +8,7 @@ from statistics import fmean, stdev
 
 from rows import Row, Rows
 
-from tables.goals import Line, counts, goal, numbers, unmeasured, waits
+from tables.goals import Line, counts, goal, number, unmeasured, waits
 from tables.ours import OWN
 
 KINDS = ("fresh", "replay", "ensemble")
@@ -33,8 +33,8 @@ def mixed(file: str, system: str, command: str) -> Iterator[Line]:
         shared = set.intersection(*(set(r["seeds"]) for r in found))
         found = [of_seeds(r, shared) for r in found]
         fresh, *others = (r["value"] for r in found)
-        stretch = math.nextafter(fresh, 0), f"< {fresh:.1f}, fresh, both"
-        measured = f"{numbers(found)} ({counts(found)} samples)"
+        stretch = math.nextafter(fresh, 0), f"< {fresh:.2f}, fresh, both"
+        measured = f"{'; '.join(number(r, 2) for r in found)} ({counts(found)} samples)"
         yield goal(what, measured, max(others), (math.inf, "measured"), stretch)
 
 
