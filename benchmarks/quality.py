@@ -102,7 +102,7 @@ def torchebm(recipe: EnergyRecipe, data: DataSet, watch: Watch) -> None:
         """The newest negatives, and fresh chains of the sampler of torchebm, both denoised like ours."""
         model, classes = recipe.model({"energy": energy}, data.spec), torch.arange(SAMPLES) % data.classes
         start, steps = torch.rand(SAMPLES, *data.event), recipe.sampler.length
-        yield replace(model, energy=model.marginal, conditions=()).denoise(ends)
+        yield replace(model, energy=model.marginal, conditions=(), fitted=None).denoise(ends)
         yield model.denoise(chains(energy).sample(x=start, n_steps=steps, model_kwargs={"y": classes}))
 
     energy, buffer = recipe.energy(data), recipe.buffer

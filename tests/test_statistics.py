@@ -2,6 +2,7 @@
 
 import math
 import weakref
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +11,11 @@ import torch
 
 from energybased import UserError
 from energybased.evaluation import Moments, coverage, frechet_distance, inception_score, kernel_distance
+from energybased.evaluation.calibration import class_logits
+from energybased.evaluation.detection import STATISTICS
 from energybased.evaluation.enough import TooFew
+from energybased.evaluation.metrics.confidence import confidence
+from energybased.evaluation.metrics.robustness import right
 
 
 def seeded(seed):
@@ -61,6 +66,36 @@ def test_frechet_of_known_moments(rng):
 def test_frechet_of_features_that_are_not_finite():
     with pytest.raises(UserError, match="not finite"):
         frechet_distance(torch.tensor([[0.0], [math.nan]]), torch.ones(2, 1))
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+@pytest.mark.parametrize(
+    "statistic",
+    [
+        lambda x: kernel_distance(x, torch.ones(40, 2)),
+        lambda x: coverage(torch.ones(40, 2), x),
+        inception_score,
+        confidence,
+        *(lambda x, of=of: of(torch.arange(40.0), x[:, 0]) for of in STATISTICS.values()),
+        *(lambda x, of=of: of(x[:, 0], torch.arange(40.0)) for of in STATISTICS.values()),
+        lambda x: class_logits(SimpleNamespace(logits=lambda part: part), x),
+        lambda x: right(lambda part: part, x, torch.zeros(len(x), dtype=torch.long)),
+    ],
+)
+def test_a_number_that_is_not_finite_is_not_counted_as_a_miss(statistic, bad):
+    """Comparisons with NaN are false, and would pass as a value of 0."""
+    x = torch.full((40, 2), 0.5)
+    statistic(x)
+    x[3] = bad
+    with pytest.raises(UserError, match="are not finite: the model or the judge has diverged"):
+        statistic(x)
+
+
+def test_detection_needs_both_kinds():
+    for statistic in STATISTICS.values():
+        for sides in ((torch.ones(0), torch.ones(3)), (torch.ones(3), torch.ones(0))):
+            with pytest.raises(UserError, match="needs scores of both kinds"):
+                statistic(*sides)
 
 
 def test_inception_score_of_known_probabilities():

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from energybased.errors import require
+from energybased.evaluation.finite import require_finite
 from energybased.models.model import CHUNK
 
 BINS = 15
@@ -89,6 +90,12 @@ def fit_temperature(logits: Tensor, y: Tensor) -> float:
 
 
 def class_logits(model: Any, x: Tensor) -> Tensor:
-    """log p(y | x) up to a constant of each row, `(n, classes)`, for x `(n, *event)`, part by part."""
+    """log p(y | x) up to a constant of each row, `(n, classes)`, for x `(n, *event)`, part by part.
+
+    Raises:
+        UserError: if one is not finite.
+    """
     with torch.no_grad():
-        return torch.cat([model.logits(part) for part in x.split(CHUNK)])
+        found = torch.cat([model.logits(part) for part in x.split(CHUNK)])
+    require_finite("logits", found)
+    return found

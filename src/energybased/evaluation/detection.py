@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from energybased.errors import require
+from energybased.evaluation.finite import require_finite
 
 OUT_OF_DISTRIBUTION: dict[str, Callable[[Tensor, torch.Generator], Tensor]] = {
     "noise": lambda x, rng: torch.rand(x.shape, generator=rng),
@@ -66,13 +67,21 @@ def false_positive_rate(in_distribution: Tensor, out_of_distribution: Tensor) ->
     >>> false_positive_rate(torch.arange(100.0), torch.tensor([94.0, 95.0, 200.0, 300.0]))
     0.25
     """
-    require(min(len(in_distribution), len(out_of_distribution)) > 0, "a false-positive rate needs scores of both kinds")
+    check_scores(in_distribution, out_of_distribution)
     threshold = in_distribution.kthvalue(math.ceil(KEPT * len(in_distribution))).values
     return float((out_of_distribution <= threshold).double().mean())
 
 
+def check_scores(in_distribution: Tensor, out_of_distribution: Tensor) -> None:
+    """Raises `UserError` unless there are scores of both kinds, `(n,)` and `(m,)`, and all are finite."""
+    sides = in_distribution, out_of_distribution
+    require(min(map(len, sides)) > 0, "detection needs scores of both kinds")
+    require_finite("scores", *sides)
+
+
 def truth_and_scores(in_distribution: Tensor, out_of_distribution: Tensor) -> tuple[NDArray[Any], NDArray[Any]]:
     """Which inputs are out of distribution, 0 or 1, and all scores, `(n + m,)`, for scores `(n,)` and `(m,)`."""
+    check_scores(in_distribution, out_of_distribution)
     truth = torch.cat([torch.zeros(len(in_distribution)), torch.ones(len(out_of_distribution))])
     return truth.numpy(), torch.cat([in_distribution, out_of_distribution]).double().numpy()
 

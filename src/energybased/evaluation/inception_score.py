@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from energybased.evaluation.enough import require_enough
+from energybased.evaluation.finite import require_finite
 from energybased.evaluation.jackknife import GROUPS, WithError, groups, jackknife_error
 
 
@@ -21,12 +22,13 @@ def inception_score(probabilities: Tensor) -> WithError:
         probabilities: p(y | x) for each picture, `(n, classes)`.
 
     Raises:
-        UserError: if there are fewer than 20 rows.
+        UserError: if there are fewer than 20 rows, or probabilities are not finite.
 
     >>> round(inception_score(torch.eye(4).repeat(10, 1)).value, 6)
     4.0
     """
     require_enough("an Inception score", 2 * GROUPS, len(probabilities))
+    require_finite("probabilities", probabilities)
     p = probabilities.double()
 
     def score(rows: Tensor) -> float:

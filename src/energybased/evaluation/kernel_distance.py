@@ -7,6 +7,7 @@ from torch import Tensor
 
 from energybased.errors import require
 from energybased.evaluation.enough import require_enough
+from energybased.evaluation.finite import require_finite
 from energybased.evaluation.jackknife import GROUPS, WithError, groups, jackknife_error
 
 
@@ -23,10 +24,12 @@ def kernel_distance(x: Tensor, y: Tensor) -> WithError:
         y: features of the other, `(m, d)`.
 
     Raises:
-        UserError: if the numbers of features differ, or there are fewer than 30 rows on a side.
+        UserError: if the numbers of features differ, features are not finite, or there are fewer than 30 rows on a
+            side.
     """
     require(x.ndim == y.ndim == 2 and x.shape[1] == y.shape[1], f"features of {x.shape} and {y.shape} differ")
     require_enough("a kernel distance", 3 * GROUPS, len(x), len(y))
+    require_finite("features", x, y)
     xx, yy, xy = _sums(x, x), _sums(y, y), _sums(x, y)
     for sums, rows in ((xx, x), (yy, y)):
         own = (rows.double().square().sum(1) / rows.shape[1] + 1) ** 3

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from energybased.errors import require
 from energybased.evaluation.enough import require_enough
+from energybased.evaluation.finite import require_finite
 
 PRECISION_K, DENSITY_K = 3, 5  # neighbours, as in the two papers
 PART = 500  # rows of distances at a time
@@ -39,12 +40,14 @@ def coverage(samples: Tensor, data: Tensor, k: int = PRECISION_K, k_density: int
         k_density: neighbours, for density and coverage.
 
     Raises:
-        UserError: if the numbers of features differ, or there are no more rows on a side than neighbours.
+        UserError: if the numbers of features differ, features are not finite, or there are no more rows on a side than
+            neighbours.
     """
     same = samples.ndim == data.ndim == 2 and samples.shape[1] == data.shape[1]
     require(same, f"features of {samples.shape} and {data.shape} differ")
     require(k >= 1 and k_density >= 1, f"numbers of neighbours must be positive, got {k} and {k_density}")
     require_enough("a measurement with neighbours", max(k, k_density) + 1, len(samples), len(data))
+    require_finite("features", samples, data)
     samples, data = samples.double(), data.double()
     of_samples, of_data = radii(samples, (k,))[:, 0], radii(data, (k, k_density))
     precise, balls = 0, 0

@@ -68,14 +68,16 @@ class Annealed(NamedTuple):
         """Estimates log Z_last - log Z_first by log mean_i w_i.
 
         If the chains start at exact samples, the expectation of the estimate is a lower bound. With several
-        populations, the standard error is that of the mean of their estimates of the ratio of the two Z, and the
-        effective sample size is the sum of theirs. With one, the standard error is that of the delta method; error and
-        effective sample size are then NaN if chains were resampled on the path.
+        populations, the standard error is that of leaving out each in turn (Efron & Stein 1981), which also holds if
+        they differ by many nats, and the effective sample size is the sum of theirs. With one, the standard error is
+        that of the delta method, at most 1; error and effective sample size are then NaN if chains were resampled on
+        the path.
         """
         if self.populations > 1:
             alone = self.split(self.populations)
             values, count = torch.stack([part.log_weights.logsumexp(0) for part in alone]), self.populations
-            error = float(count * values.softmax(0).std()) / math.sqrt(count)
+            without = torch.stack([torch.cat([values[:i], values[i + 1 :]]).logsumexp(0) for i in range(count)])
+            error = math.sqrt((count - 1) / count * float((without - without.mean()).square().sum()))
             size = math.log(len(self.log_weights))
             return Estimate(float(values.logsumexp(0)) - size, error, sum(part.ess() for part in alone))
         largest = self.log_weights.max()

@@ -25,6 +25,6 @@ def compose(model: EnergyModel, pair: tuple[int, int], generator: Generator) -> 
     a, b = (model.energy.given(y) for y in pair)
     energies = {f"{pair[0]} or {pair[1]}": a | b, f"{pair[0]} and {pair[1]}": 0.5 * a + 0.5 * b}
     return {
-        name: replace(model, energy=energy, conditions=()).sample(SAMPLES, generator=generator)
+        name: replace(model, energy=energy, conditions=(), fitted=None).sample(SAMPLES, generator=generator)
         for name, energy in energies.items()
     }

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from energybased.evaluation.compared import JUDGE, all_features, whole_test
+from energybased.evaluation.finite import require_finite
 from energybased.evaluation.mixtures import fitting
 from energybased.evaluation.row import Row
 from energybased.evaluation.subject import Subject
@@ -48,7 +49,11 @@ def confidence(probabilities: Tensor) -> tuple[float, float, float]:
 
     Args:
         probabilities: of the classes, `(n, classes)`.
+
+    Raises:
+        UserError: if a probability is not finite.
     """
+    require_finite("probabilities", probabilities)
     confident = float((probabilities.max(1).values > CONFIDENT).float().mean())
     shares = torch.bincount(probabilities.argmax(1), minlength=probabilities.shape[1]) / len(probabilities)
     return confident, float(torch.special.entr(shares).sum()), math.log(probabilities.shape[1])

@@ -52,5 +52,5 @@ def buffer_samples(subject: Subject, n: int) -> Tensor:
     rows = (rows[:, None] * lanes + torch.arange(lanes, device="cpu")).flatten()[:n]
     if model.conditions:
         bound = None if y is None else model.given(*(part[rows] for part in tensors(y)))
-        model = bound or replace(model, energy=model.marginal, conditions=())
+        model = bound or replace(model, energy=model.marginal, conditions=(), fitted=None)
     return model.denoise(x[rows].to(model.place))

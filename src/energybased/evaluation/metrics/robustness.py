@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from energybased.errors import require
+from energybased.evaluation.finite import require_finite
 from energybased.evaluation.interval import binomial_interval
 from energybased.evaluation.row import Row
 from energybased.evaluation.subject import Subject
@@ -157,5 +158,11 @@ def in_turn(
 
 @torch.no_grad()
 def right(logits: Logits, x: Tensor, y: Tensor, size: int = 500) -> Tensor:
-    """Whether examples x `(n, *event)` are classified as y `(n,)`, part by part: booleans `(n,)`."""
-    return torch.cat([margins(logits(a), b) > 0 for a, b in zip(x.split(size), y.split(size), strict=True)])
+    """Whether examples x `(n, *event)` are classified as y `(n,)`, part by part: booleans `(n,)`.
+
+    Raises:
+        UserError: if a logit is not finite.
+    """
+    found = torch.cat([logits(part) for part in x.split(size)])
+    require_finite("logits", found)
+    return margins(found, y) > 0
