@@ -19,7 +19,7 @@ from torch import Tensor
 from energybased.evaluation import Moments
 
 ROWS, WIDTH, PART = 50_000, 2_048, 500
-ROUNDS = 3  # the peak of the same process varies by some MiB
+ROUNDS = 9  # the peak of the same process varies by tens of MiB
 
 
 def parts(rows: int) -> Iterator[Tensor]:
@@ -59,7 +59,7 @@ def main() -> None:
     protocol = f"largest error of means and covariances by parts of {PART} rows, against all rows at once in float64"
     error = relative_error()
     found.add(1e12 * error, f"{protocol}, in 1e-12", time.perf_counter() - began, **fields, metric="relative_error")
-    protocol = "MiB at the peak of a process, less that of one with a tenth of the rows, median of three pairs"
+    protocol = f"MiB at the peak of a process, less that of one with a tenth of the rows, median of {ROUNDS} pairs"
     for _ in range(ROUNDS):
         began = time.perf_counter()
         growth = peak(ROWS) - peak(ROWS // 10)
