@@ -62,12 +62,24 @@ class Measured:
         self.name, self.seeds, self.command = name, list(seeds), command or typed
         self.found: dict[tuple[Any, ...], Row] = {}
 
-    def add(self, value: float, protocol: str, seconds: float, more: Row | None = None, **fields: Any) -> None:
-        """Adds the value of one seed to the row with these fields. The items of `more` are added to the row."""
+    def add(
+        self,
+        value: float,
+        protocol: str,
+        seconds: float,
+        more: Row | None = None,
+        seed: int | None = None,
+        **fields: Any,
+    ) -> None:
+        """Adds the value of one seed to the row with these fields. The items of `more` are added to the row.
+
+        Without `seed`, the values of a row are those of the seeds in turn.
+        """
         what = " ".join(f"{item}" for name, item in fields.items() if name != "data")  # for human readers only
-        blank = {"what": what, "fields": fields, "values": [], "seconds": 0.0}
+        blank = {"what": what, "fields": fields, "values": [], "seeds": [], "seconds": 0.0}
         row = self.found.setdefault(identity(fields), blank)
         row |= {"protocol": protocol, "more": more or {}, "seconds": row["seconds"] + seconds}
+        row["seeds"] += self.seeds[len(row["values"]) :][:1] if seed is None else [seed]
         row["values"].append(value)
         print(f"{self.name}: {what}: {value:.4f}", flush=True)
 
@@ -75,19 +87,24 @@ class Measured:
         """Writes the rows. The value of a row is the mean over its seeds, or the median.
 
         Args:
-            join: a row that was measured by the same protocol with other seeds gets those of this one in addition.
+            join: a row that was measured by the same protocol with other seeds gets those of this one in addition. A
+                row that loses seeds instead is printed.
         """
         rows = Rows.read(self.name)
         for key, found in self.found.items():
             place = next((i for i, r in enumerate(rows) if identity(r) == key), len(rows))
             earlier = rows[place] if join and place < len(rows) else {}
             row = {"what": found["what"], **found["fields"], **self._statistics(found, median, earlier)}
+            lost = sorted(set(earlier.get("seeds", ())) - set(row["seeds"]))
+            if lost:
+                why = "another protocol, or a seed again"
+                print(f"{self.name}: {found['what']}: the values of seeds {lost} are replaced: {why}")
             rows[place : place + 1] = [row | found["more"]]
         (RESULTS / f"{self.name}.json").write_text(json.dumps(rows, indent=1, allow_nan=False) + "\n")
 
     def _statistics(self, found: Row, median: bool, earlier: Row) -> Row:
         """The values of the seeds as fields; those of an earlier row before them, if it has other seeds."""
-        values, seeds = list(found["values"]), self.seeds[: len(found["values"])]
+        values, seeds = list(found["values"]), list(found["seeds"])
         commits, commands, seconds = [commit()], [self.command], found["seconds"]
         if earlier.get("protocol") == found["protocol"] and not set(earlier["seeds"]) & set(seeds):
             before = [math.nan if value is None else value for value in earlier["per_seed"]]

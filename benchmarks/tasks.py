@@ -11,24 +11,30 @@ import sys
 
 from rows import Measured, trained
 
+from energybased.errors import require
 from energybased.runs.evaluate import read_rows
 from energybased.runs.load import run_of
 
 
 def main() -> None:
+    require(len(sys.argv) > 2, "name the file of results, and a run")
     name, *paths = sys.argv[1:]
     runs = [run_of(path) for path in paths]
+    settings = [run.recipe["settings"] for run in runs]
+    same = {(run.recipe["recipe"], one["steps"]) for run, one in zip(runs, settings, strict=True)}
+    require(len(same) == 1, "the runs differ in recipe or steps")
+    require(len({one["seed"] for one in settings}) == len(runs), "two runs have the same seed")
     trainings = ", ".join(map(trained, runs))
     metrics = ",".join(dict.fromkeys(row.measured_by for run in runs for row in read_rows(run)))
     command = f"{trainings}, ebm evaluate RUN --metrics {metrics}, python benchmarks/tasks.py {name} RUN"
-    found = Measured(name, [run.recipe["settings"]["seed"] for run in runs], command)
-    for run in runs:
-        for row in read_rows(run):
+    found = Measured(name, command=command)
+    for run, one in zip(runs, settings, strict=True):
+        for row in read_rows(run):  # a run may lack what others have
             fields = {"data": row.data, "system": row.system, "metric": row.metric, "split": row.split}
-            found.add(row.value, row.protocol, row.seconds, **fields)
-        fields = {"data": run.recipe["settings"]["data"], "system": run.recipe["recipe"], "metric": "minutes"}
+            found.add(row.value, row.protocol, row.seconds, seed=one["seed"], **fields)
+        fields = {"data": one["data"], "system": run.recipe["recipe"], "metric": "minutes"}
         seconds = run.lines("metrics.jsonl")[-1]["processor_seconds"]
-        found.add(seconds / 60, "CPU time of the training", seconds, **fields)
+        found.add(seconds / 60, "CPU time of the training", seconds, seed=one["seed"], **fields)
     found.write(join=True)
 
 
