@@ -33,6 +33,7 @@ def folder(tmp_path_factory):
     for name, mask in (("mask", half), ("none", 0 * half), ("all", 0 * half + 255), ("wide", np.tile(half, (1, 2)))):
         Image.fromarray(mask).save(folder / f"{name}.png")
     Image.fromarray(np.zeros((8, 8, 4), np.uint8)).save(folder / "clear.png")  # all of it is transparent
+    (folder / "cut.png").write_bytes((folder / "p.png").read_bytes()[:20])
     drawn = np.stack([half, half, half, half], 2)
     Image.fromarray(drawn).save(folder / "drawn.png")  # white on transparent, as painting programs write it
     return folder
@@ -70,6 +71,14 @@ def test_candidates_are_drawn_and_listed(here, capsys, words):
     factor = 512 // width
     with Image.open("r.png") as best, Image.open("r-candidates.png") as sheet:
         assert best.size == (512, 512) and sheet.size == (width * factor, 8 * factor)
+
+
+@pytest.mark.parametrize(
+    ("words", "changed"), [("large.png --noise gaussian=0.2", True), ("large.png --mask mask.png", False)]
+)
+def test_noise_of_a_scaled_picture(here, capsys, words, changed):
+    assert main(["restore", "runs/digits", *words.split(), "--steps", "2", "--out", "r.png"]) == 0
+    assert ("taken to be those after scaling" in capsys.readouterr().err) == changed
 
 
 def test_what_reading_changes_in_a_picture_is_said(tmp_path):
@@ -124,7 +133,8 @@ def test_empty_cells_are_filled(here, capsys):
         ("digits p.png --mask clear.png", "frees nothing"),
         ("digits p.png --mask wide.png", "mask is of 16 x 8 pixels, but must be of 8 x 8"),
         ("digits p.png --mask no.png", "there is no mask"),
-        ("digits p.png --mask t.csv", "not a readable picture"),
+        ("digits p.png --mask t.csv", "the mask t.csv is not a readable picture"),
+        ("digits cut.png --mask mask.png", "cut.png is not a readable picture"),
         ("digits p.png --mask mask.png --blur 1", "exclude each other"),
         ("digits p.png --mask mask.png --noise gaussian=0.1", "exclude each other"),
         ("digits p.png --noise salt-peper=0.1", "did you mean 'salt-pepper'"),
@@ -141,6 +151,7 @@ def test_empty_cells_are_filled(here, capsys):
         ("digits p.png --noise gaussian=0.1 --given 12", "is no class"),
         ("digits p.png --noise gaussian=0.1 --candidates 0", "candidates"),
         ("digits p.png --noise gaussian=0.1 --out x.csv", "must end in"),
+        ("digits p.png --noise gaussian=0.1 --out no/x.png", "there is no folder no to write x.png into"),
         ("digits p.png --to 12", "'12' is no class"),
         ("digits p.png --to 3 --blur 1", "--to takes a whole picture"),
         ("digits p.png --to 3 --candidates 8", "draws one chain"),  # also when given as the default is
@@ -153,11 +164,13 @@ def test_empty_cells_are_filled(here, capsys):
         ("table t.csv --noise gaussian=0.1", "is a table"),
         ("table t.csv --damage", "is a table"),
         ("table blank.csv", "row 2 of blank.csv is empty"),
+        ("table text.csv", "holds text, such as 'NA': leave missing cells empty"),
         ("digits nothing.png --blur 1", "there is nothing at"),
     ],
 )
 def test_one_sentence(here, capsys, words, sentence):
     (here / "blank.csv").write_text("a,b,c\n1,,3\n,,\n")
+    (here / "text.csv").write_text("a,b,c\n1,NA,3\n")
     assert main(["restore", *f"runs/{words}".split()]) == 2
     err = capsys.readouterr().err
     assert sentence in err and "Traceback" not in err and err.count("\n") <= 2, err

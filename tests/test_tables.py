@@ -128,7 +128,8 @@ def test_a_model_finds_its_columns_by_name(capsys):
     Path("gap.csv").write_text(text(x) + "1.0,\n")
     assert "missing or not finite in b" in refused(capsys, "score", "runs/t", "gap.csv")
     Path("text.csv").write_text(text(x) + "1.0,high\n")
-    assert refused(capsys, "score", "runs/t", "text.csv").endswith("holds text, such as 'high': leave it out")
+    said = refused(capsys, "score", "runs/t", "text.csv")
+    assert said.endswith("holds text, such as 'high': leave missing cells empty")
     np.save("wide.npy", rows(columns=3))
     assert "must hold x of (n, 2), got (40, 3)" in refused(capsys, "score", "runs/t", "wide.npy")
 

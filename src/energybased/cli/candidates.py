@@ -32,6 +32,8 @@ def draw_candidates(job: Job, damage: DamageOptions, count: int) -> None:
     kind, notes = damage.read(job.what, spec.event)
     small = kind.small(spec.event) if isinstance(kind, LowResolution) and not whole else None
     names, x, more = examples(job.what, spec, small)
+    scaled = any("scaled" in note for note in more) and not whole and not isinstance(kind, Missing)
+    notes += ("noise and blur are taken to be those after scaling, which changes both",) * scaled
     y = kind.apply(x, rng) if whole else x
     model = with_given(job.model, job.given, len(x), job.what)
     found = restore(model, y, kind, candidates=count, steps=job.steps, generator=rng)

@@ -96,18 +96,21 @@ def read_mask(file: Path, what: Path, event: Sequence[int]) -> tuple[Missing, tu
     """
     require(file.exists(), f"there is no mask at {file}")
     require(len(event) == 3 and event[1] == event[2], f"the model takes no square pictures: its examples are {event}")
+    found = {(event[2], event[1])}
+    try:
+        if what.suffix.lower() in SUFFIXES:
+            with Image.open(what) as picture:
+                found.add(picture.size)
+    except BROKEN as error:
+        raise UserError(f"{what} is not a readable picture") from error
     try:
         with Image.open(file) as image:
             size, mode = image.size, image.mode
             clear = is_transparent(image)
             whole = on_black(image) if clear else image
             grey = torch.from_numpy(as_array(whole, event[1], "L").copy())
-        found = {(event[2], event[1])}
-        if what.suffix.lower() in SUFFIXES:
-            with Image.open(what) as picture:
-                found.add(picture.size)
     except BROKEN as error:
-        raise UserError(f"{file} or {what} is not a readable picture") from error
+        raise UserError(f"the mask {file} is not a readable picture") from error
     sizes = " or ".join(f"{width} x {height}" for width, height in sorted(found))
     require(size in found, f"the mask is of {size[0]} x {size[1]} pixels, but must be of {sizes}, as the picture")
     free = grey >= 128

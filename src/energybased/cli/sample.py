@@ -56,6 +56,7 @@ def sample(
     view, folder = model.spec.domain.view(model.spec.event), path if path.is_dir() else path.parent
     out = folder / f"samples{'.png' if view == 'pictures' else '.csv'}" if out is None else out
     require(out.suffix in (".png", ".npz", ".csv"), f"{out} must end in .png, .npz or .csv")
+    require(out.parent.is_dir(), f"there is no folder {out.parent} to write {out.name} into")
     classes, labels = model.classes, None
     if given is not None:
         parts, n = read_given(given, model, n)

@@ -80,7 +80,9 @@ def features(columns: Columns, names: Sequence[str], where: str, to_learn: bool 
         cells = columns[name]
         if cells.dtype.kind != "f":
             text = next((str(cell) for cell in cells if cell and not _is_number(cell)), "")
-            advice = f"leave it out{f', or make it the label with --label {name}' * to_learn}"
+            advice = (
+                f"leave it out, or make it the label with --label {name}" if to_learn else "leave missing cells empty"
+            )
             raise UserError(f"column {name!r} of {where} holds text, such as {text[:20]!r}: {advice}")
     require(len(names) > 0, f"{where} has no columns besides the label")
     return torch.from_numpy(np.stack([columns[name] for name in names], 1))
