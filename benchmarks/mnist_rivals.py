@@ -112,7 +112,7 @@ def of_samples(subject: Subject, x: Tensor, how: str) -> Iterator[Row]:
 
 def of_density(subject: Subject, log_prob: Score, how: str) -> Iterator[Row]:
     """The mean of log p on noisy test pictures, and -log p as a detector, on pictures without noise and with it."""
-    subject = random_part(subject, SCORED)
+    subject = subject.part(SCORED)
     x = noisy(subject, subject.data.test, subject.rng(), NOISE)
     yield from likelihood_rows(subject, "", Likelihood(log_prob(x)), NOISE, how)
     yield from of_detection(subject, lambda x: -log_prob(x), f"-log p, {how}, on x without noise", subject.system)
@@ -138,7 +138,7 @@ def of_detection(subject: Subject, score: Score, what: str, system: str) -> Iter
 
 def of_unet(network: unet.UNet, subject: Subject) -> Iterator[Row]:
     """The pictures and their damage are those of the metric `denoising`."""
-    truth = subject.data.values(subject.data.test, slice(Denoising().pictures))
+    truth = subject.part(Denoising().pictures).test
     x = network.restored(unet.DAMAGE.apply(truth, subject.rng()))
     protocol = f"{len(truth)} test pictures with {unet.DAMAGE.share:.0%} of the pixels set to 0 or 1"
     for name, value in {"psnr": psnr, "ssim": ssim}.items():
@@ -148,23 +148,16 @@ def of_unet(network: unet.UNet, subject: Subject) -> Iterator[Row]:
 def of_classifier(network: classifier.Classifier, subject: Subject) -> Iterator[Row]:
     """The attacks are those of the metric `robustness` on the logits."""
     model = SimpleNamespace(logits=network, offers=frozenset(), to=lambda dtype: model)
-    for row in Robustness().measure(replace(random_part(subject, ATTACKED), model=model)):
+    for row in Robustness().measure(replace(subject.part(ATTACKED), model=model)):
         yield row._replace(protocol=f"{row.protocol}; {row.n} random test pictures")
 
 
 def of_mixtures(_: None, subject: Subject) -> Iterator[Row]:
     """Densities that are fitted to training pictures, and widened by the noise."""
-    subject = random_part(subject, SCORED)
+    subject = subject.part(SCORED)
     x = noisy(subject, subject.data.test, subject.rng(), NOISE).flatten(1).double()
     for system, (values, how) in baselines(subject, x, subject.rng()).items():
         yield from likelihood_rows(subject, "", Likelihood(values), NOISE, how, system)
-
-
-def random_part(subject: Subject, n: int) -> Subject:
-    """The subject with n random pictures of its test split; the first half of MNIST's is easier than the second."""
-    data = subject.data
-    rows = torch.randperm(len(data.test), generator=torch.Generator().manual_seed(0))[:n]
-    return replace(subject, data=replace(data, test=data.test.part(rows)))
 
 
 RIVALS = {

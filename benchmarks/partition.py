@@ -57,7 +57,7 @@ def main(
         }
         for side, end in (("forward", ends.forward), ("backward", ends.backward)):
             values[side] = end.value - true, f"{side} estimate of log Z, less the true one, nats"
-            values[f"{side}_error"] = end.error, "its standard error between eight groups, nats"
+            values[f"{side}_error"] = end.error, "its standard error between the groups, nats"
             values[f"{side}_ess"] = end.ess, f"effective sample size of the last weights of {count} chains"
         values["seconds"] = seconds, "CPU seconds of both directions and the fit of the base"
         for metric, (value, protocol) in values.items():

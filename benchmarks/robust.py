@@ -1,6 +1,6 @@
 """Accuracy under attack, on a part of a split: `python benchmarks/robust.py RUN` writes results/robust.json.
 
-The metric `robustness` attacks the whole test split for hours. Here, the logits are attacked on the first examples of a
+The metric `robustness` attacks the whole test split for hours. Here, the logits are attacked on random examples of a
 split, and the sampler on some of them. `--noise` classifies copies with the noise that the model has learned, which the
 sampler then refines. How to refine is chosen on the validation split.
 """
@@ -34,8 +34,7 @@ def main(
 ) -> None:
     run = run_of(path)
     subject = subject_of(run)
-    chosen = getattr(subject.data, split).take(slice(examples))
-    subject = replace(subject, data=replace(subject.data, test=chosen))
+    subject = replace(subject, data=replace(subject.data, test=getattr(subject.data, split))).part(examples)
     refinement = Refinement(steps=steps, copies=copies, noise=noise)
     metric = Robustness(linf=(epsilon,), l2=(), part=part, refinement=refinement)
     words = (

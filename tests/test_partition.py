@@ -56,7 +56,7 @@ def test_log_z_of_a_gaussian(rng):
     factor = torch.randn(50, 50, generator=rng) / math.sqrt(50)
     density = Gaussian(torch.ones(50), factor @ factor.T + 0.1 * torch.eye(50))
     found, true = sandwiched(density, rng), float(density.log_z) - 7
-    for end in (found.forward, found.backward):  # five errors of eight groups: Student's t exceeds it once in 600
+    for end in (found.forward, found.backward):  # five errors of 16 groups: Student's t exceeds it once in 6,000
         assert abs(end.value - true) < 5 * end.error < 0.25
     assert found.exact and found.low < found.forward.value and found.high > found.backward.value
 
@@ -72,7 +72,7 @@ def test_one_direction_alone(rng):
     base = PrincipalGaussian.fit(torch.randn(100, 2, generator=rng), 2)
     found = sandwich_log_z(StandardNormal(2), base, (2,), 64, generator=rng)
     assert found.backward is None and found.high == math.inf and not found.exact
-    with pytest.raises(UserError, match="at least 16 chains"):
+    with pytest.raises(UserError, match="at least 32 chains"):
         sandwich_log_z(StandardNormal(2), base, (2,), 4)
 
 

@@ -42,6 +42,10 @@ class Split:
         rows = rows if self.index is None else self.index[rows]
         return Split(self.x[rows].contiguous(), rows_of(self.y, rows))
 
+    def some(self, n: int) -> Split:
+        """At most n random rows, in memory, the same at every call; a published split may be sorted by difficulty."""
+        return self.take(torch.randperm(len(self), generator=torch.Generator().manual_seed(0))[:n])
+
     def moments(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Mean and standard deviation of each entry of x. The standard deviation of a constant entry is 0."""
         return moments(self.x, self.index)

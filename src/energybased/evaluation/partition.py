@@ -22,8 +22,8 @@ from energybased.sampling.kernel import Bounds
 KERNEL = HMC(0.5, 2)  # of the annealed chains, before its step size is adapted
 TARGET_ESS, STEPS = 0.95, 4  # fraction of the effective sample size that a level keeps; transitions per level
 ADAPTATION, ADAPTED = 50, 500  # transitions that adapt the step size before the path, and about how many chains
-GROUPS = 8  # populations of chains; their spread gives the error of an estimate
-SMALL, CHAINS, CHAINS_BEYOND = 100, 8000, 6000  # chains in each direction, for at most 100 entries and for more
+GROUPS = 16  # populations of chains; their spread gives the error of an estimate
+SMALL, CHAINS, CHAINS_BEYOND = 100, 16_000, 6400  # chains in each direction, for at most 100 entries and for more
 ERRORS = 2.0  # standard errors by which the sandwich is widened on both sides
 
 
@@ -69,17 +69,17 @@ def sandwich_log_z(
 ) -> Sandwich:
     """log of the integral of exp(-E), in nats, by annealed importance sampling between a base and E (Neal 2001).
 
-    Levels are chosen so that each keeps 0.95 of the effective sample size, and chains are resampled. They run in eight
-    populations that are resampled on their own, whose spread gives the standard errors. A region that no chain reaches
-    is missing from the forward estimate, and its error does not show this; the backward one shows it if the samples
-    have that region.
+    Levels are chosen so that each keeps 0.95 of the effective sample size, and chains are resampled. They run in
+    sixteen populations that are resampled on their own, whose spread gives the standard errors. A region that no chain
+    reaches is missing from the forward estimate, and its error does not show this; the backward one shows it if the
+    samples have that region.
 
     Args:
         energy: maps `(batch, *event)` to `(batch,)`, integrable.
         base: a density over flattened events that can be sampled and is near the energy's, such as one fitted to data.
         event: shape of one example.
         chains: number of chains in all populations together, for each direction.
-        samples: of the energy, `(n, *event)`, at which the backward chains start: at least 16; the first `chains` are
+        samples: of the energy, `(n, *event)`, at which the backward chains start: at least 32; the first `chains` are
             used.
         exact: whether the samples are exact and independent, so that the backward estimate is a bound.
         scale: chains move in the coordinates in which this Gaussian over flattened events is standard.
@@ -114,8 +114,8 @@ def sandwiches(
     Args:
         energy: that of row i is the energy of density i // chains.
         count: number of densities.
-        chains: for each density, a multiple of 8.
-        samples: `(count * n, *event)`, n for each density; n is a multiple of 8, and `chains` if there are several.
+        chains: for each density, a multiple of 16.
+        samples: `(count * n, *event)`, n for each density; n is a multiple of 16, and `chains` if there are several.
     """
     require(scale is None or bounds is None, "bounds are lost in other coordinates: give either bounds or scale")
     last = Whitened(energy, scale, event)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -98,6 +98,10 @@ class Subject:
     def samples(self) -> Tensor:
         """`count` samples of the model, `(count, *event)`."""
         return self.model.sample(self.count, generator=self.rng())
+
+    def part(self, n: int) -> Subject:
+        """The subject with at most n random examples of its test split."""
+        return replace(self, data=replace(self.data, test=self.data.test.some(n)))
 
     def train(self, n: int) -> Tensor:
         """The first n training examples, `(n, *event)`, in the user's units."""

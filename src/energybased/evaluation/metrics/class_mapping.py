@@ -30,7 +30,7 @@ class ClassMapping:
     the strongest with which nine in ten mapped pictures of the validation split are called the target.
 
     Args:
-        pictures: number of test pictures, and of validation pictures.
+        pictures: number of random test pictures, and of validation pictures.
     """
 
     needs: ClassVar[tuple[str, ...]] = (
@@ -73,7 +73,7 @@ class ClassMapping:
 
     def _pairs(self, subject: Subject, split: Split) -> tuple[Tensor, Tensor]:
         """Pictures `(n, *event)` of a split, and a class `(n,)` for each that is not its own."""
-        taken = split.take(slice(self.pictures))
+        taken = split.some(self.pictures)
         assert isinstance(taken.y, Tensor)
         classes = subject.model.classes
         moved = torch.randint(1, classes, (len(taken),), generator=subject.rng())

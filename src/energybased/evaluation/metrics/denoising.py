@@ -32,7 +32,7 @@ class Denoising:
 
     Args:
         share: of the pixels that are set.
-        pictures: number of test pictures.
+        pictures: number of random test pictures, and of validation pictures.
         chains: of each picture.
     """
 
@@ -49,8 +49,7 @@ class Denoising:
 
     def measure(self, subject: Subject) -> Iterator[Row]:
         model, data, damage = subject.model, subject.data, SaltPepper(self.share)
-        truth = data.values(data.test, slice(self.pictures))
-        held = data.values(data.validation, slice(self.pictures))
+        truth, held = (data.values(split.some(self.pictures)) for split in (data.test, data.validation))
         y, held_y = damage.apply(truth, subject.rng()), damage.apply(held, subject.rng())
         found = restore(model, y, damage, candidates=self.chains, generator=subject.rng())
         size = best_setting(median_filtered, MEDIAN_SIZES, held_y, held)

@@ -29,7 +29,7 @@ class Inpainting:
     would restore these better.
 
     Args:
-        pictures: number of test pictures, and of training pictures.
+        pictures: number of random test pictures, and of training pictures.
     """
 
     needs: ClassVar[tuple[str, ...]] = ("restoration", "held-out data", LARGE, "judge", "labels", RESTORE)
@@ -43,8 +43,8 @@ class Inpainting:
     def measure(self, subject: Subject) -> Iterator[Row]:
         model, judge, data = subject.model, subject.judge, subject.data
         assert judge is not None
-        count, free = min(self.pictures, len(data.test)), right_half(subject)
-        test, train = data.test.take(slice(count)), data.values(data.train)
+        test, train, free = data.test.some(self.pictures), data.values(data.train), right_half(subject)
+        count = len(test)
         labels, truth = test.y, data.domain.read(test.x)
         assert isinstance(labels, Tensor)
         damage = Missing(free)
@@ -65,7 +65,7 @@ class Inpainting:
             yield subject.row("inpainted_accuracy", judge.accuracy(x, labels), protocol, n=count, system=system)
             if system != "untouched":
                 yield from error_rows(subject, x, truth, protocol, system=system)
-        known = train[:count]
+        known = data.values(data.train.some(count))
         again = model.restore(damage.apply(known, subject.rng()), damage=damage, generator=subject.rng()).cpu()
         protocol = f"right half of {len(known)} training pictures restored: {systems[''][1]}"
         yield from error_rows(subject, again, known, protocol, split="train")

@@ -25,7 +25,7 @@ from energybased.models import EnergyModel
 from energybased.models.model import CHUNK
 from energybased.sampling.kernel import Bounds
 
-OF_CLASS = 20 * GROUPS  # chains for each class; with ten, the error of the mean over them is below 0.1 nats on MNIST
+OF_CLASS = 10 * GROUPS  # chains for each class; with ten, the error of the mean over them is below 0.1 nats on MNIST
 LARGEST, PER_DIRECTION = 1024, 4  # most directions of the Gaussian, and fewest examples for each
 SMALLEST = 1e-3  # least noise of the Gaussian, in the model's units
 
