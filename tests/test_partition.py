@@ -87,7 +87,7 @@ class Zero(torch.nn.Module):
 def test_the_likelihood_of_a_gaussian_of_pictures(classes, monkeypatch):
     """An energy that adds to its Gaussian no more than a number for each class has the Gaussian's likelihood."""
     monkeypatch.setattr(log_likelihood, "enough_chains", lambda dim: 32)
-    monkeypatch.setattr(log_likelihood, "OF_CLASS", 16)
+    monkeypatch.setattr(log_likelihood, "OF_CLASS", 32)
     data, noise = load_data("digits"), 0.2
     energy = Tilted.fit(data.values(data.train), noise, Zero())
     conditions = data.conditions if classes else ()
