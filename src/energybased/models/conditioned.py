@@ -35,16 +35,24 @@ class Conditioned:
     kernel: AnyKernel
     steps: int
 
-    def ends(self, streams: Streams) -> Tensor:
-        """The last states, denoised, `(n, *event)`, in the user's units."""
-        model, density = self.model, self.model.marginal
+    def states(self, streams: Streams) -> Tensor:
+        """The last states `(n, *event)`, in the model's units."""
 
         def run(rows: Tensor) -> Tensor:
             # A sum over ten classes takes the compiler minutes, so these chains are never compiled.
             chains = self.energy.select(rows), self.start[rows], self.kernel, self.steps, streams.select(rows)
-            return denoise(density.select(rows), sample(*chains, engine="eager").x, model.noise, model.sampler.denoise)
+            return sample(*chains, engine="eager").x
 
-        decoded: Tensor = model.spec.domain.decode(by_chunks(run, len(self.start), model.place, model.processes))
+        return by_chunks(run, len(self.start), self.model.place, self.model.processes)
+
+    def ends(self, streams: Streams) -> Tensor:
+        """The last states, denoised, `(n, *event)`, in the user's units."""
+        model, density, x = self.model, self.model.marginal, self.states(streams)
+
+        def clean(rows: Tensor) -> Tensor:
+            return denoise(density.select(rows), x[rows], model.noise, model.sampler.denoise)
+
+        decoded: Tensor = model.spec.domain.decode(by_chunks(clean, len(x), model.place, model.processes))
         return decoded
 
 

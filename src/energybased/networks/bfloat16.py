@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -29,11 +30,11 @@ class BFloat16(nn.Module):
         super().__init__()
         self.module = module
 
-    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        """What the module returns for x `(batch, *event)` and a condition y, in float32."""
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Any:
+        """What the module returns for x `(batch, *event)` and a condition y, a tensor or several, in float32."""
         with torch.autocast(x.device.type, torch.bfloat16):
-            values: Tensor = self.module(x) if y is None else self.module(x, y)
-        return values.float()
+            values = self.module(x) if y is None else self.module(x, y)
+        return tuple(value.float() for value in values) if isinstance(values, tuple) else values.float()
 
     def by_class(self, x: Tensor, classes: int) -> Tensor:
         """The module's energies under each class, `(batch, classes)`, of x `(batch, *event)`, in float32."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from energybased.errors import UserError, nearest, require
 from energybased.recipes.cifar10 import cifar10, cifar10_conditional, cifar10_small
+from energybased.recipes.cifar10_energy import cifar10_energy
 from energybased.recipes.custom import CustomRecipe
 from energybased.recipes.digits import digits
 from energybased.recipes.dsprites import dsprites
@@ -40,6 +41,7 @@ from energybased.recipes.mnist import fashion, mnist, mnist_conditional
 from energybased.recipes.mnist_jem import mnist_jem
 from energybased.recipes.mnist_paper import mnist_paper, mnist_paper_conditional
 from energybased.recipes.network import Dense, Images
+from energybased.recipes.noise_conditional import NoiseConditionalRecipe
 from energybased.recipes.rae import RaeRecipe
 from energybased.recipes.recipe import Recipe
 from energybased.recipes.staged import StagedRecipe
@@ -60,6 +62,7 @@ RECIPES: dict[str, Callable[..., Recipe]] = {
     "cifar10": cifar10,
     "cifar10-conditional": cifar10_conditional,
     "cifar10-small": cifar10_small,
+    "cifar10-energy": cifar10_energy,
     "dsprites": dsprites,
     "imagenet32": imagenet32,
     "imagenet128": imagenet128,
@@ -83,6 +86,7 @@ RECIPES: dict[str, Callable[..., Recipe]] = {
 }
 KINDS: tuple[type[Recipe], ...] = (  # classes of recipes
     EnergyRecipe,
+    NoiseConditionalRecipe,
     JointRecipe,
     CustomRecipe,
     JudgeRecipe,

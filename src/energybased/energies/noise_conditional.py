@@ -1,0 +1,122 @@
+"""One energy for data with Gaussian noise of every level."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from energybased.algebra import Rowwise
+from energybased.energy import Condition, Energy
+from energybased.errors import UserError, require
+
+
+class NoiseConditional(Energy):
+    """E(x | y, sigma): energies of data plus Gaussian noise of standard deviation sigma, for every sigma in a range.
+
+    With s^2 = sigma^2 + scale^2, u = (x - mean) / s and a network that maps u and log sigma to a field F(u), and to
+    fields G_y(u) and numbers b_y(u) for each class y,
+
+        E = |u|^2 / 2 + d/2 log(2 pi s^2) + scale / sigma <u, F(u)> + scale / s <u, G_y(u)> + b_y(u).
+
+    The first two terms are those of Gaussian data of standard deviation `scale`, so training begins there when the
+    network begins at zero. What F has to learn then has the same size at all levels: the mean of the clean x given x is
+    x - sigma^2 grad E (Miyasawa 1961), and -d<u, F>/du is the output of the preconditioned denoiser of Karras et al.
+    2022. The logits of the classes have no factor 1 / sigma, which would make them too large at low levels. The class
+    enters in the last layers alone, so one pass gives the energies under all classes.
+
+    Args:
+        network: maps `(batch, *event)` and `(batch,)` to F `(batch, 1, *event)` alone without classes, followed by
+            G `(batch, classes, *event)` with them; and to b, `(batch, 1)` or `(batch, classes)`.
+        mean: of the data, `event`.
+        scale: their standard deviation, a number.
+        levels: smallest and largest sigma.
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, network: nn.Module, mean: Tensor, scale: Tensor, levels: tuple[float, float]) -> None:
+        super().__init__()
+        require(0 < levels[0] < levels[1] < math.inf, f"levels are 0 < smallest < largest, got {levels}")
+        self.network, self.levels = network, levels
+        self.register_buffer("mean", mean)
+        self.register_buffer("scale", scale)
+
+    @staticmethod
+    def fit(x: Tensor, network: nn.Module, levels: tuple[float, float]) -> NoiseConditional:
+        """The energy with the mean of data `(n, *event)`, and the root of the mean of its variances as its scale.
+
+        Raises:
+            UserError: if the data do not vary.
+        """
+        scale = x.var(0, correction=0).mean().sqrt()
+        require(float(scale) > 0, "the data do not vary")
+        return NoiseConditional(network, x.mean(0), scale, levels)
+
+    @staticmethod
+    def build(event: Sequence[int], network: nn.Module, levels: tuple[float, float]) -> NoiseConditional:
+        """An energy with the tensor shapes of a fitted one, to load a checkpoint into."""
+        return NoiseConditional(network, torch.zeros(*event), torch.tensor(1.0), levels)
+
+    def at(self, sigma: float | Tensor) -> AtLevel:
+        """E(x | y, sigma) as an energy of x, and of y if there are classes.
+
+        Args:
+            sigma: a number, or one for each row, `(batch,)`, in the units of x.
+
+        Raises:
+            UserError: if it is outside the levels.
+        """
+        value = torch.as_tensor(sigma, dtype=self.mean.dtype, device=self.mean.device)
+        low, high = self.levels
+        inside = bool(((value >= low * (1 - 1e-5)) & (value <= high * (1 + 1e-5))).all())
+        require(inside, f"sigma must be in {low:g} ... {high:g}, the range of the training, got {sigma}")
+        return AtLevel(self, value)
+
+    def of_classes(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """Energies under each class, `(batch, outputs)`, of x `(batch, *event)` with noise of levels `(batch,)`."""
+        variance = sigma.square() + self.scale.square()
+        rows = (-1, *[1] * self.mean.ndim)
+        u = (x - self.mean) / variance.sqrt().view(rows)
+        fields, numbers = self.network(u, sigma.log())
+        d = self.mean.numel()
+        gaussian = (u.square().flatten(1).sum(1) + d * (2 * math.pi * variance).log()) / 2
+        products = (fields * u[:, None]).flatten(2).sum(2)
+        shared = gaussian + self.scale / sigma * products[:, 0]
+        energies: Tensor = shared[:, None] + numbers
+        return (
+            energies if products.shape[1] == 1 else energies + (self.scale / variance.sqrt())[:, None] * products[:, 1:]
+        )
+
+    def forward(self, x: Tensor, y: Condition | None = None) -> Tensor:
+        """Energies `(batch,)` under y: levels `(batch,)`, or a tuple of classes `(batch,)` and levels."""
+        if isinstance(y, tuple):
+            return picked(self.of_classes(x, y[1]), y[0])
+        if y is None or not y.is_floating_point():
+            raise UserError("the energy is conditional on the level of the noise: give it with energy.at(sigma)")
+        return picked(self.of_classes(x, y), None)
+
+
+class AtLevel(Rowwise):
+    """A `NoiseConditional` energy at a level of the noise; see its method `at`."""
+
+    def forward(self, x: Tensor, y: Condition | None = None) -> Tensor:
+        return picked(self.by_class(x, 0), y)
+
+    def by_class(self, x: Tensor, classes: int) -> Tensor:
+        (sigma,), energy = self.rows_of(x), self.terms[0]
+        assert isinstance(energy, NoiseConditional)
+        return energy.of_classes(x, sigma)
+
+
+def picked(energies: Tensor, y: Condition | None) -> Tensor:
+    """The energies `(batch,)` of class y `(batch,)`, of energies under each class, `(batch, outputs)`."""
+    if y is None:
+        require(energies.shape[1] == 1, f"the energy is conditional on {energies.shape[1]} classes: give y")
+        return energies[:, 0]
+    require(isinstance(y, Tensor) and not y.is_floating_point(), "the condition of this energy is a class number")
+    assert isinstance(y, Tensor)
+    return energies.gather(1, y[:, None])[:, 0]

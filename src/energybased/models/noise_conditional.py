@@ -1,0 +1,155 @@
+"""A trained energy of data with noise of every level."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+
+from energybased.energies.guided import Guided
+from energybased.energies.noise_conditional import NoiseConditional
+from energybased.energy import Energy
+from energybased.errors import UserError, require
+from energybased.models.conditioned import conditioned
+from energybased.models.damage import Damage, as_damage
+from energybased.models.energy import FILM_CHAINS, FILM_FRAMES, EnergyModel
+from energybased.models.model import by_chunks, seeded
+from energybased.sampling import Streams
+from energybased.sampling.denoise import denoise
+from energybased.sampling.flow import flow, noise_levels
+
+
+@dataclass(frozen=True)
+class NoiseConditionalModel(EnergyModel):
+    """A trained energy E(x | y, sigma), whose samples come from the flow through its levels of noise.
+
+    As an `EnergyModel`, which scores and classifies and has chains, it is the energy at one level, `noise`. Steps of
+    its chains are for that level, and in proportion at others.
+
+    Args:
+        levels: the energy at all levels.
+        flow_levels: number of levels of the flow, each but the last with two gradients.
+        guidance: weight of guidance by class in samples; 1 for none; see `energies.guided`.
+        label: the class that was given, a number or one for each row; None if none was.
+    """
+
+    levels: NoiseConditional | None = None
+    flow_levels: int = 18
+    guidance: float = 1.0
+    label: Tensor | None = None
+
+    @property
+    def offers(self) -> frozenset[str]:
+        return super().offers | ({"samples", "conditional samples"} if self.conditions else {"samples"})
+
+    def at(self, sigma: float) -> NoiseConditionalModel:
+        """The model with the energy at another level of noise, in the model's units.
+
+        Raises:
+            UserError: if the level is outside the range of the training.
+        """
+        energy: Energy = self._levels.at(sigma)
+        energy = energy if self.label is None else energy.given(self.label)
+        sampler, ratio = self.sampler, float(sigma) / self.noise
+        if sampler is not None:
+            kernel: Any = sampler.kernel
+            sampler = replace(sampler, kernel=replace(kernel, step_size=ratio * kernel.step_size))
+        return replace(self, energy=energy, noise=float(sigma), sampler=sampler, score_by="energy", fitted=None)
+
+    def given(self, *y: Any) -> NoiseConditionalModel:
+        found = super().given(*y)
+        assert isinstance(found, NoiseConditionalModel)
+        return replace(found, label=found.energy.get_buffer("y0"))
+
+    def start(self, n: int, *, generator: Generator | None = None) -> Tensor:
+        """x `(n, *event)` at the level `noise`, in the model's units, by the flow from the highest level."""
+        return self._flow(n, seeded(generator), self.flow_levels, self.noise)
+
+    def sample(self, n: int, *, steps: int | None = None, generator: Generator | None = None) -> Tensor:
+        """n samples `(n, *event)` by the flow from the highest level of noise to the lowest, denoised.
+
+        Args:
+            steps: number of levels of the flow; `flow_levels` if not given.
+            generator: seeds the first x; it gets a new seed if not given.
+        """
+        low, at = self._levels.levels[0], self._path(n)
+        x = self._flow(n, seeded(generator), self.flow_levels if steps is None else steps, low)
+
+        def clean(rows: Tensor) -> Tensor:
+            return denoise(at(low).select(rows), x[rows], low)
+
+        return self.spec.domain.decode(by_chunks(clean, n, self.place, self.processes))
+
+    def restore(
+        self,
+        x: Tensor,
+        free: Tensor | None = None,
+        *,
+        damage: Damage | None = None,
+        steps: int | None = None,
+        generator: Generator | None = None,
+    ) -> Tensor:
+        """As `EnergyModel.restore`, by chains at each level of the flow in turn, from the highest to the lowest.
+
+        Args:
+            steps: transitions at each level; the sampler's length if not given.
+        """
+        damage, rng = as_damage(free, damage), seeded(generator)
+        state: Tensor | None = None
+        y = damage.check(x, self.spec)
+        for sigma in noise_levels(*self._levels.levels, self.flow_levels):
+            chains = conditioned(self.at(sigma), y, damage, rng)
+            chains = chains if steps is None else replace(chains, steps=steps)
+            chains = chains if state is None else replace(chains, start=state)
+            state = chains.states(Streams.of(rng, chains.start))
+        return damage.merge(
+            y,
+            replace(chains, start=chains.start if state is None else state, steps=0).ends(
+                Streams.of(rng, chains.start)
+            ),
+        )
+
+    def film(self, *, generator: Generator | None = None) -> Tensor:
+        """What the flow of eight samples expects at each level, `(8, frames, *event)`: x, denoised."""
+        start, at = self._top(FILM_CHAINS, seeded(generator)), self._path(FILM_CHAINS)
+        levels = noise_levels(*self._levels.levels, FILM_FRAMES)
+        path = zip(levels, flow(at, start, levels), strict=True)
+        return torch.stack([self.spec.domain.decode(denoise(at(sigma), x, sigma)) for sigma, x in path], 1)
+
+    def _flow(self, n: int, generator: Generator, count: int, low: float) -> Tensor:
+        """x `(n, *event)` at a level, by the flow through `count` levels from the highest."""
+        self.require_rows(n)
+        start, at, high = self._top(n, generator), self._path(n), self._levels.levels[1]
+        levels = noise_levels(low, high, count) if low < high else [high]
+
+        def run(rows: Tensor) -> Tensor:
+            return deque(flow(lambda sigma: at(sigma).select(rows), start[rows], levels), maxlen=1).pop()
+
+        return by_chunks(run, n, self.place, self.processes)
+
+    def _top(self, n: int, generator: Generator) -> Tensor:
+        """x `(n, *event)` with noise of the highest level: draws of its Gaussian."""
+        require(n >= 1, f"n must be at least 1, got {n}")
+        energy = self._levels
+        noise = torch.randn((n, *self.spec.event), generator=generator, device=generator.device).to(self.place)
+        found: Tensor = energy.mean + (energy.levels[1] ** 2 + energy.scale**2).sqrt() * noise
+        return found
+
+    def _path(self, n: int) -> Callable[[float], Energy]:
+        """The energy for n rows at each level, of the given class or of each class in turn."""
+        energy = self._levels
+        label = torch.arange(n, device=self.place.device) % self.classes if self.classes else self.label
+        if label is None:
+            return energy.at
+        count = max(self.classes, int(self.spec.conditions[0].count))  # type: ignore[union-attr]
+        return lambda sigma: Guided(energy.at(sigma), count, self.guidance).given(label)
+
+    @property
+    def _levels(self) -> NoiseConditional:
+        if self.levels is None:
+            raise UserError("the model has no energy over levels of noise")
+        return self.levels

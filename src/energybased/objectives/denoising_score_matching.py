@@ -1,0 +1,81 @@
+"""Denoising score matching, which trains an energy without chains, at all levels of the noise."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Generator, Tensor
+from torch.nn import functional as F
+
+from energybased.energies.noise_conditional import NoiseConditional
+from energybased.errors import UserError, require
+from energybased.objectives.objective import Batch, Parts, Result, State, Stateless, Vital, scalar
+
+
+@dataclass(frozen=True)
+class DenoisingScoreMatching(Stateless):
+    """mean |D(x + sigma e) - x|^2 / (d c^2), D(v) = v - sigma^2 grad E(v | y, sigma), e from N(0, I) (Vincent 2011).
+
+    c^2 = sigma^2 scale^2 / (sigma^2 + scale^2) is the error of the best linear denoiser of data of standard deviation
+    `scale`, so the loss begins at 1 (Karras et al. 2022). The levels are log-normal, cut at the range of the energy.
+
+    Two terms may be added. The time score (Guth et al. 2025) makes energies comparable between levels: dE/d(log sigma)
+    has the mean d - |e|^2 given v, so their squared difference over 2d is minimised. The cross entropy of the classes,
+    whose logits are -E(v | ., sigma), makes energies comparable between classes.
+
+    Args:
+        log_mean: mean of log sigma, with sigma in the model's units.
+        log_std: its standard deviation.
+        time_score: weight of the time score.
+        cross_entropy: weight of the cross entropy.
+
+    Raises:
+        UserError: for settings out of range, an energy without levels, or labels that are missing.
+    """
+
+    vitals: ClassVar[tuple[Vital, ...]] = (Vital("denoising", 0.0, 3.0, 20, "lower the learning rate"),)
+
+    log_mean: float = -1.7
+    log_std: float = 1.2
+    time_score: float = 0.0
+    cross_entropy: float = 0.0
+
+    def __post_init__(self) -> None:
+        require(math.isfinite(self.log_mean), f"log_mean must be finite, got {self.log_mean}")
+        require(0 < self.log_std < math.inf, f"log_std must be positive, got {self.log_std}")
+        require(0 <= self.time_score < math.inf, f"time_score must not be negative, got {self.time_score}")
+        require(0 <= self.cross_entropy < math.inf, f"cross_entropy must not be negative, got {self.cross_entropy}")
+
+    def step(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> Result:
+        energy, x, y = parts["energy"], batch.x, batch.y
+        require(isinstance(energy, NoiseConditional), "denoising score matching needs an energy with levels of noise")
+        assert isinstance(energy, NoiseConditional)
+        low, high = energy.levels
+        drawn = torch.randn(len(x), generator=rng, device=rng.device)
+        log_sigma = (self.log_mean + self.log_std * drawn).clamp(math.log(low), math.log(high)).to(x)
+        noise = torch.randn(x.shape, generator=rng, device=rng.device).to(x)
+        log_sigma.requires_grad_(self.time_score > 0)
+        sigma, rows = log_sigma.exp(), (-1, *[1] * (x.ndim - 1))
+        noisy = (x + sigma.detach().view(rows) * noise).requires_grad_()
+        energies = energy.of_classes(noisy, sigma)
+        if energies.shape[1] > 1 and (not isinstance(y, Tensor) or y.is_floating_point()):
+            raise UserError("the energy is conditional on the class, but the batch has no class labels")
+        own = energies[:, 0] if energies.shape[1] == 1 else energies.gather(1, y[:, None])[:, 0]  # type: ignore[index,call-overload]
+        wanted = (noisy, log_sigma) if self.time_score else (noisy,)
+        slopes = torch.autograd.grad(own.sum(), wanted, create_graph=True)
+        level = sigma.detach()
+        error = (noise - level.view(rows) * slopes[0]).square().flatten(1).mean(1)
+        denoising = (error * (1 + (level / energy.scale).square())).mean()
+        loss, metrics = denoising, {"denoising": scalar(denoising)}
+        if self.time_score:
+            d = noise[0].numel()
+            gap = slopes[1] - (d - noise.square().flatten(1).sum(1))
+            time_score = gap.square().mean() / (2 * d)
+            loss, metrics["time_score"] = loss + self.time_score * time_score, scalar(time_score)
+        if self.cross_entropy:
+            entropy = F.cross_entropy(-energies, y)  # type: ignore[arg-type]
+            loss, metrics["cross_entropy"] = loss + self.cross_entropy * entropy, scalar(entropy)
+        return Result({"energy": loss}, state, {"loss": scalar(loss), **metrics})

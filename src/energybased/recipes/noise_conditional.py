@@ -1,0 +1,104 @@
+"""Recipes that train one energy for every level of noise, without chains."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, cast
+
+import torch
+from torch import nn
+
+from energybased import networks
+from energybased.conditions import classes_of
+from energybased.data import DataSet, DataSpec
+from energybased.energies.noise_conditional import NoiseConditional
+from energybased.errors import require
+from energybased.models import Sampler
+from energybased.models.noise_conditional import NoiseConditionalModel
+from energybased.networks.unet import UNet
+from energybased.objectives.denoising_score_matching import DenoisingScoreMatching
+from energybased.recipes.recipe import Recipe
+from energybased.sampling import Underdamped
+from energybased.settings import Hidden
+from energybased.training import Phase
+
+FITTED = slice(20_000)  # training examples whose mean and standard deviation the energy takes
+
+
+@dataclass(frozen=True)
+class UNetSettings:
+    """Settings of `networks.unet.UNet`.
+
+    Args:
+        widths: channels of each resolution, from the highest.
+        blocks: number of residual blocks in each, on the way down and on the way up.
+        patch: side of the squares of pixels that become channels.
+    """
+
+    widths: tuple[int, ...] = (96, 192)
+    blocks: int = 2
+    patch: int = 4
+
+
+@dataclass(frozen=True)
+class NoiseConditionalRecipe(Recipe):
+    """An energy E(x | y, sigma), trained by denoising score matching.
+
+    Args:
+        network: settings of its network.
+        levels: smallest and largest sigma, in the model's units.
+        precision: dtype in which the network computes; float32 where bfloat16 is slower.
+        objective: settings of the objective.
+        noise: the level at which the model scores, classifies and restores.
+        flow_levels: number of levels of the flow that samples.
+        guidance: weight of guidance by class in samples; 1 for none.
+        sampler: settings of chains at the level `noise`; their steps grow in proportion at others.
+    """
+
+    recipe: Hidden[str] = "noise-conditional"
+    network: UNetSettings = UNetSettings()
+    levels: tuple[float, float] = (0.01, 20.0)
+    precision: Literal["float32", "bfloat16"] = "bfloat16"
+    objective: DenoisingScoreMatching = field(default_factory=DenoisingScoreMatching)
+    noise: float = 0.1
+    flow_levels: int = 18
+    guidance: float = 1.0
+    sampler: Sampler = Sampler(Underdamped(0.07, 0.7), length=20)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        low, high = self.levels
+        require(0 < low < high, f"levels are 0 < smallest < largest, got {self.levels}")
+        require(low <= self.noise <= high, f"noise must be one of the levels {low:g} ... {high:g}, got {self.noise}")
+        require(self.flow_levels >= 2, f"flow_levels must be at least 2, got {self.flow_levels}")
+
+    def parts(self, data: DataSet) -> Mapping[str, nn.Module]:
+        torch.manual_seed(self.seed)
+        x = data.domain.encode(data.values(data.train, FITTED))
+        return {"energy": NoiseConditional.fit(x, self._network(self.seen(data.spec)), self.levels)}
+
+    def build(self, spec: DataSpec) -> dict[str, nn.Module]:
+        return {"energy": NoiseConditional.build(spec.event, self._network(self.seen(spec)), self.levels)}
+
+    def _network(self, spec: DataSpec) -> nn.Module:
+        settings, classes = self.network, classes_of(spec.conditions)
+        network = UNet(spec.event, settings.widths, settings.blocks, settings.patch, 1 + classes, max(1, classes))
+        return networks.BFloat16(network) if self.precision == "bfloat16" else network
+
+    def phases(self, data: DataSet) -> list[Phase]:
+        return [self.phase(self.objective)]
+
+    def model(self, parts: Mapping[str, nn.Module], spec: DataSpec) -> NoiseConditionalModel:
+        energy = cast(NoiseConditional, parts["energy"])
+        return NoiseConditionalModel(
+            energy.at(self.noise),
+            spec,
+            self.sampler,
+            self.noise,
+            self.seen(spec).conditions,
+            self.origin(parts, spec),
+            levels=energy,
+            flow_levels=self.flow_levels,
+            guidance=self.guidance,
+        )
