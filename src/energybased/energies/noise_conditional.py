@@ -19,13 +19,14 @@ class NoiseConditional(Energy):
     With s^2 = sigma^2 + scale^2, u = (x - mean) / s and a network that maps u and log sigma to a field F(u), and to
     fields G_y(u) and numbers b_y(u) for each class y,
 
-        E = |u|^2 / 2 + d/2 log(2 pi s^2) + scale / sigma <u, F(u)> + scale / s <u, G_y(u)> + b_y(u).
+        E = |u|^2 / 2 + d/2 log(2 pi s^2) + scale / sigma <u, F(u)> + d^(-1/4) scale / s <u, G_y(u)> + b_y(u).
 
     The first two terms are those of Gaussian data of standard deviation `scale`, so training begins there when the
     network begins at zero. What F has to learn then has the same size at all levels: the mean of the clean x given x is
     x - sigma^2 grad E (Miyasawa 1961), and -d<u, F>/du is the output of the preconditioned denoiser of Karras et al.
-    2022. The logits of the classes have no factor 1 / sigma, which would make them too large at low levels. The class
-    enters in the last layers alone, so one pass gives the energies under all classes.
+    2022. The logits of the classes have no factor 1 / sigma, and are sums of d terms: without the factor d^(-1/4), their
+    errors are large at first, and their cross entropy keeps F from learning. The class enters in the last layers alone,
+    so one pass gives the energies under all classes.
 
     Args:
         network: maps `(batch, *event)` and `(batch,)` to F `(batch, 1, *event)` alone without classes, followed by
@@ -87,9 +88,9 @@ class NoiseConditional(Energy):
         products = (fields * u[:, None]).flatten(2).sum(2)
         shared = gaussian + self.scale / sigma * products[:, 0]
         energies: Tensor = shared[:, None] + numbers
-        return (
-            energies if products.shape[1] == 1 else energies + (self.scale / variance.sqrt())[:, None] * products[:, 1:]
-        )
+        if products.shape[1] == 1:
+            return energies
+        return energies + (d**-0.25 * self.scale / variance.sqrt())[:, None] * products[:, 1:]
 
     def forward(self, x: Tensor, y: Condition | None = None) -> Tensor:
         """Energies `(batch,)` under y: levels `(batch,)`, or a tuple of classes `(batch,)` and levels."""

@@ -16,11 +16,11 @@ def cifar10_energy(**changes: Any) -> NoiseConditionalRecipe:
         recipe="cifar10-energy",
         data="cifar10",
         conditional=True,
-        batch_size=128,
+        batch_size=64,
         minutes=100.0,
-        objective=DenoisingScoreMatching(cross_entropy=0.01),
-        optimizer=Adam(lr=1e-3, beta1=0.9, beta2=0.99, clip_norm=1.0, schedule="cosine", warmup=200),
+        objective=DenoisingScoreMatching(cross_entropy=0.04),
+        optimizer=Adam(lr=1.5e-3, beta1=0.9, beta2=0.99, clip_norm=1.0, schedule="cosine", warmup=50),
         ema=0.999,
-        checkpoint_every=500,
+        checkpoint_every=250,
     )
     return replace(recipe, **changes)
