@@ -39,6 +39,7 @@ def examples(
     if path.is_dir() or path.suffix.lower() in SUFFIXES:
         names, x, notes = _pictures(path, event, scaled)
     elif path.suffix in TABLES:
+        require(len(event) == 1, f"{path} is a table, but the examples of the model are of shape {tuple(event)}")
         columns = read_columns(path)
         known = getattr(spec.domain, "columns", ()) or tuple(columns)
         x = features(columns, known, str(path))
