@@ -38,7 +38,7 @@ def read_cells(path: Path) -> dict[str, list[Any]]:
     Raises:
         UserError: if the file cannot be read, or the number of cells in a line differs from the header.
     """
-    if path.suffix == ".parquet":
+    if path.suffix.lower() == ".parquet":
         try:
             from pyarrow import parquet  # type: ignore[import-not-found, unused-ignore]
         except ImportError as error:
