@@ -140,7 +140,7 @@ def of_unet(network: unet.UNet, subject: Subject) -> Iterator[Row]:
     """The pictures and their damage are those of the metric `denoising`."""
     truth = subject.part(Denoising().pictures).test
     x = network.restored(unet.DAMAGE.apply(truth, subject.rng()))
-    protocol = f"{len(truth)} test pictures with {unet.DAMAGE.share:.0%} of the pixels set to 0 or 1"
+    protocol = f"{len(truth)} random test pictures with {unet.DAMAGE.share:.0%} of the pixels set to 0 or 1"
     for name, value in {"psnr": psnr, "ssim": ssim}.items():
         yield subject.row(f"denoised_{name}", float(value(x, truth).mean()), protocol, n=len(truth))
 

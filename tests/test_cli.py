@@ -451,3 +451,11 @@ def test_import_runs_a_file_but_not_what_its_script_does(folder, capsys):
     out = capsys.readouterr().out
     assert "of the file" in out and "of the script" not in out
     assert main(["--help"]) == 0 and 'if __name__ == "__main__":' in capsys.readouterr().out
+
+
+def test_a_reader_that_has_gone_ends_the_output():
+    reader, writer = os.pipe()
+    os.close(reader)
+    ended = subprocess.run([sys.executable, "-m", "energybased", "recipes"], stdout=writer, stderr=subprocess.PIPE)
+    os.close(writer)
+    assert (ended.returncode, ended.stderr) == (141, b"")

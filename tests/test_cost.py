@@ -52,6 +52,13 @@ def test_in_words():
     assert found == "this takes about 15 min (b 10 min, c 5 min); not known beforehand: d"
 
 
+def test_a_fit_to_fewer_examples_than_gaussians_is_timed(subjects, monkeypatch):
+    monkeypatch.setattr(cost, "FITTED", cost.GAUSSIANS - 2)
+    fit, done = cost.mixture(subjects[0][1])
+    fit()
+    assert done == (cost.GAUSSIANS - 2) ** 2
+
+
 @pytest.mark.parametrize("place", [0, 1], ids=["energy", "latent"])
 def test_every_metric_names_work_that_can_be_timed(subjects, place):
     subject, named = subjects[place][1], set()

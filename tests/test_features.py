@@ -82,18 +82,22 @@ def test_weights_are_read_from_a_file_and_checked(tmp_path, random_inception):
     assert load_inception(right).name == "inception"
 
 
-@pytest.mark.parametrize("kind", ["text", "other", "shape", "list"])
+@pytest.mark.parametrize("kind", ["text", "table", "other", "shape", "list"])
 def test_files_that_are_no_weights_of_inception(tmp_path, kind):
     file = tmp_path / "weights.pth"
     if kind == "text":
         file.write_text("nothing")
+    elif kind == "table":
+        file.write_text("a,b\n1,2\n")
     elif kind == "other":
         torch.save(torch.nn.Linear(2, 2).state_dict(), file)
     elif kind == "list":
         torch.save([torch.zeros(2)], file)
     else:
         torch.save({**weights(shapes()), "fc.bias": torch.zeros(1000)}, file)
-    with pytest.raises(UserError, match="is no file of weights" if kind == "text" else "does not hold the weights"):
+    with pytest.raises(
+        UserError, match="is no file of weights" if kind in ("text", "table") else "does not hold the weights"
+    ):
         load_inception(file)
     with pytest.raises(UserError, match="there is no file"):
         load_inception(tmp_path / "missing.pth")

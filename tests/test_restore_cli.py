@@ -115,12 +115,12 @@ def test_across_classes(here, capsys):
 
 
 def test_empty_cells_are_filled(here, capsys):
-    (here / "rows.csv").write_text("name,a,b,c\nx,1.0,,2.5\ny,0.5,0.25,0.125\nz,,,1\n")
+    (here / "rows.csv").write_text("id,a,b,c\n007,1.0,,2.5\n12345678901234567890,5e-1,0.25,0.125\n,,,1\n")
     assert main(["restore", "runs/table", "rows.csv", "--steps", "2", "--out", "filled.csv"]) == 0
     assert "3 empty cells of 2 rows" in capsys.readouterr().err
     rows = list(csv.reader((here / "filled.csv").read_text().splitlines()))
-    assert rows[0] == ["name", "a", "b", "c"] and rows[2] == ["y", "0.5", "0.25", "0.125"]
-    assert rows[1][:2] == ["x", "1.0"] and rows[1][3] == "2.5" and rows[3][3] == "1.0"
+    assert rows[0] == ["id", "a", "b", "c"] and rows[2] == ["12345678901234567890", "5e-1", "0.25", "0.125"]
+    assert rows[1][:2] == ["007", "1.0"] and rows[1][3] == "2.5" and rows[3][::3] == ["", "1"]  # as they are written
     assert all(np.isfinite([float(cell) for cell in row[1:]]).all() for row in rows[1:])
 
 
@@ -147,6 +147,7 @@ def test_empty_cells_are_filled(here, capsys):
         ("digits p.png --blur 50", "leaves nothing"),
         ("digits p.png --scale 3", "cannot be cut"),
         ("digits p.png --scale 2", "8 x 8 pixels, not 4 x 4"),
+        ("digits p.png --scale 16 --damage", "cannot be cut"),
         ("digits p.png --scale 2 --noise salt-pepper=0.1", "gaussian"),
         ("digits p.png --noise gaussian=0.1 --given 12", "is no class"),
         ("digits p.png --noise gaussian=0.1 --candidates 0", "candidates"),
@@ -158,7 +159,7 @@ def test_empty_cells_are_filled(here, capsys):
         ("digits p.png --to 3 --tether -1", "tether"),
         ("digits p.png --blur 1 --tether 2.4", "--tether goes with --to only"),
         ("plain p.png --to 3", "needs a run with classes"),
-        ("digits t.csv", "not rows of 3 numbers"),
+        ("digits t.csv", "t.csv is a table, but the examples of the model are of shape (1, 8, 8)"),
         ("table p.png --blur 1", "takes no pictures"),
         ("table t.csv", "no empty cells"),
         ("table t.csv --noise gaussian=0.1", "is a table"),

@@ -10,12 +10,13 @@ import scipy.linalg
 import torch
 
 from energybased import UserError
-from energybased.evaluation import Moments, coverage, frechet_distance, inception_score, kernel_distance
+from energybased.evaluation import METRICS, Moments, coverage, frechet_distance, inception_score, kernel_distance
 from energybased.evaluation.calibration import class_logits
 from energybased.evaluation.detection import STATISTICS
 from energybased.evaluation.enough import TooFew
 from energybased.evaluation.metrics.confidence import confidence
 from energybased.evaluation.metrics.robustness import right
+from energybased.evaluation.mixtures import candidates
 
 
 def seeded(seed):
@@ -199,8 +200,15 @@ def test_too_few_rows(statistic, least, rows):
 
 
 def test_too_few_rows_for_an_inception_score():
-    with pytest.raises(TooFew, match="at least 20"):
+    with pytest.raises(TooFew, match="at least 20 examples, but there are 19"):
         inception_score(torch.full((19, 2), 0.5))
+
+
+def test_too_few_rows_for_a_mixture_and_for_an_error(rng):
+    with pytest.raises(TooFew, match="10 Gaussians needs at least 10 examples, but there are 8"):
+        candidates(torch.rand(8, 2), None, rng)
+    with pytest.raises(TooFew, match="at least 2 examples, but there are 1"):
+        next(METRICS["log_likelihood"].measure(SimpleNamespace(test=torch.rand(1, 2))))
 
 
 @pytest.mark.parametrize("statistic", [kernel_distance, coverage, frechet_distance], ids=lambda f: f.__name__)

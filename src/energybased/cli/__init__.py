@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -67,7 +68,8 @@ def usage() -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a verb and returns the exit status.
 
-    It is 0, 1 if a check failed or the guard stopped training, 2 for an error of the user, or 130 after Ctrl-C.
+    It is 0, 1 if a check failed or the guard stopped training, 2 for an error of the user, 130 after Ctrl-C, or 141 if
+    the reader of the output, such as `head`, has gone.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if not arguments or arguments[0] in ("-h", "--help"):
@@ -81,7 +83,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if verb not in VERBS:
             raise UserError(f"there is no verb {verb!r}: {nearest(verb, VERBS)}")
         code: int = importlib.import_module(f"energybased.cli.{verb}").run(rest)
+        sys.stdout.flush()
         return code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes it once more when it ends
+        return 141
     except (UserError, Interrupted) as error:
         if not error.told:
             print(f"ebm: {error}", file=sys.stderr)

@@ -32,9 +32,9 @@ def read_given(text: str, model: Any, n: int) -> tuple[list[Tensor], int]:
     kinds: Conditions = getattr(model, "conditions", ())
     require(len(kinds) > 0, "the model is not conditional: it takes no --given")
     path = Path(text)
-    if path.suffix in (".npy", ".npz", *SUFFIXES):
+    if path.suffix.lower() in (".npy", ".npz", *SUFFIXES):
         require(path.exists(), f"there is nothing at {text}")
-        if path.suffix in SUFFIXES:
+        if path.suffix.lower() in SUFFIXES:
             columns, label = read_columns(path), len(kinds) == 1 and isinstance(kinds[0], Classes)
             labels = label and len(columns) == 1  # they may be text
             arrays = list(columns.values()) if labels else [features(columns, tuple(columns), text).numpy()]

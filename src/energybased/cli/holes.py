@@ -10,7 +10,7 @@ from energybased.cli.given import with_given
 from energybased.cli.job import Job
 from energybased.cli.notes import tell, terms_note
 from energybased.cli.table import tell_csv
-from energybased.data.columns import features, read_columns
+from energybased.data.columns import as_columns, features, read_cells
 from energybased.errors import require
 from energybased.models.damage import Missing
 from energybased.processes import is_first
@@ -27,10 +27,11 @@ def fill_cells(job: Job, candidates: int) -> None:
         UserError: if the table does not fit the model, or has no empty cells, or a row has no other.
     """
     path, model = job.what, job.model
-    columns = read_columns(path)
+    cells = read_cells(path)
+    event, columns = tuple(model.spec.event), as_columns(cells)
+    require(len(event) == 1, f"{path} is a table, but the examples of the model are of shape {event}")
     names = getattr(model.spec.domain, "columns", ()) or tuple(columns)
     x = features(columns, names, str(path))
-    event = tuple(model.spec.event)
     require(event == (len(names),), f"the model takes examples of shape {event}, not rows of {len(names)} numbers")
     empty = x.isnan()
     require(bool(empty.any()), f"{path} has no empty cells in {', '.join(names[:10])}: there is nothing to fill")
@@ -44,13 +45,14 @@ def fill_cells(job: Job, candidates: int) -> None:
         return
     done = x.clone()
     done[rows] = torch.where(empty[rows], found.best.to(x), x[rows])
-    cells: dict[str, list[Any]] = {name: list(map(_cell, values.tolist())) for name, values in columns.items()}
-    cells |= {name: list(map(repr, done[:, i].tolist())) for i, name in enumerate(names)}
+    for i, name in enumerate(names):
+        filled = zip(cells[name], done[:, i].tolist(), empty[:, i].tolist(), strict=True)
+        cells[name] = [repr(value) if hole else cell for cell, value, hole in filled]
     notes = [*terms_note(model, job.run), f"{int(empty.sum())} empty cells of {int(rows.sum())} rows were filled"]
-    kept = [name for name in columns if name not in names]
-    notes += [f"columns that the training data do not have are kept: {', '.join(kept)}"] if kept else []
+    kept = [name for name in cells if name not in names]
+    notes += [f"columns that the model does not take are kept: {', '.join(kept)}"] if kept else []
     tell(notes)
-    tell_csv([list(cells), *zip(*cells.values(), strict=True)], job.out)
+    tell_csv([list(cells), *zip(*(map(_cell, column) for column in cells.values()), strict=True)], job.out)
 
 
 def _cell(value: Any) -> Any:

@@ -23,7 +23,7 @@ def map_pictures(job: Job, to: str, tether: float) -> None:
         UserError: if the model has no such class, or the pictures do not fit it.
     """
     model = job.model
-    require(model.classes > 0, "--to needs a run with classes, which this one is not: it was trained without labels")
+    require(model.classes > 0, "--to needs a run with classes: an energy that is conditional on labels")
     number = model.conditions[0].number(to)
     _, x, notes = examples(job.what, model.spec)
     found = across(model, x, number, tether=tether or None, steps=job.steps, film=True, generator=job.generator)

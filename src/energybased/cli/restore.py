@@ -57,7 +57,7 @@ def restore(
         given: condition of a conditional model, as in `ebm sample`. Without it, chains sum over the classes.
         place: device and processes that compute.
     """
-    rng, table = generator_of(seed), what.suffix in TABLES
+    rng, table = generator_of(seed), what.suffix.lower() in TABLES
     require(steps is None or steps >= 1, f"steps must be at least 1, got {steps}")
     require(candidates is None or candidates >= 1, f"candidates must be at least 1, got {candidates}")
     wide = tether is None or 0 <= tether < math.inf

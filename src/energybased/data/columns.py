@@ -20,15 +20,25 @@ DELIMITERS = ",;\t|"
 
 
 def read_columns(path: Path) -> Columns:
-    """Reads the columns of a `.csv` or `.parquet` file, by name.
+    """Reads the columns of a `.csv` or `.parquet` file, by name. See `read_cells`; an empty cell becomes NaN."""
+    return as_columns(read_cells(path))
+
+
+def as_columns(cells: Mapping[str, Sequence[Any]]) -> Columns:
+    """Cells, by the name of their column, as numbers, or as text."""
+    return {name: _values(values) for name, values in cells.items()}
+
+
+def read_cells(path: Path) -> dict[str, list[Any]]:
+    """Reads the cells of a `.csv` file, as text, or of a `.parquet` file, by the name of their column.
 
     If the first line of a CSV file holds only numbers, the file has no header, and its columns are named x0, x1 and so
-    on. An empty cell becomes NaN.
+    on.
 
     Raises:
         UserError: if the file cannot be read, or the number of cells in a line differs from the header.
     """
-    if path.suffix == ".parquet":
+    if path.suffix.lower() == ".parquet":
         try:
             from pyarrow import parquet  # type: ignore[import-not-found, unused-ignore]
         except ImportError as error:
@@ -37,7 +47,7 @@ def read_columns(path: Path) -> Columns:
             table = parquet.read_table(path)
         except Exception as error:  # a damaged file can raise anything
             raise UserError(f"{path} cannot be read: it is cut short or not a parquet file") from error
-        return {name: _values(table[name].to_pylist()) for name in table.column_names}
+        return {name: table[name].to_pylist() for name in table.column_names}
     try:
         text = path.read_text(encoding="utf-8-sig")
         delimiter = max(DELIMITERS, key=text.split("\n", 1)[0].count)
@@ -56,7 +66,7 @@ def read_columns(path: Path) -> Columns:
         require(
             len(row) == len(header), f"row {i + 1} of {path} has {len(row)} cells, but the header has {len(header)}"
         )
-    return {name: _values([row[i] for row in rows]) for i, name in enumerate(header)}
+    return {name: [row[i] for row in rows] for i, name in enumerate(header)}
 
 
 def columns_of(frame: Any) -> Columns | None:

@@ -38,7 +38,8 @@ def examples(
     scaled, event, notes = event is None, spec.event if event is None else event, tuple[str, ...]()
     if path.is_dir() or path.suffix.lower() in SUFFIXES:
         names, x, notes = _pictures(path, event, scaled)
-    elif path.suffix in TABLES:
+    elif path.suffix.lower() in TABLES:
+        require(len(event) == 1, f"{path} is a table, but the examples of the model are of shape {tuple(event)}")
         columns = read_columns(path)
         known = getattr(spec.domain, "columns", ()) or tuple(columns)
         x = features(columns, known, str(path))
@@ -46,7 +47,7 @@ def examples(
         notes = (f"columns that the training data do not have are ignored: {', '.join(ignored)}",) if ignored else ()
         names = [str(row) for row in range(len(x))]
     else:
-        known_suffix = path.suffix in (".npy", ".npz")
+        known_suffix = path.suffix.lower() in (".npy", ".npz")
         require(known_suffix, f"{path} is not a table, a picture, a folder of pictures, or an .npy or .npz file")
         x, notes = examples_in(named_array(read_arrays(path), EXAMPLES, str(path)), str(path), spec.domain)
         if tuple(x.shape[1:]) == (1, *event):  # examples of the model have no channels

@@ -52,9 +52,9 @@ def from_path(
         x, y, names, notes = read_folder(path, size, skip_broken)
         data = from_arrays(f"{path.name}/", x, y, names=names, where=str(path))
         return data.noted(*notes)
-    if path.suffix in SUFFIXES:
+    if path.suffix.lower() in SUFFIXES:
         data = from_columns(path.name, read_columns(path), label, str(path))
-    elif path.suffix in (".npy", ".npz"):
+    elif path.suffix.lower() in (".npy", ".npz"):
         data = _from_numpy(path, label)
     else:
         known = ".npy, .npz, .csv or .parquet"
@@ -230,7 +230,7 @@ def _condition(y: Any, n: int, where: str) -> tuple[Tensor, tuple[str, ...]]:
 
 def _from_numpy(path: Path, label: str | None) -> DataSet:
     where = str(path)
-    if path.suffix == ".npy" and path.stat().st_size >= MAPPED:
+    if path.suffix.lower() == ".npy" and path.stat().st_size >= MAPPED:
         try:
             x = torch.from_numpy(np.load(path, mmap_mode="c"))
         except (ValueError, TypeError) as error:

@@ -37,7 +37,8 @@ def gradients(subject: Subject) -> Trial:
 def mixture(subject: Subject) -> Trial:
     """Examples times Gaussians of mixtures that are fitted."""
     x = subject.train(FITTED)
-    return lambda: fit_mixture(x, GAUSSIANS, subject.rng()), len(x) * GAUSSIANS
+    components = min(GAUSSIANS, len(x))
+    return lambda: fit_mixture(x, components, subject.rng()), len(x) * components
 
 
 TRIALS: Mapping[str, Callable[[Subject], Trial]] = {

@@ -15,4 +15,5 @@ class TooFew(UserError):
 def require_enough(what: str, least: int, *counts: int) -> None:
     """Raises `TooFew` if one of the counts of examples is less than the least that a statistic needs."""
     if min(counts) < least:
-        raise TooFew(f"{what} needs at least {least} examples on each side, but there are {min(counts)}")
+        where = " on each side" if len(counts) > 1 else ""
+        raise TooFew(f"{what} needs at least {least} examples{where}, but there are {min(counts)}")

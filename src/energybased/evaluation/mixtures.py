@@ -11,7 +11,7 @@ import torch
 from torch import Generator, Tensor
 
 from energybased.energies import Analytic, GaussianMixture, PrincipalGaussian, PrincipalMixture
-from energybased.errors import require
+from energybased.evaluation.enough import require_enough
 from energybased.evaluation.features import reference_features
 from energybased.evaluation.frechet import frechet_distance
 from energybased.evaluation.subject import SAMPLES, Subject
@@ -96,7 +96,7 @@ def candidates(x: Tensor, y: Tensor | None, generator: Generator) -> list[Fitted
     """Mixtures of several sizes, fitted to x `(n, *event)`; with labels y `(n,)`, mixtures by class too.
 
     Raises:
-        UserError: if there are too few examples.
+        TooFew: if there are too few examples.
     """
     beyond = x[0].numel() > DIRECT
     counts = [k for k in (COMPONENTS_BEYOND if beyond else COMPONENTS) if k <= len(x)]
@@ -105,7 +105,8 @@ def candidates(x: Tensor, y: Tensor | None, generator: Generator) -> list[Fitted
         fewest = int(y[:EXAMPLES].unique(return_counts=True)[1].min())
         counts = [k for k in (PER_CLASS_BEYOND if beyond else PER_CLASS) if k <= fewest and fewest > 1]
         mixtures += [fit_class_mixture(x, y, k, generator) for k in counts]
-    require(len(mixtures) > 0, f"{len(x)} examples are too few for a mixture of {COMPONENTS[0]} Gaussians")
+    if not mixtures:
+        require_enough(f"a mixture of {COMPONENTS[0]} Gaussians", COMPONENTS[0], len(x))
     return mixtures
 
 

@@ -119,8 +119,8 @@ RESTORE = f"the extra for restored pictures ({RESTORE_EXTRA})"
 LARGE = "pictures of at least 7 x 7 pixels"  # which structural similarity needs
 IN_WORDS = {  # needs that a person may not know by their names
     "judge": "a judge of this data set (--judge RUN)",
-    "classes": "classes (a run that was trained with labels)",
-    "class logits": "classes (a run that was trained with labels)",
+    "classes": "classes (an energy that is conditional on labels)",
+    "class logits": "classes (a model that is conditional on labels, or a judge)",
     "latent vectors": "latent vectors (a run of a latent recipe)",
 }
 

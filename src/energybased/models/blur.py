@@ -118,6 +118,7 @@ class LowResolution(Linear):
         require(self.sigma > 0, f"the standard deviation of noise must be positive, got {self.sigma:g}")
 
     def operator(self, event: tuple[int, ...]) -> Separable:
+        self.small(event)
         return Separable.average(event, self.factor)
 
     def whole(self, y: Tensor) -> tuple[int, ...]:

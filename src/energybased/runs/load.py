@@ -116,7 +116,7 @@ def run_of(path: Path | str) -> Run:
     """The run at a path. Raises `UserError` for an exported file, which has no checkpoints and no log."""
     path = Path(path)
     if path.is_file():
-        raise UserError(f"{path} is an exported model, not a run")
+        raise UserError(f"{path} is a file, not a run, which is a folder with checkpoints")
     return Run.open(path)
 
 

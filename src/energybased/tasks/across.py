@@ -61,7 +61,7 @@ def across(
     Raises:
         UserError: if the model has no classes, there is no such class, or x does not fit the model.
     """
-    require(getattr(model, "classes", 0) > 0, "the model has no classes: it was not trained with labels")
+    require(getattr(model, "classes", 0) > 0, "the model has no classes: it is no energy that is conditional on labels")
     sampler = model.sampler
     require(sampler is not None, "this model has no sampler: pass sampler=... to train")
     target, x = model.given(to), checked(x, model.spec)

@@ -69,7 +69,8 @@ def labels(model: Any) -> list[str]:
         UserError: if the model does not classify.
     """
     usable = "class logits" in model.offers
-    require(usable, "the model has no classes: train a recipe on labelled data to classify, such as mnist-jem")
+    advice = "to classify, train an energy on labelled data with --conditional True, or a judge"
+    require(usable, f"the model has no classes: {advice}")
     (kind,) = [kind for kind in model.spec.conditions if isinstance(kind, Classes)]
     return list(kind.names or map(str, range(kind.count)))
 

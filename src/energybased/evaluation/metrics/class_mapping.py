@@ -64,7 +64,7 @@ class ClassMapping:
         x = across(model, source, targets, tether=tether, generator=subject.rng()).x.cpu()
         fresh = model.given(targets).sample(len(targets), generator=subject.rng()).cpu()
         named = "no tether" if tether is None else f"tether {tether:g}"
-        how = f"{len(x)} test pictures mapped to other classes, {named}, chosen on the validation split"
+        how = f"{len(x)} random test pictures mapped to other classes, {named}, chosen on the validation split"
         beside = f"{len(x)} fresh samples of the same classes"
         for system, made, protocol in (("", x, how), ("fresh samples", fresh, beside)):
             distance = float(mse(made, source).sqrt().mean())

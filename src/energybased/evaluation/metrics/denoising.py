@@ -63,7 +63,7 @@ class Denoising:
             "total variation": (total_variation(y, weight), f"weight {weight:g}, chosen on the validation split"),
         }
         for system, (x, how) in systems.items():
-            protocol = f"{len(truth)} test pictures with {self.share:.0%} of the pixels set to 0 or 1: {how}"
+            protocol = f"{len(truth)} random test pictures with {self.share:.0%} of the pixels set to 0 or 1: {how}"
             for name, value in {"psnr": psnr, "ssim": ssim}.items():
                 yield subject.row(
                     f"denoised_{name}", float(value(x, truth).mean()), protocol, n=len(truth), system=system

@@ -31,7 +31,7 @@ class FrechetFeatures(InFeatures):
 
     def measure(self, subject: Subject) -> Iterator[Row]:
         metric, n = f"fd{suffix(self.extractor)}", number(subject)
-        require_enough(metric, extractor_of(subject, self.extractor).width + 1, n)
+        require_enough(metric, extractor_of(subject, self.extractor).width + 1, n, n)
         against = reference(subject, self.extractor, n)
         for system in (*systems(subject), "Gaussian", FLOOR):
             features = Moments.of(features_of(subject, self.extractor, system))

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from energybased.evaluation.compared import JUDGE, TEST, extractor_of, features_of, whole_test
+from energybased.evaluation.enough import require_enough
 from energybased.evaluation.extractors import Extractor
 from energybased.evaluation.features import extract
 from energybased.evaluation.frechet import frechet_distance
@@ -45,8 +46,12 @@ def frechet_row(
         against: the test examples.
         what: what the pictures are.
         system: name of the system in the row; the subject's if empty.
+
+    Raises:
+        TooFew: if there are no more pictures than features, on either side.
     """
     found = x if isinstance(x, Moments) else extract(against.extractor, x).moments
     name, n = against.extractor.name, found.count
+    require_enough(metric, len(found.mean) + 1, n, against.moments.count)  # else a covariance is singular
     protocol = f"fd@{n}({name}, {against.moments.count} test examples, pixels clipped): {what}"
     return subject.row(metric, frechet_distance(found, against.moments), protocol, n=n, system=system)

@@ -61,13 +61,13 @@ class Inpainting:
         }
         subject.pictures["inpainting"] = torch.cat([hidden, restored])
         for system, (x, how) in systems.items():
-            protocol = f"right half of {count} test pictures restored: {how}"
+            protocol = f"right half of {count} random test pictures restored: {how}"
             yield subject.row("inpainted_accuracy", judge.accuracy(x, labels), protocol, n=count, system=system)
             if system != "untouched":
                 yield from error_rows(subject, x, truth, protocol, system=system)
         known = data.values(data.train.some(count))
         again = model.restore(damage.apply(known, subject.rng()), damage=damage, generator=subject.rng()).cpu()
-        protocol = f"right half of {len(known)} training pictures restored: {systems[''][1]}"
+        protocol = f"right half of {len(known)} random training pictures restored: {systems[''][1]}"
         yield from error_rows(subject, again, known, protocol, split="train")
 
 

@@ -14,6 +14,7 @@ from energybased.data import Split
 from energybased.energies import Analytic, PrincipalGaussian, Uniform
 from energybased.energy import Energy
 from energybased.errors import require
+from energybased.evaluation.enough import require_enough
 from energybased.evaluation.latent_likelihood import latent_rows
 from energybased.evaluation.likelihood import Likelihood, likelihood_rows, log_z_rows, sides_of
 from energybased.evaluation.mixtures import COMPONENTS, EXAMPLES, add_noise, candidates
@@ -65,6 +66,7 @@ class LogLikelihood:
         yield Work(None)  # the levels of the annealing are chosen on the way
 
     def measure(self, subject: Subject) -> Iterator[Row]:
+        require_enough("a log-likelihood with its error", 2, len(subject.test))
         yield from latent_rows(subject) if subject.has("latent vectors") else energy_rows(subject)
 
 
