@@ -97,21 +97,21 @@ def test_the_objective_names_what_is_missing(rng):
 
 
 def test_a_u_net_begins_at_zero_and_learns(rng):
-    x = torch.rand(64, *EVENT, generator=rng)
+    x = torch.rand(64, 1, 1, 1, generator=rng).expand(-1, *EVENT)  # flat pictures: the best loss is near 1 / 192
     torch.manual_seed(0)
     energy = NoiseConditional.fit(x, UNet(EVENT, (8, 16), 1, 2, 4, 3), (0.05, 5.0))
     parts, batch = {"energy": energy}, Batch(x, torch.arange(64) % 3)
-    objective = DenoisingScoreMatching(cross_entropy=0.1, time_score=0.1)
+    objective = DenoisingScoreMatching(cross_entropy=0.01, time_score=0.001)
     first = objective.step(parts, {}, batch, rng)
     assert float(first.metrics["cross_entropy"]) == pytest.approx(math.log(3))
-    optimizer = torch.optim.Adam(energy.parameters(), 3e-3)
+    optimizer = torch.optim.Adam(energy.parameters(), 5e-3)
     losses = []
-    for _ in range(40):
+    for _ in range(80):
         result = objective.step(parts, {}, batch, rng)
         optimizer.zero_grad()
         result.losses["energy"].backward()
         optimizer.step()
         losses.append(float(result.metrics["denoising"]))
-    assert sum(losses[-10:]) < sum(losses[:10])
+    assert losses[-1] < 0.5
     with pytest.raises(UserError, match="multiples of 4"):
         UNet((3, 10, 10), (8, 16), 1, 2)
