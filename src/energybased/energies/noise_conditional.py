@@ -24,9 +24,9 @@ class NoiseConditional(Energy):
     The first two terms are those of Gaussian data of standard deviation `scale`, so training begins there when the
     network begins at zero. What F has to learn then has the same size at all levels: the mean of the clean x given x is
     x - sigma^2 grad E (Miyasawa 1961), and -d<u, F>/du is the output of the preconditioned denoiser of Karras et al.
-    2022. The logits of the classes have no factor 1 / sigma, and are sums of d terms: without the factor d^(-1/4), their
-    errors are large at first, and their cross entropy keeps F from learning. The class enters in the last layers alone,
-    so one pass gives the energies under all classes.
+    2022. The logits of the classes have no factor 1 / sigma, and are sums of d terms: without the factor d^(-1/4),
+    their errors are large at first, and their cross entropy keeps F from learning. The class enters in the last layers
+    alone, so one pass gives the energies under all classes.
 
     Args:
         network: maps `(batch, *event)` and `(batch,)` to F `(batch, 1, *event)` alone without classes, followed by

@@ -91,6 +91,9 @@ class UNet(nn.Module):
                 channels = width
             self.up.append(stage)
         self.field = nn.Conv2d(channels, outputs * entries, 1)
+        for block in (m for m in self.modules() if isinstance(m, Block)):
+            nn.init.kaiming_normal_(block.first.weight, nonlinearity="relu")
+        nn.init.kaiming_normal_(self.stem.weight, nonlinearity="linear")
         for last in (self.number, self.field):
             nn.init.zeros_(last.weight)
             nn.init.zeros_(last.bias)  # type: ignore[arg-type]

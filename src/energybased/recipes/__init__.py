@@ -15,6 +15,7 @@ from energybased.recipes.custom import CustomRecipe
 from energybased.recipes.digits import digits
 from energybased.recipes.dsprites import dsprites
 from energybased.recipes.energy import EnergyRecipe
+from energybased.recipes.grey_energy import fashion_energy, mnist_energy
 from energybased.recipes.imagenet import imagenet32, imagenet128
 from energybased.recipes.images import images
 from energybased.recipes.joint import JointRecipe
@@ -63,6 +64,8 @@ RECIPES: dict[str, Callable[..., Recipe]] = {
     "cifar10-conditional": cifar10_conditional,
     "cifar10-small": cifar10_small,
     "cifar10-energy": cifar10_energy,
+    "mnist-energy": mnist_energy,
+    "fashion-energy": fashion_energy,
     "dsprites": dsprites,
     "imagenet32": imagenet32,
     "imagenet128": imagenet128,

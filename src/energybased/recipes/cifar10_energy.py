@@ -19,7 +19,7 @@ def cifar10_energy(**changes: Any) -> NoiseConditionalRecipe:
         batch_size=64,
         minutes=100.0,
         objective=DenoisingScoreMatching(cross_entropy=0.04),
-        optimizer=Adam(lr=1.5e-3, beta1=0.9, beta2=0.99, clip_norm=1.0, schedule="cosine", warmup=50),
+        optimizer=Adam(lr=8e-4, beta1=0.9, beta2=0.99, weight_decay=0.05, clip_norm=0.5, schedule="cosine", warmup=100),
         ema=0.999,
         checkpoint_every=250,
     )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, cast
+from typing import Literal, Union, cast
 
 import torch
 from torch import nn
@@ -16,6 +16,7 @@ from energybased.energies.noise_conditional import NoiseConditional
 from energybased.errors import require
 from energybased.models import Sampler
 from energybased.models.noise_conditional import NoiseConditionalModel
+from energybased.networks.dense_field import DenseField
 from energybased.networks.unet import UNet
 from energybased.objectives.denoising_score_matching import DenoisingScoreMatching
 from energybased.recipes.recipe import Recipe
@@ -27,8 +28,8 @@ FITTED = slice(20_000)  # training examples whose mean and standard deviation th
 
 
 @dataclass(frozen=True)
-class UNetSettings:
-    """Settings of `networks.unet.UNet`.
+class UNetField:
+    """A U-Net over pictures; see `networks.unet`.
 
     Args:
         widths: channels of each resolution, from the highest.
@@ -39,6 +40,28 @@ class UNetSettings:
     widths: tuple[int, ...] = (96, 192)
     blocks: int = 2
     patch: int = 4
+
+    def build(self, event: Sequence[int], outputs: int, numbers: int) -> nn.Module:
+        """The network over pictures of shape `event`, with these numbers of fields and of numbers."""
+        return UNet(event, self.widths, self.blocks, self.patch, outputs, numbers)
+
+
+@dataclass(frozen=True)
+class MLPField:
+    """A multilayer perceptron over events of any shape; see `networks.dense_field`.
+
+    Args:
+        hidden: widths of the hidden layers.
+    """
+
+    hidden: tuple[int, ...] = (256, 256, 256)
+
+    def build(self, event: Sequence[int], outputs: int, numbers: int) -> nn.Module:
+        """The network over events of shape `event`, with these numbers of fields and of numbers."""
+        return DenseField(event, self.hidden, outputs, numbers)
+
+
+AnyField = Union[UNetField, MLPField]
 
 
 @dataclass(frozen=True)
@@ -57,7 +80,7 @@ class NoiseConditionalRecipe(Recipe):
     """
 
     recipe: Hidden[str] = "noise-conditional"
-    network: UNetSettings = UNetSettings()
+    network: AnyField = UNetField()
     levels: tuple[float, float] = (0.01, 20.0)
     precision: Literal["float32", "bfloat16"] = "bfloat16"
     objective: DenoisingScoreMatching = field(default_factory=DenoisingScoreMatching)
@@ -82,8 +105,9 @@ class NoiseConditionalRecipe(Recipe):
         return {"energy": NoiseConditional.build(spec.event, self._network(self.seen(spec)), self.levels)}
 
     def _network(self, spec: DataSpec) -> nn.Module:
-        settings, classes = self.network, classes_of(spec.conditions)
-        network = UNet(spec.event, settings.widths, settings.blocks, settings.patch, 1 + classes, max(1, classes))
+        classes = classes_of(spec.conditions)
+        require(classes > 0 or not spec.conditions, "an energy over levels of noise is conditional on one class alone")
+        network = self.network.build(spec.event, 1 + classes, max(1, classes))
         return networks.BFloat16(network) if self.precision == "bfloat16" else network
 
     def phases(self, data: DataSet) -> list[Phase]:
