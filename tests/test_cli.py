@@ -368,6 +368,11 @@ def test_scores_that_are_not_finite_are_refused(folder, capsys):
     assert "2 of 2 scores are not finite" in captured.err and captured.out == ""
 
 
+def test_a_given_class_has_a_film_whatever_the_number_of_samples(run):
+    for n in ("3", "9"):
+        assert main(["sample", "runs/a", "-n", n, "--given", "1"]) == 0
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [

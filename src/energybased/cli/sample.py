@@ -20,6 +20,7 @@ from energybased.data.files import write_arrays
 from energybased.data.pictures import grid, save_png, sheet
 from energybased.errors import require
 from energybased.models import Model
+from energybased.models.energy import FILM_CHAINS
 from energybased.processes import is_first
 
 
@@ -57,9 +58,10 @@ def sample(
     out = folder / f"samples{'.png' if view == 'pictures' else '.csv'}" if out is None else out
     require(out.suffix in (".png", ".npz", ".csv"), f"{out} must end in .png, .npz or .csv")
     require(out.parent.is_dir(), f"there is no folder {out.parent} to write {out.name} into")
-    classes, labels = model.classes, None
+    classes, labels, filmed = model.classes, None, model
     if given is not None:
         parts, n = read_given(given, model, n)
+        filmed = model.given(*(part[torch.arange(FILM_CHAINS) % n] for part in parts))
         model, labels, classes = model.given(*parts), class_numbers(parts, n), 0
     check_given(model)
     if classes:
@@ -73,7 +75,7 @@ def sample(
     if not is_first():
         return 0
     if out.suffix == ".png":
-        return _pictures(model, x, classes, seed, out, view == "pictures")
+        return _pictures(filmed, x, classes, seed, out, view == "pictures")
     names = labels_of(model, labels)
     if out.suffix == ".csv":
         columns = getattr(model.spec.domain, "columns", ()) or [f"x{i}" for i in range(x[0].numel())]
@@ -85,11 +87,11 @@ def sample(
     return 0
 
 
-def _pictures(model: Model, x: Tensor, classes: int, seed: int, out: Path, pictures: bool) -> int:
+def _pictures(filmed: Model, x: Tensor, classes: int, seed: int, out: Path, pictures: bool) -> int:
     shape = tuple(x.shape[1:])
     require(pictures, f"samples of shape {shape} are not pictures: write them with --out FILE.csv or FILE.npz")
     save_png(sheet(x, classes), out)
-    strip = model.film(generator=generator_of(seed)).cpu()
+    strip = filmed.film(generator=generator_of(seed)).cpu()
     film_file = out.with_name(f"{out.stem}-film.png")
     save_png(grid(strip.flatten(0, 1), columns=strip.shape[1]), film_file)
     print(out, film_file, sep="\n")
