@@ -34,20 +34,23 @@ class NoiseConditional(Energy):
         mean: of the data, `event`.
         scale: their standard deviation, a number.
         levels: smallest and largest sigma.
+        classes: number of classes; 0 for none.
     """
 
     mean: Tensor
     scale: Tensor
 
-    def __init__(self, network: nn.Module, mean: Tensor, scale: Tensor, levels: tuple[float, float]) -> None:
+    def __init__(
+        self, network: nn.Module, mean: Tensor, scale: Tensor, levels: tuple[float, float], classes: int = 0
+    ) -> None:
         super().__init__()
         require(0 < levels[0] < levels[1] < math.inf, f"levels are 0 < smallest < largest, got {levels}")
-        self.network, self.levels = network, levels
+        self.network, self.levels, self.classes = network, levels, classes
         self.register_buffer("mean", mean)
         self.register_buffer("scale", scale)
 
     @staticmethod
-    def fit(x: Tensor, network: nn.Module, levels: tuple[float, float]) -> NoiseConditional:
+    def fit(x: Tensor, network: nn.Module, levels: tuple[float, float], classes: int = 0) -> NoiseConditional:
         """The energy with the mean of data `(n, *event)`, and the root of the mean of its variances as its scale.
 
         Raises:
@@ -55,12 +58,14 @@ class NoiseConditional(Energy):
         """
         scale = x.var(0, correction=0).mean().sqrt()
         require(float(scale) > 0, "the data do not vary")
-        return NoiseConditional(network, x.mean(0), scale, levels)
+        return NoiseConditional(network, x.mean(0), scale, levels, classes)
 
     @staticmethod
-    def build(event: Sequence[int], network: nn.Module, levels: tuple[float, float]) -> NoiseConditional:
+    def build(
+        event: Sequence[int], network: nn.Module, levels: tuple[float, float], classes: int = 0
+    ) -> NoiseConditional:
         """An energy with the tensor shapes of a fitted one, to load a checkpoint into."""
-        return NoiseConditional(network, torch.zeros(*event), torch.tensor(1.0), levels)
+        return NoiseConditional(network, torch.zeros(*event), torch.tensor(1.0), levels, classes)
 
     def at(self, sigma: float | Tensor) -> AtLevel:
         """E(x | y, sigma) as an energy of x, and of y if there are classes.

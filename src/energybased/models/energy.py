@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,14 @@ class EnergyModel:
             fitted=None,  # that of the sum over the classes
             score_by="energy" if SCORES[self.score_by].fit else self.score_by,
         )
+
+    def composed(self, combine: Callable[[Energy], Energy]) -> EnergyModel:
+        """The model of another energy, made of this one, such as `lambda e: e.given(3) + e.given(8)`.
+
+        Args:
+            combine: maps the energy, which takes the conditions of the model, to one that takes none.
+        """
+        return replace(self, energy=combine(self.energy), conditions=(), origin=None, fitted=None)
 
     def cycle_classes(self, n: int) -> Energy:
         """The energy for n rows. If a class must still be given, row i gets the class i modulo the number of classes.

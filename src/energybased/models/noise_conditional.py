@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
+from energybased.conditions import check_conditions
 from energybased.energies.guided import Guided
 from energybased.energies.noise_conditional import NoiseConditional
 from energybased.energy import Energy
@@ -34,13 +35,13 @@ class NoiseConditionalModel(EnergyModel):
         levels: the energy at all levels.
         flow_levels: number of levels of the flow, each but the last with two gradients.
         guidance: weight of guidance by class in samples; 1 for none; see `energies.guided`.
-        label: the class that was given, a number or one for each row; None if none was.
+        bind: makes the energy of the model of that of a level, once a class was given or energies were composed.
     """
 
     levels: NoiseConditional | None = None
     flow_levels: int = 18
     guidance: float = 1.0
-    label: Tensor | None = None
+    bind: Callable[[Energy], Energy] | None = None
 
     @property
     def offers(self) -> frozenset[str]:
@@ -53,7 +54,7 @@ class NoiseConditionalModel(EnergyModel):
             UserError: if the level is outside the range of the training.
         """
         energy: Energy = self._levels.at(sigma)
-        energy = energy if self.label is None else energy.given(self.label)
+        energy = energy if self.bind is None else self.bind(energy)
         sampler, ratio = self.sampler, float(sigma) / self.noise
         if sampler is not None:
             kernel: Any = sampler.kernel
@@ -63,7 +64,13 @@ class NoiseConditionalModel(EnergyModel):
     def given(self, *y: Any) -> NoiseConditionalModel:
         found = super().given(*y)
         assert isinstance(found, NoiseConditionalModel)
-        return replace(found, label=found.energy.get_buffer("y0"))
+        (label,) = check_conditions(y, self.conditions)
+        return replace(found, bind=lambda energy: energy.given(label))
+
+    def composed(self, combine: Callable[[Energy], Energy]) -> NoiseConditionalModel:
+        found = super().composed(combine)
+        assert isinstance(found, NoiseConditionalModel)
+        return replace(found, bind=combine)
 
     def start(self, n: int, *, generator: Generator | None = None) -> Tensor:
         """x `(n, *event)` at the level `noise`, in the model's units, by the flow from the highest level."""
@@ -140,13 +147,20 @@ class NoiseConditionalModel(EnergyModel):
         return found
 
     def _path(self, n: int) -> Callable[[float], Energy]:
-        """The energy for n rows at each level, of the given class or of each class in turn."""
-        energy = self._levels
-        label = torch.arange(n, device=self.place.device) % self.classes if self.classes else self.label
-        if label is None:
-            return energy.at
-        count = max(self.classes, int(self.spec.conditions[0].count))  # type: ignore[union-attr]
-        return lambda sigma: Guided(energy.at(sigma), count, self.guidance).given(label)
+        """The energy for n rows at each level, with guidance; of each class in turn if none was given."""
+        levels, bind = self._levels, self.bind
+        if self.classes:
+            cycle = torch.arange(n, device=self.place.device) % self.classes
+
+            def bind(energy: Energy) -> Energy:
+                return energy.given(cycle)
+
+        def at(sigma: float) -> Energy:
+            energy: Energy = levels.at(sigma)
+            energy = Guided(energy, levels.classes, self.guidance) if levels.classes else energy
+            return energy if bind is None else bind(energy)
+
+        return at
 
     @property
     def _levels(self) -> NoiseConditional:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Union, cast
@@ -15,7 +16,9 @@ from energybased.data import DataSet, DataSpec
 from energybased.energies.noise_conditional import NoiseConditional
 from energybased.errors import require
 from energybased.models import Sampler
+from energybased.models.fitted import Fitted
 from energybased.models.noise_conditional import NoiseConditionalModel
+from energybased.models.scores import SCORES, ScoreBy, with_score
 from energybased.networks.dense_field import DenseField
 from energybased.networks.unet import UNet
 from energybased.objectives.denoising_score_matching import DenoisingScoreMatching
@@ -76,6 +79,7 @@ class NoiseConditionalRecipe(Recipe):
         noise: the level at which the model scores, classifies and restores.
         flow_levels: number of levels of the flow that samples.
         guidance: weight of guidance by class in samples; 1 for none.
+        score_by: what `score` gives; see `models.scores`.
         sampler: settings of chains at the level `noise`; their steps grow in proportion at others.
     """
 
@@ -87,6 +91,7 @@ class NoiseConditionalRecipe(Recipe):
     noise: float = 0.1
     flow_levels: int = 18
     guidance: float = 1.0
+    score_by: ScoreBy = "energy"
     sampler: Sampler = Sampler(Underdamped(0.07, 0.7), length=20)
 
     def __post_init__(self) -> None:
@@ -94,17 +99,23 @@ class NoiseConditionalRecipe(Recipe):
         low, high = self.levels
         require(0 < low < high, f"levels are 0 < smallest < largest, got {self.levels}")
         require(low <= self.noise <= high, f"noise must be one of the levels {low:g} ... {high:g}, got {self.noise}")
+        require(self.score_by in SCORES, f"score_by is one of {', '.join(SCORES)}, got {self.score_by!r}")
+        require(math.isfinite(self.guidance), f"guidance must be a finite number, got {self.guidance}")
         require(self.flow_levels >= 2, f"flow_levels must be at least 2, got {self.flow_levels}")
 
     def parts(self, data: DataSet) -> Mapping[str, nn.Module]:
         torch.manual_seed(self.seed)
         x = data.domain.encode(data.values(data.train, FITTED))
-        return {"energy": NoiseConditional.fit(x, self._network(self.seen(data.spec)), self.levels)}
+        spec = self.seen(data.spec)
+        return {"energy": NoiseConditional.fit(x, self._network(spec), self.levels, classes_of(spec.conditions))}
 
     def build(self, spec: DataSpec) -> dict[str, nn.Module]:
-        return {"energy": NoiseConditional.build(spec.event, self._network(self.seen(spec)), self.levels)}
+        spec = self.seen(spec)
+        network = self._network(spec)
+        return {"energy": NoiseConditional.build(spec.event, network, self.levels, classes_of(spec.conditions))}
 
     def _network(self, spec: DataSpec) -> nn.Module:
+        """The network for data whose conditions the model sees."""
         classes = classes_of(spec.conditions)
         require(classes > 0 or not spec.conditions, "an energy over levels of noise is conditional on one class alone")
         network = self.network.build(spec.event, 1 + classes, max(1, classes))
@@ -122,7 +133,13 @@ class NoiseConditionalRecipe(Recipe):
             self.noise,
             self.seen(spec).conditions,
             self.origin(parts, spec),
+            score_by=self.score_by,
             levels=energy,
             flow_levels=self.flow_levels,
             guidance=self.guidance,
         )
+
+    def fitted(self, model: NoiseConditionalModel, data: DataSet) -> Fitted:
+        rng = torch.Generator().manual_seed(self.seed)
+        found: Fitted = with_score(model, self.score_by, data, rng).fitted
+        return found

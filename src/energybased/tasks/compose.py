@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from torch import Generator, Tensor
 
 from energybased.models import EnergyModel
@@ -22,9 +20,9 @@ def compose(model: EnergyModel, pair: tuple[int, int], generator: Generator) -> 
         pair: the classes a and b.
         generator: source of random numbers.
     """
-    a, b = (model.energy.given(y) for y in pair)
-    energies = {f"{pair[0]} or {pair[1]}": a | b, f"{pair[0]} and {pair[1]}": 0.5 * a + 0.5 * b}
-    return {
-        name: replace(model, energy=energy, conditions=(), fitted=None).sample(SAMPLES, generator=generator)
-        for name, energy in energies.items()
+    a, b = pair
+    combined = {
+        f"{a} or {b}": lambda energy: energy.given(a) | energy.given(b),
+        f"{a} and {b}": lambda energy: 0.5 * energy.given(a) + 0.5 * energy.given(b),
     }
+    return {name: model.composed(way).sample(SAMPLES, generator=generator) for name, way in combined.items()}
