@@ -22,6 +22,7 @@ class Composite(Energy):
 
     @property
     def terms(self) -> list[Energy]:
+        """The energies that it is made of."""
         return cast(list[Energy], list(self.members))
 
     def rebuild(self, terms: Sequence[Energy]) -> Energy:
@@ -29,6 +30,7 @@ class Composite(Energy):
         raise NotImplementedError
 
     def values(self, x: Tensor, y: Condition | None) -> list[Tensor]:
+        """The energies `(batch,)` of each term, at x `(batch, *event)` and, where a term takes one, the condition y."""
         if y is not None and self.bound:
             raise UserError("the energy is already bound to a condition")
         return [term(x) if term.bound else term(x, y) for term in self.terms]

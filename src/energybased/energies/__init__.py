@@ -11,8 +11,10 @@ import torch
 from energybased import networks
 from energybased.energies.analytic import Analytic
 from energybased.energies.gaussian import Gaussian, GaussianMixture, IsotropicMixture, StandardNormal
+from energybased.energies.guided import Guided
 from energybased.energies.measured import Contaminated, Measured, Through
 from energybased.energies.network import MLP, Network, as_energy
+from energybased.energies.noise_conditional import NoiseConditional
 from energybased.energies.planar import Banana, Ring
 from energybased.energies.principal import PrincipalGaussian
 from energybased.energies.principal_mixture import PrincipalMixture
@@ -44,6 +46,9 @@ NEURAL: tuple[Callable[[int], Energy], ...] = (
     lambda classes: MLP(64, (16,), classes),
     lambda classes: Tilted.build(64, networks.MLP(64, (16,), classes)),
     lambda classes: TiltedMixture.build_mixture(64, 2, networks.MLP(64, (16,), classes)),
+    lambda classes: NoiseConditional.build(
+        (1, 8, 8), networks.DenseField((1, 8, 8), (16,), 1 + classes, max(1, classes)), (0.05, 5.0), classes
+    ).at(0.5),
 )
 
 __all__ = [
@@ -55,9 +60,11 @@ __all__ = [
     "Contaminated",
     "GaussianMixture",
     "Gaussian",
+    "Guided",
     "IsotropicMixture",
     "Measured",
     "Network",
+    "NoiseConditional",
     "PrincipalGaussian",
     "PrincipalMixture",
     "Ratio",

@@ -4,10 +4,11 @@ from collections.abc import Callable
 
 from torch import nn
 
-from energybased.energies import MLP, Network
-from energybased.networks import Joint, dense_encoder, dense_generator
+from energybased.energies import MLP, Network, NoiseConditional
+from energybased.networks import DenseField, Joint, dense_encoder, dense_generator
 from energybased.objectives.contrastive_divergence import ContrastiveDivergence
 from energybased.objectives.cross_entropy import CrossEntropy
+from energybased.objectives.denoising_score_matching import DenoisingScoreMatching
 from energybased.objectives.elbo import Elbo
 from energybased.objectives.energy_discrepancy import EnergyDiscrepancy
 from energybased.objectives.joint_energy import JointEnergy
@@ -29,6 +30,10 @@ OBJECTIVES: tuple[tuple[Objective, Callable[[], dict[str, nn.Module]]], ...] = (
     ),
     (EnergyDiscrepancy(particles=4), lambda: {"energy": MLP(4, (8,), 2)}),
     (
+        DenoisingScoreMatching(time_score=0.1, cross_entropy=0.1),
+        lambda: {"energy": NoiseConditional.build((1, 2, 2), DenseField((1, 2, 2), (8,), 3, 2), (0.05, 5.0), 2)},
+    ),
+    (
         Elbo(),
         lambda: {"generator": dense_generator(2, (8,), (1, 2, 2)), "encoder": dense_encoder((1, 2, 2), (8,), 2)},
     ),
@@ -49,6 +54,7 @@ __all__ = [
     "ContrastiveDivergence",
     "Coupled",
     "CrossEntropy",
+    "DenoisingScoreMatching",
     "Elbo",
     "EnergyDiscrepancy",
     "JointEnergy",

@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from energybased.recipes.cifar10_energy import cifar10_energy
-from energybased.recipes.noise_conditional import NoiseConditionalRecipe, UNetField
+from energybased.recipes.network import UNetField
+from energybased.recipes.noise_conditional import NoiseConditionalRecipe
 
 
 def mnist_energy(**changes: Any) -> NoiseConditionalRecipe:

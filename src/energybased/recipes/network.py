@@ -123,5 +123,40 @@ class ConvolutionalCoder:
         return networks.convolutional_encoder(event, encoder.LAYOUTS[self.layout], dim)
 
 
+@dataclass(frozen=True)
+class UNetField:
+    """A U-Net over pictures; see `networks.unet`.
+
+    Args:
+        widths: channels of each resolution, from the highest.
+        blocks: number of residual blocks in each, on the way down and on the way up.
+        patch: side of the squares of pixels that become channels.
+    """
+
+    widths: tuple[int, ...] = (96, 192)
+    blocks: int = 2
+    patch: int = 4
+
+    def build(self, event: Sequence[int], outputs: int, numbers: int) -> nn.Module:
+        """The network over pictures of shape `event`, with these numbers of fields and of numbers."""
+        return networks.UNet(event, self.widths, self.blocks, self.patch, outputs, numbers)
+
+
+@dataclass(frozen=True)
+class MLPField:
+    """A multilayer perceptron over events of any shape; see `networks.dense_field`.
+
+    Args:
+        hidden: widths of the hidden layers.
+    """
+
+    hidden: tuple[int, ...] = (256, 256, 256)
+
+    def build(self, event: Sequence[int], outputs: int, numbers: int) -> nn.Module:
+        """The network over events of shape `event`, with these numbers of fields and of numbers."""
+        return networks.DenseField(event, self.hidden, outputs, numbers)
+
+
 AnyNetwork = Union[Dense, Images]
+AnyField = Union[UNetField, MLPField]
 AnyCoder = Union[DenseCoder, ConvolutionalCoder]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Union, cast
+from typing import Literal, cast
 
 import torch
 from torch import nn
@@ -19,52 +19,14 @@ from energybased.models import Sampler
 from energybased.models.fitted import Fitted
 from energybased.models.noise_conditional import NoiseConditionalModel
 from energybased.models.scores import SCORES, ScoreBy, with_score
-from energybased.networks.dense_field import DenseField
-from energybased.networks.unet import UNet
 from energybased.objectives.denoising_score_matching import DenoisingScoreMatching
+from energybased.recipes.network import AnyField, UNetField
 from energybased.recipes.recipe import Recipe
 from energybased.sampling import Underdamped
 from energybased.settings import Hidden
 from energybased.training import Phase
 
 FITTED = slice(20_000)  # training examples whose mean and standard deviation the energy takes
-
-
-@dataclass(frozen=True)
-class UNetField:
-    """A U-Net over pictures; see `networks.unet`.
-
-    Args:
-        widths: channels of each resolution, from the highest.
-        blocks: number of residual blocks in each, on the way down and on the way up.
-        patch: side of the squares of pixels that become channels.
-    """
-
-    widths: tuple[int, ...] = (96, 192)
-    blocks: int = 2
-    patch: int = 4
-
-    def build(self, event: Sequence[int], outputs: int, numbers: int) -> nn.Module:
-        """The network over pictures of shape `event`, with these numbers of fields and of numbers."""
-        return UNet(event, self.widths, self.blocks, self.patch, outputs, numbers)
-
-
-@dataclass(frozen=True)
-class MLPField:
-    """A multilayer perceptron over events of any shape; see `networks.dense_field`.
-
-    Args:
-        hidden: widths of the hidden layers.
-    """
-
-    hidden: tuple[int, ...] = (256, 256, 256)
-
-    def build(self, event: Sequence[int], outputs: int, numbers: int) -> nn.Module:
-        """The network over events of shape `event`, with these numbers of fields and of numbers."""
-        return DenseField(event, self.hidden, outputs, numbers)
-
-
-AnyField = Union[UNetField, MLPField]
 
 
 @dataclass(frozen=True)
