@@ -15,6 +15,7 @@ from tables.digits import energies
 from tables.latent import ablation, systems
 from tables.latent_targets import latent_targets
 from tables.measurement import measurement
+from tables.noise_levels import noise_levels
 from tables.papers import FIRST, LATENT, papers
 from tables.pictures import pictures
 from tables.ratios import known_ratios
@@ -28,6 +29,7 @@ PAGES: Mapping[str, Mapping[str, Callable[[], str]]] = {  # page -> mark -> func
     "RESULTS.md": {
         "results": energies,
         "pictures": pictures,
+        "noise-levels": noise_levels,
         "method": method,
         "techniques": techniques,
         "tasks": tasks,

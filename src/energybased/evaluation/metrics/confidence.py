@@ -22,7 +22,11 @@ CONFIDENT = 0.9  # probability of the most probable class
 
 @dataclass(frozen=True)
 class Confidence:
-    """Fraction of samples with a class of probability over 0.9 for the judge, and entropy of the assigned classes."""
+    """Fraction of samples with a class of probability over 0.9 for the judge, and entropy of the assigned classes.
+
+    Of a model that is conditional on the class, `class_asked` is the fraction of samples to which the judge gives the
+    class that they were drawn for.
+    """
 
     needs: ClassVar[tuple[str, ...]] = ("samples", "held-out data", "judge")
 
@@ -42,6 +46,10 @@ class Confidence:
                 f"entropy of the classes that the judge assigns to {len(p)} pictures, nats; at most {largest:.2f}"
             )
             yield subject.row("class_entropy", entropy, protocol, n=len(p), system=system)
+            if system == "" and subject.model.classes == p.shape[1]:
+                asked = torch.arange(len(p), device=p.device) % p.shape[1]  # samples go through the classes in turn
+                share, protocol = float((p.argmax(1) == asked).float().mean()), f"of {len(p)} samples by class"
+                yield subject.row("class_asked", share, protocol, n=len(p))
 
 
 def confidence(probabilities: Tensor) -> tuple[float, float, float]:

@@ -20,6 +20,7 @@ NAMES = {
     "kd": "kernel distance (judge)",
     "is": "Inception score (judge)",
     "confident": "fraction with judge confidence > 0.9",
+    "class_asked": "fraction whose class for the judge is the class asked for",
     "class_entropy": "entropy of the judge's classes, nats",
     "energy_distance": "energy distance",
     "joint_energy_distance": "energy distance, x and its condition",
