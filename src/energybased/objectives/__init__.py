@@ -11,6 +11,8 @@ from energybased.objectives.cross_entropy import CrossEntropy
 from energybased.objectives.denoising_score_matching import DenoisingScoreMatching
 from energybased.objectives.elbo import Elbo
 from energybased.objectives.energy_discrepancy import EnergyDiscrepancy
+from energybased.objectives.energy_matching import EnergyMatching
+from energybased.objectives.equilibrium_matching import EquilibriumMatching
 from energybased.objectives.joint_energy import JointEnergy
 from energybased.objectives.objective import Batch, Coupled, Objective, Refreshing, Result, Vital
 from energybased.objectives.regularized_autoencoder import RegularizedAutoencoder
@@ -29,6 +31,8 @@ OBJECTIVES: tuple[tuple[Objective, Callable[[], dict[str, nn.Module]]], ...] = (
         lambda: {"energy": Network(Joint(nn.Sequential(nn.Flatten(), nn.Linear(4, 2))))},
     ),
     (EnergyDiscrepancy(particles=4), lambda: {"energy": MLP(4, (8,), 2)}),
+    (EnergyMatching(), lambda: {"energy": MLP(4, (8,), 2)}),
+    (EquilibriumMatching(), lambda: {"energy": MLP(4, (8,), 2)}),
     (
         DenoisingScoreMatching(time_score=0.1, cross_entropy=0.1),
         lambda: {"energy": NoiseConditional.build((1, 2, 2), DenseField((1, 2, 2), (8,), 3, 2), (0.05, 5.0), 2)},
@@ -57,6 +61,8 @@ __all__ = [
     "DenoisingScoreMatching",
     "Elbo",
     "EnergyDiscrepancy",
+    "EnergyMatching",
+    "EquilibriumMatching",
     "JointEnergy",
     "Objective",
     "Refreshing",
