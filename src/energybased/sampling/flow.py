@@ -18,7 +18,7 @@ def noise_levels(low: float, high: float, n: int) -> list[float]:
     """n levels of noise from `high` down to `low`, evenly spaced in sigma^(1/7) (Karras et al. 2022).
 
     >>> [round(sigma, 3) for sigma in noise_levels(0.01, 10.0, 3)]
-    [10.0, 0.648, 0.01]
+    [10.0, 0.718, 0.01]
     """
     require(n >= 2, f"a path through the levels of noise needs at least 2 of them, got {n}")
     top, bottom = high ** (1 / RHO), low ** (1 / RHO)
