@@ -44,7 +44,8 @@ def main(
     found = Measured("level_choice", [run.recipe["settings"]["seed"]], command)
     fields = {"data": subject.data.name, "system": run.recipe["recipe"], "split": "validation"}
     x = subject.data.values(subject.data.validation)
-    best, distances = replace(model, guidance=guidance[0]), dict[str, float]()
+    best = replace(model, guidance=guidance[0], flow_levels=flow_levels[0])
+    distances: dict[str, float] = {}
     for kind, values in (("guidance", guidance), ("flow_levels", flow_levels)):
         tried = {value: replace(best, **{kind: value}) for value in values}
         for value, other in tried.items():
