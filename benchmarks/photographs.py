@@ -1,0 +1,47 @@
+"""A run over levels of noise: `python benchmarks/photographs.py RUN` writes results/RECIPE.json and RECIPE-fd.png.
+
+Guidance, the levels of the flow and the level of scores are those that the recipe has now: they are chosen after training
+(`level_choice.py`), and change no weight. Rows are written after each metric.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+
+import torch
+from rows import RESULTS, Measured, trained
+
+from energybased.data.pictures import beside, save_png, sheet
+from energybased.recipes import find_recipe
+from energybased.runs.evaluate import subject_of, timed
+from energybased.runs.load import run_of
+
+METRICS = ("fd", "accuracy", "confidence", "fd_lite0")
+
+
+def main(path: str) -> None:
+    run = run_of(path)
+    name, subject = run.recipe["recipe"], subject_of(run)
+    now = find_recipe(name)
+    chosen = {"guidance": now.guidance, "flow_levels": now.flow_levels}  # type: ignore[attr-defined]
+    model = replace(subject.model.at(now.noise), **chosen)  # type: ignore[attr-defined]
+    subject = replace(subject, model=model)
+    found = Measured(name, [run.recipe["settings"]["seed"]], f"{trained(run)}, python benchmarks/photographs.py RUN")
+    seconds = run.lines("metrics.jsonl")[-1]["processor_seconds"]
+    fields = {"data": subject.data.name, "system": name, "metric": "minutes", "split": "test"}
+    found.add(seconds / 60, "CPU time of the training", seconds, **fields)
+    for metric in METRICS:
+        for row in timed(metric, subject):
+            fields = {"data": row.data, "system": row.system, "metric": row.metric, "split": row.split}
+            found.add(row.value, row.protocol, row.seconds, **fields)
+        found.write()
+        if metric == "fd":
+            test, classes = subject.data.test.some(2000), model.classes
+            rows = [(test.y == label).nonzero()[:10, 0] for label in range(classes)]
+            held = subject.data.values(test, torch.stack(rows, 1).flatten())
+            save_png(beside(sheet(subject.samples[:100], classes), sheet(held, classes)), RESULTS / f"{name}-fd.png")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
