@@ -1,7 +1,7 @@
 """A run over levels of noise: `python benchmarks/photographs.py RUN` writes results/RECIPE.json and RECIPE-fd.png.
 
-Guidance, the levels of the flow and the level of scores are those that the recipe has now: they are chosen after training
-(`level_choice.py`), and change no weight. Rows are written after each metric.
+Guidance, the levels of the flow and the level of scores are those that the recipe has now: they are chosen after the
+training (`level_choice.py`), and change no weight. Rows are written after each metric.
 """
 
 from __future__ import annotations
