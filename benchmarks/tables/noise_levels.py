@@ -37,14 +37,15 @@ def of_recipe(recipe: str) -> Iterator[Line]:
     if not rows:
         yield goal("all", waits(recipe, "fd,fd_lite0,confidence,accuracy,ood_sets"))
         return
-    yield goal("CPU minutes; updates in the command", number(rows.one(metric="minutes")))
+    yield goal("CPU minutes of the training", number(rows.one(metric="minutes")))
     for metric, words in {"fd": "FD of samples by class", "fd_lite0": "the same in Lite0's features"}.items():
         found = rows.all(metric=metric, split="test").by_system(metric)
         if recipe in found:
             target, stretch = targets.get(metric, (None, None))
             yield goal(words, number(found[recipe]), found[recipe]["value"], target, stretch)
             beside = [system for system in BASELINES if system in found]
-            yield goal(f"{words}: {'; '.join(beside)}", numbers(found[system] for system in beside))
+            if beside:
+                yield goal(f"{words}: {'; '.join(beside)}", numbers(found[system] for system in beside))
     for metric, words in WORDS.items():
         row = rows.find(metric=metric, system=recipe)
         if row is not None:

@@ -13,13 +13,18 @@ from energybased.training import Adam
 
 
 def cifar10_energy(**changes: Any) -> NoiseConditionalRecipe:
-    """CIFAR-10 by class, as one energy over all levels of noise, in 100 minutes of two cores."""
+    """CIFAR-10 by class, as one energy over all levels of noise, in about 80 minutes of two cores.
+
+    The Fréchet distance (judge-cifar10) of 5,000 samples is about 26, and 68 % of the test pictures get their class by
+    the lowest energy (results/cifar10-energy.json). Guidance, the number of levels of the flow and the level of scores
+    and classes were chosen on the validation split (results/level_choice.json).
+    """
     recipe = NoiseConditionalRecipe(
         recipe="cifar10-energy",
         data="cifar10",
         conditional=True,
         batch_size=64,
-        minutes=100.0,
+        steps=9500,
         objective=DenoisingScoreMatching(cross_entropy=0.04),
         guidance=2.0,
         flow_levels=18,
