@@ -5,10 +5,13 @@ import math
 import pytest
 import torch
 
+from energybased import Classes, Pixels, Sampler, Underdamped
+from energybased.data import DataSpec
 from energybased.energies import Gaussian
 from energybased.energies.guided import Guided
 from energybased.energies.noise_conditional import NoiseConditional
 from energybased.errors import UserError
+from energybased.models.noise_conditional import NoiseConditionalModel
 from energybased.networks.unet import UNet
 from energybased.objectives.denoising_score_matching import DenoisingScoreMatching
 from energybased.objectives.objective import Batch
@@ -115,3 +118,21 @@ def test_a_u_net_begins_at_zero_and_learns(rng):
     assert sum(losses[-10:]) / 10 < 0.8
     with pytest.raises(UserError, match="multiples of 4"):
         UNet((3, 10, 10), (8, 16), 1, 2)
+
+
+def test_a_model_in_another_precision_samples_and_restores(rng):
+    energy = NoiseConditional(Random(), torch.zeros(EVENT), torch.tensor(0.5), (0.05, 5.0), 3)
+    spec = DataSpec(EVENT, Pixels(), (Classes(3),))
+    sampler = Sampler(Underdamped(0.07, 0.7), length=2)
+    model = NoiseConditionalModel(
+        energy.at(0.1), spec, sampler, 0.1, spec.conditions, levels=energy, flow_levels=3, guidance=1.5
+    )
+    x, free = torch.rand(4, *EVENT, generator=rng), torch.arange(8) >= 4
+    for given in (model, model.given(torch.tensor([0, 1, 2, 0]))):
+        single, double = (
+            one.sample(4, generator=torch.Generator().manual_seed(0)) for one in (given, given.to(dtype=torch.float64))
+        )
+        assert double.dtype == torch.float64
+        torch.testing.assert_close(single, double.float(), atol=1e-3, rtol=0)
+        restored = given.restore(x, free, generator=rng)
+        assert torch.equal(restored[..., :4], x[..., :4]) and not torch.equal(restored, x)

@@ -47,7 +47,11 @@ class Conditioned:
 
     def ends(self, streams: Streams) -> Tensor:
         """The last states, denoised, `(n, *event)`, in the user's units."""
-        model, density, x = self.model, self.model.marginal, self.states(streams)
+        return self.cleaned(self.states(streams))
+
+    def cleaned(self, x: Tensor) -> Tensor:
+        """States x `(n, *event)`, denoised, in the user's units."""
+        model, density = self.model, self.model.marginal
 
         def clean(rows: Tensor) -> Tensor:
             return denoise(density.select(rows), x[rows], model.noise, model.sampler.denoise)
@@ -56,7 +60,9 @@ class Conditioned:
         return decoded
 
 
-def conditioned(model: Any, y: Tensor, damage: Damage, generator: Generator) -> Conditioned:
+def conditioned(
+    model: Any, y: Tensor, damage: Damage, generator: Generator, state: Tensor | None = None
+) -> Conditioned:
     """Chains of a model on p(v | y) for damaged examples y, with noise added to y as `Damage.evidence` says.
 
     At a temperature T other than 1, the energy of the measurement is multiplied by T, as if that of the model were
@@ -67,6 +73,7 @@ def conditioned(model: Any, y: Tensor, damage: Damage, generator: Generator) -> 
         y: damaged examples `(n, *measured)`, as `Damage.check` returns them.
         damage: what was done to them.
         generator: source of random numbers.
+        state: where the chains begin, `(n, *event)` in the model's units; fresh starts and y if not given.
 
     Raises:
         UserError: if the model has no sampler, or was given conditions of another number of rows.
@@ -80,7 +87,9 @@ def conditioned(model: Any, y: Tensor, damage: Damage, generator: Generator) -> 
         energy = energy + float(getattr(sampler.kernel, "temperature", 1.0)) * evidence.energy
     if evidence.pinned is not None:
         energy = energy.pin(start, ~evidence.pinned)
-    if evidence.fresh is not None:
+    if state is not None:
+        start = state
+    elif evidence.fresh is not None:
         start = torch.where(evidence.fresh, model.start(len(start), generator=generator), start)
     kernel, factor = stiffened(sampler.kernel, evidence.curvature)
     return Conditioned(model, energy, start, kernel, math.ceil(sampler.length / factor))

@@ -18,7 +18,7 @@ from energybased.errors import UserError, require
 from energybased.models.conditioned import conditioned
 from energybased.models.damage import Damage, as_damage
 from energybased.models.energy import FILM_CHAINS, FILM_FRAMES, EnergyModel
-from energybased.models.model import by_chunks, seeded
+from energybased.models.model import by_chunks, moved, place_of, seeded
 from energybased.sampling import Streams
 from energybased.sampling.denoise import denoise
 from energybased.sampling.flow import flow, noise_levels
@@ -65,7 +65,7 @@ class NoiseConditionalModel(EnergyModel):
         found = super().given(*y)
         assert isinstance(found, NoiseConditionalModel)
         (label,) = check_conditions(y, self.conditions)
-        return replace(found, bind=lambda energy: energy.given(label))
+        return replace(found, bind=lambda energy: energy.given(label.to(place_of(energy).device)))
 
     def composed(self, combine: Callable[[Energy], Energy]) -> NoiseConditionalModel:
         found = super().composed(combine)
@@ -106,19 +106,14 @@ class NoiseConditionalModel(EnergyModel):
             steps: transitions at each level; the sampler's length if not given.
         """
         damage, rng = as_damage(free, damage), seeded(generator)
-        state: Tensor | None = None
         y = damage.check(x, self.spec)
+        state: Tensor | None = None
         for sigma in noise_levels(*self._levels.levels, self.flow_levels):
-            chains = conditioned(self.at(sigma), y, damage, rng)
+            chains = conditioned(self.at(sigma), y, damage, rng, state)
             chains = chains if steps is None else replace(chains, steps=steps)
-            chains = chains if state is None else replace(chains, start=state)
             state = chains.states(Streams.of(rng, chains.start))
-        return damage.merge(
-            y,
-            replace(chains, start=chains.start if state is None else state, steps=0).ends(
-                Streams.of(rng, chains.start)
-            ),
-        )
+        assert state is not None  # there are at least two levels
+        return damage.merge(y, chains.cleaned(state))
 
     def film(self, *, generator: Generator | None = None) -> Tensor:
         """What the flow of eight samples expects at each level, `(8, frames, *event)`: x, denoised."""
@@ -126,6 +121,11 @@ class NoiseConditionalModel(EnergyModel):
         levels = noise_levels(*self._levels.levels, FILM_FRAMES)
         path = zip(levels, flow(at, start, levels), strict=True)
         return torch.stack([self.spec.domain.decode(denoise(at(sigma), x, sigma)) for sigma, x in path], 1)
+
+    def to(self, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> NoiseConditionalModel:
+        levels = moved(self._levels, device, dtype)
+        energy: Energy = levels.at(self.noise)
+        return replace(self, levels=levels, energy=energy if self.bind is None else self.bind(energy))
 
     def _flow(self, n: int, generator: Generator, count: int, low: float) -> Tensor:
         """x `(n, *event)` at a level, by the flow through `count` levels from the highest."""

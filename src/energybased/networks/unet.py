@@ -17,8 +17,8 @@ EMBEDDING = 128  # entries of the embedded noise level
 class Block(nn.Module):
     """skip(x) + conv(act((1 + a) conv(act(x)) + b)), where the gain a and the bias b depend on the noise level.
 
-    The second convolution begins at zero, so that a block begins as its skip connection. There is no normalisation: the
-    second derivatives of normalisations take a third of the time of an update.
+    The second convolution begins at zero, so that a block begins as its skip connection. There is no normalisation: its
+    second derivatives are slow.
     """
 
     def __init__(self, channels: int, width: int) -> None:

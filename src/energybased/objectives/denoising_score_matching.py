@@ -10,7 +10,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
-from energybased.energies.noise_conditional import NoiseConditional
+from energybased.energies.noise_conditional import NoiseConditional, picked
 from energybased.errors import UserError, require
 from energybased.objectives.objective import Batch, Parts, Result, State, Stateless, Vital, scalar
 
@@ -63,7 +63,7 @@ class DenoisingScoreMatching(Stateless):
         energies = energy.of_classes(noisy, sigma)
         if energies.shape[1] > 1 and (not isinstance(y, Tensor) or y.is_floating_point()):
             raise UserError("the energy is conditional on the class, but the batch has no class labels")
-        own = energies[:, 0] if energies.shape[1] == 1 else energies.gather(1, y[:, None])[:, 0]  # type: ignore[index,call-overload]
+        own = picked(energies, y if energies.shape[1] > 1 else None)
         wanted = (noisy, log_sigma) if self.time_score else (noisy,)
         slopes = torch.autograd.grad(own.sum(), wanted, create_graph=True)
         level = sigma.detach()
