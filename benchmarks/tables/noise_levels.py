@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from rows import Row, Rows
+from rows import Rows
 
-from tables.goals import BASELINES, GOALS, Bound, Line, goal, number, numbers, percent, table, waits
+from tables.goals import BASELINES, GOALS, Bound, Line, goal, number, numbers, percent, table, unmeasured
 
 TARGETS: Mapping[str, Mapping[str, tuple[Bound, Bound | None]]] = {  # accuracies are negated, as lower bounds
     "cifar10-energy": {
@@ -35,7 +35,7 @@ def noise_levels() -> str:
 def of_recipe(recipe: str) -> Iterator[Line]:
     rows, targets = Rows.read(recipe), TARGETS[recipe]
     if not rows:
-        yield goal("all", waits(recipe, "fd,fd_lite0,confidence,accuracy,ood_sets"))
+        yield unmeasured("all", f"waits for `ebm train {recipe}`, `python benchmarks/photographs.py RUN`")
         return
     yield goal("CPU minutes of the training", number(rows.one(metric="minutes")))
     for metric, words in {"fd": "FD of samples by class", "fd_lite0": "the same in Lite0's features"}.items():
@@ -51,12 +51,3 @@ def of_recipe(recipe: str) -> Iterator[Line]:
         if row is not None:
             target, stretch = targets.get(metric, (None, None))
             yield goal(words, percent(row), -row["value"], target, stretch)
-    yield from outside(recipe, rows)
-
-
-def outside(recipe: str, rows: Rows) -> Iterator[Line]:
-    """AUROC of the recipe's score against pictures of other sets."""
-    found: dict[str, Row] = {r["metric"].removeprefix("auroc_"): r for r in rows if r["system"] == recipe}
-    sets = [name for name in found if found[name]["metric"].startswith("auroc_")]
-    if sets:
-        yield goal(f"AUROC: {'; '.join(sets)}", "; ".join(number(found[name], 3) for name in sets))
