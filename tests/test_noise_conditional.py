@@ -13,7 +13,9 @@ from energybased.energies.noise_conditional import NoiseConditional
 from energybased.errors import UserError
 from energybased.models.noise_conditional import NoiseConditionalModel
 from energybased.networks.unet import UNet
+from energybased.objectives.denoising import Denoising
 from energybased.objectives.denoising_score_matching import DenoisingScoreMatching
+from energybased.objectives.distillation import Distillation
 from energybased.objectives.objective import Batch
 from energybased.sampling.flow import flow, noise_levels
 
@@ -36,9 +38,21 @@ class Random(torch.nn.Module):
         return fields, torch.stack([k * log_sigma for k in range(3)], 1)
 
 
+class Linear(torch.nn.Module):
+    """Linear fields with symmetric Jacobians, and numbers that do not depend on x, for two classes."""
+
+    def forward(self, u, log_sigma):
+        flipped = u.flip(1, 2, 3)
+        fields = torch.stack([0.3 * u + 0.2 * flipped, 0.1 * flipped, -0.2 * u], 1)
+        return fields, torch.stack([log_sigma, -log_sigma], 1)
+
+
+CLASSES = {Random: 3, Linear: 2}
+
+
 def noise_conditional(network, scale=0.5):
     mean = torch.linspace(0, 1, 192).view(EVENT)
-    return NoiseConditional(network, mean, torch.tensor(scale), (0.05, 5.0))
+    return NoiseConditional(network, mean, torch.tensor(scale), (0.05, 5.0), CLASSES.get(type(network), 0))
 
 
 def test_it_begins_as_the_gaussian_of_the_noisy_data(rng):
@@ -87,6 +101,34 @@ def test_the_loss_of_gaussian_data_is_the_best(scale, rng):
     assert 0 < float(found["time_score"]) < 1.1
 
 
+def test_the_field_is_the_gradient_where_eulers_identity_holds(rng):
+    energy, x = noise_conditional(Linear()), torch.randn(4, *EVENT, generator=rng)
+    sigma, y = torch.tensor([0.1, 0.5, 1.0, 4.0]), torch.tensor([0, 1, 1, 0])
+    energies, field = energy.with_field(x, sigma, y)
+    value, gradient = energy.at(sigma).given(y).value_and_grad(x)
+    torch.testing.assert_close(energies.gather(1, y[:, None])[:, 0], value)
+    torch.testing.assert_close(field, gradient)
+
+
+@pytest.mark.parametrize("objective", [Denoising(), Distillation()])
+def test_a_denoiser_whose_field_is_the_gradient_has_the_loss_of_its_energy(objective, rng):
+    """Where Euler's identity holds, it is that of score matching; a distilled energy has nothing to learn."""
+    energy, x, y = noise_conditional(Linear()), torch.randn(4, *EVENT, generator=rng), torch.tensor([0, 1, 1, 0])
+    batch, parts = Batch(x, y), {"energy": energy}
+
+    def loss(of):
+        rng = torch.Generator().manual_seed(0)
+        return float(of.step(parts, of.init(parts, batch, rng), batch, rng).metrics["denoising"])
+
+    expected = 0.0 if isinstance(objective, Distillation) else loss(DenoisingScoreMatching())
+    assert loss(objective) == pytest.approx(expected, rel=1e-4, abs=1e-8)
+
+
+def test_a_denoiser_has_no_time_score():
+    with pytest.raises(UserError, match="time score"):
+        Denoising(time_score=1.0)
+
+
 def test_the_objective_names_what_is_missing(rng):
     energy, x = noise_conditional(Random()), torch.rand(4, *EVENT, generator=rng)
     with pytest.raises(UserError, match="no class labels"):
@@ -102,7 +144,7 @@ def test_the_objective_names_what_is_missing(rng):
 def test_a_u_net_begins_at_zero_and_learns(rng):
     x = torch.rand(64, 1, 1, 1, generator=rng).expand(-1, *EVENT)  # flat pictures: the best loss is near 1 / 192
     torch.manual_seed(0)
-    energy = NoiseConditional.fit(x, UNet(EVENT, (8, 16), 1, 2, 4, 3), (0.05, 5.0))
+    energy = NoiseConditional.fit(x, UNet(EVENT, (8, 16), 1, 2, 4, 3), (0.05, 5.0), 3)
     parts, batch = {"energy": energy}, Batch(x, torch.arange(64) % 3)
     objective = DenoisingScoreMatching(cross_entropy=0.01, time_score=0.001)
     first = objective.step(parts, {}, batch, rng)

@@ -84,6 +84,30 @@ class NoiseConditional(Energy):
 
     def of_classes(self, x: Tensor, sigma: Tensor) -> Tensor:
         """Energies under each class, `(batch, outputs)`, of x `(batch, *event)` with noise of levels `(batch,)`."""
+        return self._energies(x, sigma)[0]
+
+    def with_field(self, x: Tensor, sigma: Tensor, y: Condition | None = None) -> tuple[Tensor, Tensor]:
+        """Energies as `of_classes` gives them, and the field that is their gradient by Euler's identity.
+
+        The field is u / s + 2 scale / (sigma s) F(u) + 2 d^(-1/4) scale / s^2 G_y(u), `(batch, *event)`. It is the
+        gradient of E(x | y, sigma) if F and G_y are homogeneous of degree 1 with symmetric Jacobians and b is constant.
+        It needs no derivative, so a network learns it in half of the time, as a denoiser that need not be a gradient.
+
+        Args:
+            x: `(batch, *event)`.
+            sigma: levels `(batch,)`.
+            y: class numbers `(batch,)`; None without classes.
+        """
+        energies, u, fields = self._energies(x, sigma)
+        s = (sigma.square() + self.scale.square()).sqrt().view(-1, *[1] * self.mean.ndim)
+        field = u / s + 2 * self.scale / (sigma.view(s.shape) * s) * fields[:, 0]
+        if energies.shape[1] > 1:
+            own = fields[torch.arange(len(x), device=x.device), 1 + class_numbers(y)]
+            field = field + 2 * self.mean.numel() ** -0.25 * self.scale / s.square() * own
+        return energies, field
+
+    def _energies(self, x: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Energies `(batch, outputs)`, u `(batch, *event)` and the fields of the network."""
         variance = sigma.square() + self.scale.square()
         rows = (-1, *[1] * self.mean.ndim)
         u = (x - self.mean) / variance.sqrt().view(rows)
@@ -93,9 +117,9 @@ class NoiseConditional(Energy):
         products = (fields * u[:, None]).flatten(2).sum(2)
         shared = gaussian + self.scale / sigma * products[:, 0]
         energies: Tensor = shared[:, None] + numbers
-        if products.shape[1] == 1:
-            return energies
-        return energies + (d**-0.25 * self.scale / variance.sqrt())[:, None] * products[:, 1:]
+        if products.shape[1] > 1:
+            energies = energies + (d**-0.25 * self.scale / variance.sqrt())[:, None] * products[:, 1:]
+        return energies, u, fields
 
     def forward(self, x: Tensor, y: Condition | None = None) -> Tensor:
         """Energies `(batch,)` under y: levels `(batch,)`, or a tuple of classes `(batch,)` and levels."""
@@ -123,6 +147,15 @@ def picked(energies: Tensor, y: Condition | None) -> Tensor:
     if y is None:
         require(energies.shape[1] == 1, f"the energy is conditional on {energies.shape[1]} classes: give y")
         return energies[:, 0]
+    return energies.gather(1, class_numbers(y)[:, None])[:, 0]
+
+
+def class_numbers(y: Condition | None) -> Tensor:
+    """The condition y as class numbers `(batch,)`.
+
+    Raises:
+        UserError: if it is anything else.
+    """
     require(isinstance(y, Tensor) and not y.is_floating_point(), "the condition of this energy is a class number")
     assert isinstance(y, Tensor)
-    return energies.gather(1, y[:, None])[:, 0]
+    return y

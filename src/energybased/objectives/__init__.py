@@ -8,7 +8,9 @@ from energybased.energies import MLP, Network, NoiseConditional
 from energybased.networks import DenseField, Joint, dense_encoder, dense_generator
 from energybased.objectives.contrastive_divergence import ContrastiveDivergence
 from energybased.objectives.cross_entropy import CrossEntropy
+from energybased.objectives.denoising import Denoising
 from energybased.objectives.denoising_score_matching import DenoisingScoreMatching
+from energybased.objectives.distillation import Distillation
 from energybased.objectives.elbo import Elbo
 from energybased.objectives.energy_discrepancy import EnergyDiscrepancy
 from energybased.objectives.energy_matching import EnergyMatching
@@ -38,6 +40,14 @@ OBJECTIVES: tuple[tuple[Objective, Callable[[], dict[str, nn.Module]]], ...] = (
         lambda: {"energy": NoiseConditional.build((1, 2, 2), DenseField((1, 2, 2), (8,), 3, 2), (0.05, 5.0), 2)},
     ),
     (
+        Denoising(cross_entropy=0.1),
+        lambda: {"energy": NoiseConditional.build((1, 2, 2), DenseField((1, 2, 2), (8,), 3, 2), (0.05, 5.0), 2)},
+    ),
+    (
+        Distillation(time_score=0.1, cross_entropy=0.1),
+        lambda: {"energy": NoiseConditional.build((1, 2, 2), DenseField((1, 2, 2), (8,), 3, 2), (0.05, 5.0), 2)},
+    ),
+    (
         Elbo(),
         lambda: {"generator": dense_generator(2, (8,), (1, 2, 2)), "encoder": dense_encoder((1, 2, 2), (8,), 2)},
     ),
@@ -58,7 +68,9 @@ __all__ = [
     "ContrastiveDivergence",
     "Coupled",
     "CrossEntropy",
+    "Denoising",
     "DenoisingScoreMatching",
+    "Distillation",
     "Elbo",
     "EnergyDiscrepancy",
     "EnergyMatching",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from energybased.energies.noise_conditional import NoiseConditional, picked
@@ -50,32 +50,51 @@ class DenoisingScoreMatching(Stateless):
         require(0 <= self.cross_entropy < math.inf, f"cross_entropy must not be negative, got {self.cross_entropy}")
 
     def step(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> Result:
-        energy, x, y = parts["energy"], batch.x, batch.y
-        require(isinstance(energy, NoiseConditional), "denoising score matching needs an energy with levels of noise")
-        assert isinstance(energy, NoiseConditional)
+        energy, x, y = levels_of(parts["energy"]), batch.x, batch.y if isinstance(batch.y, Tensor) else None
+        if energy.classes and (y is None or y.is_floating_point()):
+            raise UserError("the energy is conditional on the class, but the batch has no class labels")
         low, high = energy.levels
         drawn = torch.randn(len(x), generator=rng, device=rng.device)
         log_sigma = (self.log_mean + self.log_std * drawn).clamp(math.log(low), math.log(high)).to(x)
         noise = torch.randn(x.shape, generator=rng, device=rng.device).to(x)
-        log_sigma.requires_grad_(self.time_score > 0)
-        sigma, rows = log_sigma.exp(), (-1, *[1] * (x.ndim - 1))
-        noisy = (x + sigma.detach().view(rows) * noise).requires_grad_()
-        energies = energy.of_classes(noisy, sigma)
-        if energies.shape[1] > 1 and (not isinstance(y, Tensor) or y.is_floating_point()):
-            raise UserError("the energy is conditional on the class, but the batch has no class labels")
-        own = picked(energies, y if energies.shape[1] > 1 else None)
-        wanted = (noisy, log_sigma) if self.time_score else (noisy,)
-        slopes = torch.autograd.grad(own.sum(), wanted, create_graph=True)
-        level = sigma.detach()
-        error = (noise - level.view(rows) * slopes[0]).square().flatten(1).mean(1)
+        level = log_sigma.exp()
+        sigma = level.view(-1, *[1] * (x.ndim - 1))
+        noisy, own = x + sigma * noise, y if energy.classes else None
+        energies, slope, time_slope = self.slopes(energy, noisy, log_sigma, own)
+        target = self.target(energy, state, noise, noisy, level, own)
+        error = (target - sigma * slope).square().flatten(1).mean(1)
         denoising = (error * (1 + (level / energy.scale).square())).mean()
         loss, metrics = denoising, {"denoising": scalar(denoising)}
-        if self.time_score:
+        if time_slope is not None:
             d = noise[0].numel()
-            gap = slopes[1] - (d - noise.square().flatten(1).sum(1))
+            gap = time_slope - (d - noise.square().flatten(1).sum(1))
             time_score = gap.square().mean() / (2 * d)
             loss, metrics["time_score"] = loss + self.time_score * time_score, scalar(time_score)
         if self.cross_entropy:
             entropy = F.cross_entropy(-energies, y)  # type: ignore[arg-type]
             loss, metrics["cross_entropy"] = loss + self.cross_entropy * entropy, scalar(entropy)
         return Result({"energy": loss}, state, {"loss": scalar(loss), **metrics})
+
+    def slopes(
+        self, energy: NoiseConditional, noisy: Tensor, log_sigma: Tensor, y: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Energies `(batch, outputs)`, dE/dx and, if the time score has a weight, dE/d(log sigma) `(batch,)`."""
+        noisy.requires_grad_()
+        log_sigma.requires_grad_(self.time_score > 0)
+        energies = energy.of_classes(noisy, log_sigma.exp())
+        wanted = (noisy, log_sigma) if self.time_score else (noisy,)
+        slopes = torch.autograd.grad(picked(energies, y).sum(), wanted, create_graph=True)
+        return energies, slopes[0], slopes[1] if self.time_score else None
+
+    def target(
+        self, energy: NoiseConditional, state: State, noise: Tensor, noisy: Tensor, sigma: Tensor, y: Tensor | None
+    ) -> Tensor:
+        """What sigma dE/dx should be, `(batch, *event)`."""
+        return noise
+
+
+def levels_of(energy: nn.Module) -> NoiseConditional:
+    """The energy, which must have levels of noise."""
+    require(isinstance(energy, NoiseConditional), "denoising score matching needs an energy with levels of noise")
+    assert isinstance(energy, NoiseConditional)
+    return energy

@@ -7,6 +7,7 @@ from typing import Any
 
 from energybased.models import Sampler
 from energybased.objectives.denoising_score_matching import DenoisingScoreMatching
+from energybased.recipes.network import UNetField
 from energybased.recipes.noise_conditional import NoiseConditionalRecipe
 from energybased.sampling import Underdamped
 from energybased.training import Adam
@@ -24,14 +25,16 @@ def cifar10_energy(**changes: Any) -> NoiseConditionalRecipe:
         data="cifar10",
         conditional=True,
         batch_size=64,
-        steps=9500,
+        network=UNetField((48, 96, 192), 2, 2),
+        steps=18_000,
+        denoiser=0.78,
         objective=DenoisingScoreMatching(cross_entropy=0.04),
         guidance=2.0,
         flow_levels=18,
         noise=0.02,
         sampler=Sampler(Underdamped(0.014, 0.7), length=20),
-        optimizer=Adam(lr=8e-4, beta1=0.9, beta2=0.99, weight_decay=0.05, clip_norm=0.5, schedule="cosine", warmup=100),
+        optimizer=Adam(lr=1.5e-3, beta1=0.9, beta2=0.99, weight_decay=0.05, clip_norm=0.5, schedule="cosine", warmup=100),
         ema=0.999,
-        checkpoint_every=250,
+        checkpoint_every=500,
     )
     return replace(recipe, **changes)

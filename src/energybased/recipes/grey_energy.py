@@ -24,6 +24,7 @@ def mnist_energy(**changes: Any) -> NoiseConditionalRecipe:
         network=UNetField((64, 128), 1, 2),
         levels=(0.01, 10.0),
         steps=5000,
+        denoiser=0.6,
         guidance=1.0,
         noise=0.1,
         sampler=Sampler(Underdamped(0.07, 0.7), length=20),
