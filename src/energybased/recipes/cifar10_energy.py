@@ -33,7 +33,9 @@ def cifar10_energy(**changes: Any) -> NoiseConditionalRecipe:
         flow_levels=18,
         noise=0.02,
         sampler=Sampler(Underdamped(0.014, 0.7), length=20),
-        optimizer=Adam(lr=1.5e-3, beta1=0.9, beta2=0.99, weight_decay=0.05, clip_norm=0.5, schedule="cosine", warmup=100),
+        optimizer=Adam(
+            lr=1.5e-3, beta1=0.9, beta2=0.99, weight_decay=0.05, clip_norm=0.5, schedule="cosine", warmup=100
+        ),
         ema=0.999,
         checkpoint_every=500,
     )
