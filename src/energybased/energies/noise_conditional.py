@@ -86,25 +86,27 @@ class NoiseConditional(Energy):
         """Energies under each class, `(batch, outputs)`, of x `(batch, *event)` with noise of levels `(batch,)`."""
         return self._energies(x, sigma)[0]
 
-    def with_field(self, x: Tensor, sigma: Tensor, y: Condition | None = None) -> tuple[Tensor, Tensor]:
-        """Energies as `of_classes` gives them, and the field that is their gradient by Euler's identity.
+    def with_fields(self, x: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
+        """Energies as `of_classes` gives them, and fields that are their gradients by Euler's identity.
 
-        The field is u / s + 2 scale / (sigma s) F(u) + 2 d^(-1/4) scale / s^2 G_y(u), `(batch, *event)`. It is the
-        gradient of E(x | y, sigma) if F and G_y are homogeneous of degree 1 with symmetric Jacobians and b is constant.
-        It needs no derivative, so a network learns it in half of the time, as a denoiser that need not be a gradient.
+        The field of a class is u / s + 2 scale / (sigma s) F(u) + 2 d^(-1/4) scale / s^2 G_y(u). It is the gradient of
+        E(x | y, sigma) if F and G_y are homogeneous of degree 1 with symmetric Jacobians and b_y is constant. It needs
+        no derivative, so a network learns it in half of the time, as a denoiser that need not be a gradient.
 
         Args:
             x: `(batch, *event)`.
             sigma: levels `(batch,)`.
-            y: class numbers `(batch,)`; None without classes.
+
+        Returns:
+            energies `(batch, outputs)` and fields `(batch, outputs, *event)`.
         """
         energies, u, fields = self._energies(x, sigma)
-        s = (sigma.square() + self.scale.square()).sqrt().view(-1, *[1] * self.mean.ndim)
-        field = u / s + 2 * self.scale / (sigma.view(s.shape) * s) * fields[:, 0]
-        if energies.shape[1] > 1:
-            own = fields[torch.arange(len(x), device=x.device), 1 + class_numbers(y)]
-            field = field + 2 * self.mean.numel() ** -0.25 * self.scale / s.square() * own
-        return energies, field
+        sigma = sigma.view(-1, *[1] * (fields.ndim - 1))
+        s = (sigma.square() + self.scale.square()).sqrt()
+        found = u[:, None] / s + 2 * self.scale / (sigma * s) * fields[:, :1]
+        if energies.shape[1] == 1:
+            return energies, found
+        return energies, found + 2 * self.mean.numel() ** -0.25 * self.scale / s.square() * fields[:, 1:]
 
     def _energies(self, x: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Energies `(batch, outputs)`, u `(batch, *event)` and the fields of the network."""
@@ -142,20 +144,11 @@ class AtLevel(Rowwise):
         return energy.of_classes(x, sigma)
 
 
-def picked(energies: Tensor, y: Condition | None) -> Tensor:
-    """The energies `(batch,)` of class y `(batch,)`, of energies under each class, `(batch, outputs)`."""
+def picked(found: Tensor, y: Condition | None) -> Tensor:
+    """The rows `(batch, ...)` of class y `(batch,)`, of values under each class, `(batch, outputs, ...)`."""
     if y is None:
-        require(energies.shape[1] == 1, f"the energy is conditional on {energies.shape[1]} classes: give y")
-        return energies[:, 0]
-    return energies.gather(1, class_numbers(y)[:, None])[:, 0]
-
-
-def class_numbers(y: Condition | None) -> Tensor:
-    """The condition y as class numbers `(batch,)`.
-
-    Raises:
-        UserError: if it is anything else.
-    """
+        require(found.shape[1] == 1, f"the energy is conditional on {found.shape[1]} classes: give y")
+        return found[:, 0]
     require(isinstance(y, Tensor) and not y.is_floating_point(), "the condition of this energy is a class number")
     assert isinstance(y, Tensor)
-    return y
+    return found[torch.arange(len(found), device=found.device), y]

@@ -26,7 +26,7 @@ def cifar10_energy(**changes: Any) -> NoiseConditionalRecipe:
         conditional=True,
         batch_size=64,
         network=UNetField((48, 96, 192), 2, 2),
-        steps=18_000,
+        steps=15_000,
         denoiser=0.78,
         objective=DenoisingScoreMatching(cross_entropy=0.04),
         guidance=2.0,
