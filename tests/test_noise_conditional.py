@@ -1,17 +1,20 @@
 """Energies over levels of noise: their head, objective, flow, model and recipe."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
-from energybased import Classes, Pixels, Sampler, Underdamped
+from energybased import Classes, EnergyModel, Pixels, Reals, Sampler, Underdamped
 from energybased.data import DataSpec
 from energybased.energies import Gaussian
 from energybased.energies.guided import Guided
 from energybased.energies.noise_conditional import NoiseConditional
 from energybased.errors import UserError
+from energybased.models.fitted import Fitted
 from energybased.models.noise_conditional import NoiseConditionalModel
+from energybased.models.scores import fitted_density, possible_scores, score_norms
 from energybased.networks.unet import UNet
 from energybased.objectives.denoising import Denoising
 from energybased.objectives.denoising_score_matching import DenoisingScoreMatching
@@ -178,3 +181,22 @@ def test_a_model_in_another_precision_samples_and_restores(rng):
         torch.testing.assert_close(single, double.float(), atol=1e-3, rtol=0)
         restored = given.restore(x, free, generator=rng)
         assert torch.equal(restored[..., :4], x[..., :4]) and not torch.equal(restored, x)
+
+
+def test_multiscale_scores_are_the_lengths_of_scores_at_all_levels(rng):
+    """Those of a Gaussian are known, and farther data are rarer under the mixture that is fitted to them."""
+    energy = noise_conditional(Nothing())
+    spec = DataSpec(EVENT, Reals(), ())
+    model = NoiseConditionalModel(energy.at(0.1), spec, None, 0.1, (), levels=energy, score_by="multiscale scores")
+    x = energy.mean + 0.5 * torch.randn(2000, *EVENT, generator=rng)
+    found = score_norms(model, x)
+    assert found.shape == (2000, 10)
+    for column, sigma in ((0, 0.05), (9, 4 * 0.5)):
+        expected = sigma * (x - energy.mean).flatten(1).norm(dim=1) / (sigma**2 + 0.25)
+        torch.testing.assert_close(found[:, column], expected.log())
+    assert "multiscale scores" in possible_scores(model)
+    fitted = replace(model, fitted=Fitted(**fitted_density(score_norms, model, x, rng)))
+    near, far = fitted.score(x), fitted.score(energy.mean + 1.5 * (x - energy.mean))
+    assert far.min() > near.max()  # lengths vary by a twentieth
+    with pytest.raises(UserError, match="over levels of noise"):
+        EnergyModel(energy.at(0.1), spec, score_by="multiscale scores").score(x)

@@ -16,7 +16,8 @@ class Fitted:
             class alone open (`models.class_terms`); empty if nothing is open.
         mean_energy: mean energy of training examples, from which a typicality is the distance (`models.scores`); None
             for other scores.
-        density_of_states: of training examples; None for other scores than the one of this name.
+        density_of_states: of statistics of training examples, for the scores "density of states" and "multiscale
+            scores"; None for others.
     """
 
     class_terms: tuple[float, ...] = ()

@@ -11,6 +11,9 @@
 - "density of states": -log q(T(x)), where T(x) are the energies E(x, y) of all classes y, or E(x), and that of the
   base, if there is one. The mixture of Gaussians q is fitted to training examples (Morningstar et al. 2021).
 
+- "multiscale scores": -log q(T(x)), where T(x) are log |sigma grad E(x | sigma)| at ten levels of noise (multiscale
+  score matching analysis, Mahmood et al. 2021), for a model over levels of noise.
+
 The energy of a model whose class is not given is that summed over the classes.
 """
 
@@ -18,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -40,8 +44,10 @@ ScoreBy = Literal[
     "typicality of noisy copies",
     "ratio to its base",
     "density of states",
+    "multiscale scores",
 ]
 COPIES = 4  # of x with noise, over which an energy is averaged
+LEVELS, WIDEST = 10, 4.0  # of noise, of multiscale scores; the highest, in standard deviations of the data
 
 
 class Score(NamedTuple):
@@ -51,6 +57,7 @@ class Score(NamedTuple):
         values: maps a model, x and a generator of noise to scores `(n,)`.
         noisy: whether it needs a model that has learned noise.
         based: whether it needs an energy that has a base.
+        levels: whether it needs a model over levels of noise.
         distance_of: the score of which it is the distance from the mean over training examples.
         fit: maps a model, training examples and a generator to what of `Fitted` the score needs.
         examples: most training examples that it is fitted to.
@@ -60,6 +67,7 @@ class Score(NamedTuple):
     values: Callable[[Any, Tensor, Generator | None], Tensor]
     noisy: bool = False
     based: bool = False
+    levels: bool = False
     distance_of: ScoreBy | None = None
     fit: Callable[[Any, Tensor, Generator], Mapping[str, Any]] | None = None
     examples: int = 5000
@@ -67,9 +75,9 @@ class Score(NamedTuple):
 
 
 def possible_scores(model: Any) -> list[ScoreBy]:
-    """The scores that an `EnergyModel` can give: some need noise, or an energy that has a base."""
-    noisy, based = model.noise > 0, base_of(model.energy) is not None
-    return [by for by, score in SCORES.items() if (noisy or not score.noisy) and (based or not score.based)]
+    """The scores that an `EnergyModel` can give: some need noise, levels of it, or an energy that has a base."""
+    has = {"noisy": model.noise > 0, "based": base_of(model.energy) is not None, "levels": levels_of(model) is not None}
+    return [by for by, score in SCORES.items() if all(has[need] or not getattr(score, need) for need in has)]
 
 
 def scores(model: Any, x: Tensor, generator: Generator | None) -> Tensor:
@@ -173,15 +181,27 @@ def statistics(model: Any, x: Tensor) -> Tensor:
     return by_chunks(of_rows, len(x), model.place, model.processes)
 
 
-def rarity(model: Any, x: Tensor, generator: Generator | None) -> Tensor:
-    values = statistics(model, x)
+def score_norms(model: Any, x: Tensor) -> Tensor:
+    """log |sigma grad E(x | sigma)| of x `(n, *event)` at ten levels of noise, `(n, 10)`."""
+    levels = levels_of(model)
+    require(levels is not None, f"the score {model.score_by!r} needs a model over levels of noise")
+    low, high = levels.levels
+    highest = min(high, WIDEST * float(levels.scale))
+    at = [low * (highest / low) ** (i / (LEVELS - 1)) for i in range(LEVELS)]
+    return torch.stack([(sigma * gradient_norms(model.at(sigma), x, None)).log() for sigma in at], 1)
+
+
+def rarity(statistic: Callable[[Any, Tensor], Tensor], model: Any, x: Tensor, generator: Generator | None) -> Tensor:
+    values = statistic(model, x)
     require(bool(values.isfinite().all()), "an energy is not finite: the model has diverged, or x is far from data")
     found: Tensor = fitted_part(model, "density_of_states").energy(values)
     return found
 
 
-def density_of_states(model: Any, x: Tensor, generator: Generator) -> Mapping[str, DensityOfStates | None]:
-    values = statistics(model, x)
+def fitted_density(
+    statistic: Callable[[Any, Tensor], Tensor], model: Any, x: Tensor, generator: Generator
+) -> Mapping[str, DensityOfStates | None]:
+    values = statistic(model, x)
     diverged = not bool(values.isfinite().all())  # which the scores then tell
     return {"density_of_states": None if diverged else DensityOfStates.fit(values, generator)}
 
@@ -205,6 +225,11 @@ def by_energy(model: Any, n: int, function: Callable[[Energy, Tensor], Tensor]) 
     return by_chunks(lambda rows: function(energy.select(rows), rows), n, model.place, model.processes)
 
 
+def levels_of(model: Any) -> Any:
+    """The energy over levels of noise of a model that has one; None for other models."""
+    return getattr(model, "levels", None)
+
+
 def base_of(energy: Energy) -> Any:
     """The base of an energy that tilts one, also if its condition is given; None for other energies."""
     return getattr(energy.terms[0] if isinstance(energy, Given) else energy, "base", None)
@@ -219,5 +244,8 @@ SCORES: Mapping[ScoreBy, Score] = {
         typicality, noisy=True, distance_of="noisy copies", fit=mean_energy, passes=COPIES
     ),
     "ratio to its base": Score(ratios, based=True),
-    "density of states": Score(rarity, fit=density_of_states, examples=20_000),
+    "density of states": Score(partial(rarity, statistics), fit=partial(fitted_density, statistics), examples=20_000),
+    "multiscale scores": Score(
+        partial(rarity, score_norms), levels=True, fit=partial(fitted_density, score_norms), passes=3 * LEVELS
+    ),
 }
