@@ -222,7 +222,9 @@ def test_the_systems_own_row_is_the_recipes_choice():
     chosen = with_score(model, TYPICAL, data, torch.Generator().manual_seed(0))
     found = detectors(Subject(chosen, data))
     assert f"the recipe's choice: {TYPICAL}" in found[""][1]
-    assert {f"model ({by})" for by in possible_scores(chosen) if by != TYPICAL} <= found.keys() and f"model ({TYPICAL})" not in found
+    assert {
+        f"model ({by})" for by in possible_scores(chosen) if by != TYPICAL
+    } <= found.keys() and f"model ({TYPICAL})" not in found
 
 
 def test_classes_that_are_learned_have_no_terms(run):
