@@ -23,8 +23,8 @@ def mnist_energy(**changes: Any) -> NoiseConditionalRecipe:
         data="mnist",
         network=UNetField((64, 128), 1, 2),
         levels=(0.01, 10.0),
-        steps=5000,
-        denoiser=0.6,
+        steps=4000,
+        denoiser=0.75,
         guidance=1.0,
         noise=0.1,
         sampler=Sampler(Underdamped(0.07, 0.7), length=20),
@@ -33,5 +33,5 @@ def mnist_energy(**changes: Any) -> NoiseConditionalRecipe:
 
 
 def fashion_energy(**changes: Any) -> NoiseConditionalRecipe:
-    """Fashion-MNIST by class; as `mnist-energy`. It has not been measured."""
-    return replace(mnist_energy(recipe="fashion-energy", data="fashion-mnist"), **changes)
+    """Fashion-MNIST by class; as `mnist-energy`, for longer. It has not been measured."""
+    return replace(mnist_energy(recipe="fashion-energy", data="fashion-mnist", steps=6000), **changes)
