@@ -13,11 +13,13 @@ import torch
 from rows import RESULTS, Measured, trained
 
 from energybased.data.pictures import beside, save_png, sheet
+from energybased.models.scores import with_score
 from energybased.recipes import find_recipe
 from energybased.runs.evaluate import subject_of, timed
 from energybased.runs.load import run_of
 
-METRICS = ("fd", "accuracy", "confidence", "fd_lite0")
+METRICS = ("fd", "accuracy", "confidence", "fd_lite0", "ood_sets")
+SLOW, SCORED = ("ood_sets",), 1000  # metrics that take this many random test pictures
 
 
 def main(path: str) -> None:
@@ -26,13 +28,14 @@ def main(path: str) -> None:
     now = find_recipe(name)
     chosen = {"guidance": now.guidance, "flow_levels": now.flow_levels}  # type: ignore[attr-defined]
     model = replace(subject.model.at(now.noise), **chosen)  # type: ignore[attr-defined]
+    model = with_score(model, now.score_by, subject.data, subject.rng())  # type: ignore[attr-defined]
     subject = replace(subject, model=model)
     found = Measured(name, [run.recipe["settings"]["seed"]], f"{trained(run)}, python benchmarks/photographs.py RUN")
     seconds = run.lines("metrics.jsonl")[-1]["processor_seconds"]
     fields = {"data": subject.data.name, "system": name, "metric": "minutes", "split": "test"}
     found.add(seconds / 60, "CPU time of the training", seconds, **fields)
     for metric in METRICS:
-        for row in timed(metric, subject):
+        for row in timed(metric, subject.part(SCORED) if metric in SLOW else subject):
             fields = {"data": row.data, "system": row.system, "metric": row.metric, "split": row.split}
             found.add(row.value, row.protocol, row.seconds, **fields)
         found.write()

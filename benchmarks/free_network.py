@@ -1,0 +1,77 @@
+"""The network without the energy: `python benchmarks/free_network.py RUN STEP` writes results/free_network.json.
+
+Checkpoint STEP of a run that began with a denoiser is one of its first phase: its field need not be a gradient. It is
+sampled by the flow as the energy is, with the same guidance, which takes the classes' energies for the weights of their
+fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import tyro
+from rows import Measured, trained
+from torch import Tensor
+from tyro.conf import Positional
+
+import energybased as eb
+from energybased.algebra import Rowwise
+from energybased.energies.noise_conditional import NoiseConditional, picked
+from energybased.energy import Energy
+from energybased.models.noise_conditional import NoiseConditionalModel
+from energybased.recipes import find_recipe
+from energybased.runs.evaluate import subject_of, timed
+from energybased.runs.load import run_of
+
+METRICS = ("fd", "confidence", "fd_lite0")
+
+
+class FieldAtLevel(Rowwise):
+    """The field of an energy at a level of noise, in the place of its gradient, with guidance by class."""
+
+    def value_and_grad(self, x: Tensor, y: Any = None) -> tuple[Tensor, Tensor]:
+        (sigma, label, weight), energy = self.rows_of(x), self.terms[0]
+        assert isinstance(energy, NoiseConditional)
+        energies, fields = energy.with_fields(x, sigma)
+        shares = (-energies).softmax(1).view(*energies.shape, *[1] * (x.ndim - 1))
+        weight = weight.view(-1, *[1] * (x.ndim - 1))
+        return picked(energies, label), weight * picked(fields, label) - (weight - 1) * (shares * fields).sum(1)
+
+
+@dataclass(frozen=True)
+class FieldModel(NoiseConditionalModel):
+    """A model whose samples follow the field."""
+
+    def _path(self, n: int) -> Callable[[float], Energy]:
+        label, weight = torch.arange(n) % self.classes, torch.tensor([float(self.guidance)])
+        return lambda sigma: FieldAtLevel(self._levels, torch.tensor([sigma]), label, weight)
+
+
+def main(
+    path: Annotated[Positional[Path], tyro.conf.arg(name="RUN")],
+    step: Annotated[Positional[int], tyro.conf.arg(name="STEP")],
+    /,
+) -> None:
+    run = run_of(path)
+    now, subject = find_recipe(run.recipe["recipe"]), subject_of(run)
+    settings: dict[str, Any] = vars(eb.load(path, step=step))
+    model = replace(FieldModel(**settings), guidance=now.guidance, flow_levels=now.flow_levels)  # type: ignore[attr-defined]
+    subject = replace(subject, model=model)
+    command = f"{trained(run)}, python benchmarks/free_network.py RUN {step}"
+    found = Measured("free_network", [run.recipe["settings"]["seed"]], command)
+    lines = [line for line in run.lines("metrics.jsonl") if line["step"] <= step]
+    seconds = lines[-1]["processor_seconds"]
+    words = {"data": subject.data.name, "system": f"{subject.system}, its denoiser", "split": "test"}
+    found.add(seconds / 60, f"CPU time of the training up to update {step}", seconds, **words, metric="minutes")
+    for metric in METRICS:
+        for row in timed(metric, subject):
+            found.add(row.value, row.protocol, row.seconds, **words, metric=row.metric)
+        found.write()
+
+
+if __name__ == "__main__":
+    tyro.cli(main, description=__doc__)
