@@ -1,0 +1,65 @@
+"""Updates over levels of noise: `python benchmarks/level_updates.py RECIPE` writes results/level_updates.json.
+
+Times an update of the denoiser, of the energy, and of the energy that is distilled, with classes and without, on random
+numbers of the shape of the data, on one thread. No other program may run at the same time.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from dataclasses import replace
+
+import torch
+from rows import Measured
+
+from energybased.data import DataSet
+from energybased.objectives import Batch, Denoising, DenoisingScoreMatching, Distillation
+from energybased.objectives.objective import Objective
+from energybased.recipes import find_recipe
+
+UPDATES, WARMUP = 10, 2
+
+
+def seconds(objective: Objective, name: str, data: DataSet, conditional: bool) -> float:
+    """The median time of an update, with the step of the optimiser."""
+    recipe = replace(find_recipe(name), conditional=conditional)
+    parts = recipe.parts(data)
+    optimizer = recipe.optimizer.build(parts["energy"])
+    rng, n = torch.Generator().manual_seed(0), recipe.batch_size
+    x, y = torch.rand(n, *data.event, generator=rng), torch.randint(10, (n,), generator=rng)
+    batch = Batch(x, y if conditional else None)
+    state, times = objective.init(parts, batch, rng), list[float]()
+    for _ in range(WARMUP + UPDATES):
+        began = time.perf_counter()
+        result = objective.step(parts, state, batch, rng)
+        optimizer.zero_grad()
+        result.losses["energy"].backward()
+        recipe.optimizer.clip(optimizer)
+        optimizer.step()
+        times.append(time.perf_counter() - began)
+    return statistics.median(times[WARMUP:])
+
+
+def main(name: str) -> None:
+    torch.set_num_threads(1)
+    recipe = find_recipe(name)
+    data, command = recipe.load_data(), f"python benchmarks/level_updates.py {name}"
+    found = Measured("level_updates", [0], command)
+    settings = vars(recipe.objective)  # type: ignore[attr-defined]
+    for conditional, classes in ((True, "classes"), (False, "no classes")):
+        weights = settings if conditional else {**settings, "cross_entropy": 0.0}
+        plain = 0.0
+        for kind in (Denoising, DenoisingScoreMatching, Distillation):
+            spent = seconds(kind(**weights), name, data, conditional)
+            plain = plain or spent
+            told = f"one thread, batches of {recipe.batch_size}, median of {UPDATES} updates, {classes}"
+            fields = {"data": data.name, "system": name, "variant": f"{kind.__name__}, {classes}"}
+            found.add(recipe.batch_size / spent, told, spent, **fields, metric="examples_per_second")
+            found.add(spent / plain, f"{told}, as a multiple of Denoising", spent, **fields, metric="update_ratio")
+    found.write()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
