@@ -287,9 +287,9 @@ class EnergyModel:
         """A copy on another device, or with another floating-point type."""
         return replace(self, energy=moved(self.energy, device, dtype))
 
-    def export(self, file: Path | str) -> None:
-        """Writes weights and settings into one file that `load` reads."""
-        shared.export(self.origin, file, self.fitted)
+    def export(self, file: Path | str, *, dtype: torch.dtype | None = None) -> None:
+        """Writes weights and settings into one file that `load` reads; parameters as `dtype`, if it is given."""
+        shared.export(self.origin, file, self.fitted, dtype)
 
     def _encoded(self, x: Tensor) -> Tensor:
         """Checks x and converts it to the model's units, device and dtype."""

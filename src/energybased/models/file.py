@@ -30,6 +30,7 @@ class Stored(NamedTuple):
     weights: dict[str, Tensor]  # "part/name" -> tensor
     version: int
     fitted: Any = None  # `models.fitted.Fitted` as JSON; None if nothing was fitted, as in files of formats 1 to 3
+    library: str = ""  # version of energybased that wrote the file
 
 
 def write_model(
@@ -38,7 +39,7 @@ def write_model(
     spec: DataSpec,
     parts: Mapping[str, nn.Module],
     fitted: Any = None,
-    half: bool = False,
+    dtype: torch.dtype | None = None,
 ) -> None:
     """Writes settings, spec, what was fitted, and the weights of all parts into a file.
 
@@ -48,15 +49,18 @@ def write_model(
         spec: properties of the training data.
         parts: the trained modules, by name.
         fitted: what was fitted to data after training, as JSON.
-        half: whether weights are written in half precision.
+        dtype: floating-point type in which parameters are stored; their own if not given. Buffers keep theirs: they are
+            few, and statistics of the data.
 
     Raises:
-        UserError: if the file cannot be written, or weights are not finite.
+        UserError: if the file cannot be written, or weights are not finite, or not in this type.
     """
+    require(dtype is None or dtype.is_floating_point, f"weights are stored in a floating-point type, not in {dtype}")
     weights = {f"{part}/{name}": v for part, m in parts.items() for name, v in m.state_dict().items()}
+    learned = {f"{part}/{name}" for part, m in parts.items() for name, _ in m.named_parameters(remove_duplicate=False)}
+    weights = {name: v.to(dtype) if dtype and name in learned else v for name, v in weights.items()}
     lost = [name for name, v in weights.items() if v.is_floating_point() and not bool(v.isfinite().all())]
     require(not lost, f"the model has weights that are not finite: {', '.join(lost[:3])}")
-    weights = {name: v.half() if half and v.is_floating_point() else v for name, v in weights.items()}
     weights = {name: v.detach().cpu().contiguous() for name, v in weights.items()}
     about = {"format": FORMAT, "format_version": str(FORMAT_VERSION), "energybased": __version__}
     header = {**about, "recipe": json.dumps(settings), "spec": json.dumps(to_json(spec)), "fitted": json.dumps(fitted)}
@@ -97,7 +101,7 @@ def read_model(file: Path) -> Stored:
         raise UserError(f"the header of {file} cannot be read: {error}") from error
     lost = [name for name, v in weights.items() if v.is_floating_point() and not bool(v.isfinite().all())]
     require(not lost, f"{file} holds weights that are not finite: {', '.join(lost[:3])}")
-    return Stored(settings, spec, weights, number, fitted)
+    return Stored(settings, spec, weights, number, fitted, header.get("energybased", "0.1"))
 
 
 def read_spec(value: Any, where: str) -> DataSpec:

@@ -93,6 +93,6 @@ class Judge:
         """A copy on another device, or with another floating-point type."""
         return replace(self, network=moved(self.network, device, dtype))
 
-    def export(self, file: Path | str) -> None:
-        """Writes weights, in half precision, and settings into one file that `load` reads."""
-        export(self.origin, file, half=True)
+    def export(self, file: Path | str, *, dtype: torch.dtype | None = torch.float16) -> None:
+        """Writes weights and settings into one file that `load` reads; parameters as `dtype`, half if not given."""
+        export(self.origin, file, dtype=dtype)

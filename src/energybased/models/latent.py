@@ -261,9 +261,9 @@ class LatentModel:
         parts = moved(self.generator, device, dtype), moved(prior, device, dtype)
         return replace(self, generator=parts[0], prior=parts[1], encoder=encoder)
 
-    def export(self, file: Path | str) -> None:
-        """Writes weights and settings into one file that `load` reads."""
-        shared.export(self.origin, file)
+    def export(self, file: Path | str, *, dtype: torch.dtype | None = None) -> None:
+        """Writes weights and settings into one file that `load` reads; parameters as `dtype`, if it is given."""
+        shared.export(self.origin, file, dtype=dtype)
 
     def _encoded(self, x: Tensor) -> Tensor:
         """Checks x and converts it to the model's units, device and dtype."""

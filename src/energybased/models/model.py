@@ -79,8 +79,14 @@ class Model(Protocol):
         """A copy on another device, or with another floating-point type, in which all of it then computes."""
         ...
 
-    def export(self, file: Path | str) -> None:
-        """Writes weights and settings into one file that `load` reads."""
+    def export(self, file: Path | str, *, dtype: torch.dtype | None = None) -> None:
+        """Writes weights and settings into one file that `load` reads.
+
+        Args:
+            file: where to.
+            dtype: floating-point type in which parameters are stored, such as `torch.bfloat16`, which takes half of the
+                space; their own if not given. `load` turns them into float32.
+        """
         ...
 
 
@@ -99,15 +105,17 @@ class Origin:
     parts: Mapping[str, nn.Module]
 
 
-def export(origin: Origin | None, file: Path | str, fitted: Fitted | None = None, half: bool = False) -> None:
-    """Writes the origin of a model, and what was fitted, into one file; weights in half precision if `half` is True.
+def export(
+    origin: Origin | None, file: Path | str, fitted: Fitted | None = None, dtype: torch.dtype | None = None
+) -> None:
+    """Writes the origin of a model, and what was fitted, into one file; parameters as `dtype`, if it is given.
 
     Raises:
         UserError: if the model has no origin, because it was not made by a recipe, or a condition was given.
     """
     if origin is None:
         raise UserError("only a model of a recipe can be exported, before a condition is given")
-    write_model(Path(file), origin.settings, origin.spec, origin.parts, to_json(fitted), half)
+    write_model(Path(file), origin.settings, origin.spec, origin.parts, to_json(fitted), dtype)
 
 
 def moved(module: M, device: str | torch.device | None, dtype: torch.dtype | None) -> M:
