@@ -183,7 +183,7 @@ def test_usage_names_every_verb(capsys):
         (["train", "--resume", "runs/none"], "no run at runs/none"),
         (["train", "--resume", "runs/none", "--steps", "4"], "keeps its settings"),
         (["train", "digits", "--resume", "runs/none"], "keeps its settings"),
-        (["sample", "runs/none"], "no run at runs/none"),
+        (["sample", "runs/none"], "no run or exported model at runs/none"),
         (["report", "runs/none"], "no run at runs/none"),
         (["doctor", "runs/none"], "no run at runs/none"),
     ],

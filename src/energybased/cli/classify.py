@@ -35,7 +35,8 @@ def classify(
     probability is the softmax of these energies with their sign changed.
 
     Args:
-        path: a run or an exported model that is conditional on the class, or a judge.
+        path: a run, an exported model, or the name of one that comes with this package: a model that is conditional on
+            the class, or a judge.
         what: tables, pictures, folders of pictures, and .npy or .npz files.
         out: a .csv file; the lines are printed if not given.
         steps: transitions of the sampler that move an example before it is classified.

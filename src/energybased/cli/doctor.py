@@ -15,6 +15,7 @@ import tyro
 
 from energybased.data.source import roots
 from energybased.objectives import Vital
+from energybased.runs.load import run_of
 from energybased.training import guard
 from energybased.training.checkpoint import read_state
 from energybased.training.run import Run
@@ -69,7 +70,7 @@ def check_machine() -> Iterator[Finding]:
 
 def check_run(path: Path) -> Iterator[Finding]:
     """Checks the newest checkpoint of a run, its newest vitals, and the actions of the guard."""
-    run = Run.open(path)
+    run = run_of(path)
     checkpoint = run.newest_checkpoint()
     read_state(checkpoint, run.recipe["identity"])  # raises if it is damaged
     yield Finding(True, "checkpoint", checkpoint.name)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import tyro
 
+from energybased.models.shipped import shipped
 from energybased.recipes import RECIPES, find_recipe
 from energybased.recipes.systems import SYSTEMS
 from energybased.settings import to_json
@@ -27,6 +28,8 @@ def recipes(name: tyro.conf.Positional[str] = "", /) -> int:
         )
         for known, (words, _) in SYSTEMS.items():
             print(f"{known:<22} {words}")
+        if shipped():
+            print(f"\nModels that come with this package, instead of a run: {', '.join(shipped())}")
         return 0
     recipe = find_recipe(name)
     settings = to_json(recipe)

@@ -44,7 +44,7 @@ def restore(
     damaged ones. With --to, the second one shows the way from the picture to the other class.
 
     Args:
-        path: a run, or an exported model.
+        path: a run, an exported model, or the name of one that comes with this package.
         what: a picture, a folder of pictures, an .npy or .npz file, or a table (.csv, .parquet) with empty cells.
         damage: what was done to the pictures.
         candidates: number of candidates; 8 if not given.

@@ -40,7 +40,7 @@ def sample(
     Its picture has one row per class, and n is rounded up to full columns.
 
     Args:
-        path: a run, or an exported model.
+        path: a run, an exported model, or the name of one that comes with this package.
         n: number of samples.
         steps: transitions of each chain; the recipe's length if not given.
         seed: seed of all random numbers.

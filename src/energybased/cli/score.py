@@ -32,7 +32,7 @@ def score(
     without the base of the prior, averaged over posterior samples.
 
     Args:
-        path: a run, or an exported model.
+        path: a run, an exported model, or the name of one that comes with this package.
         what: a table with the columns of the training data, a picture, a folder of pictures, or an .npy or .npz file.
         out: a .csv file; scores are printed if not given.
         seed: seed of the chains on the posterior of a latent model, and of noise.

@@ -1,9 +1,10 @@
-"""Loading of trained models from runs and exported files."""
+"""Loading of trained models from runs, exported files and the weights that come with this package."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from energybased.data import DataSpec
-from energybased.devices import find_device
+from energybased.devices import bfloat16_pays, find_device
 from energybased.errors import UserError, require
 from energybased.models import Model
 from energybased.models.file import read_model, read_spec
+from energybased.models.shipped import located, shipped
 from energybased.processes import launch
 from energybased.recipes import Recipe, read_recipe
 from energybased.runs.fitted import read_fitted
@@ -24,6 +26,7 @@ from energybased.training.checkpoint import load_group, read_state
 from energybased.training.rng import preserved_rng
 from energybased.training.run import Run
 from energybased.training.state import split_parts
+from energybased.version import __version__
 
 
 def load(
@@ -36,12 +39,14 @@ def load(
     devices: int = 1,
     nodes: int = 1,
 ) -> Model:
-    """Loads a model from a run, with the averaged weights of a checkpoint, or from an exported file.
+    """Loads a model from a run, with the averaged weights of a checkpoint, from an exported file, or a shipped one.
 
-    Loading executes no code of the run or file, and imports nothing.
+    Loading executes no code of the run or file, and imports nothing. An exported model computes in float32 where
+    bfloat16 is slower, as a training does.
 
     Args:
-        path: folder of a run, or a file that `Model.export` wrote.
+        path: folder of a run, a file that `Model.export` wrote, or the name of a model that comes with this package,
+            such as "cifar10-energy"; its weights are in the folder `weights`. What exists at the path wins.
         step: step of the checkpoint; the newest if not given.
         device: device of the model.
         energy: the network, if the run was trained on a network of the user; it is copied.
@@ -53,12 +58,12 @@ def load(
     Raises:
         UserError: if there is no model, it is damaged or of another version, or it names a class that is not imported.
     """
-    path = Path(path)
+    path, wrote = located(path), __version__
     if path.is_file():
         require(step is None and energy is None, f"{path} is an exported model: step and energy apply only to runs")
         stored = read_model(path)
         settings, stored_spec = upgraded(stored, str(path))
-        weights, where = stored.weights, str(path)
+        weights, where, wrote = stored.weights, str(path), stored.library
         fitted = None if stored.fitted is None else fitted_of(stored.fitted)
     else:
         run = Run.open(path)
@@ -67,13 +72,29 @@ def load(
         settings, stored_spec, weights, where = None, facts["spec"], load_group(folder, "ema"), str(path)
         fitted = read_fitted(run, state["sha256"]["ema.safetensors"])
         recipe = recipe or recipe_of(run, None if energy is None else copy.deepcopy(energy))
-    spec = read_spec(stored_spec, where)
-    model: Any = model_of(recipe or read_recipe(settings), spec, weights, where)
+    with written_by(wrote, where):
+        spec = read_spec(stored_spec, where)
+        recipe = recipe or read_recipe(settings)
+        model: Any = model_of(recipe, spec, weights, where)
     model = model if fitted is None else replace(model, fitted=fitted)
     processes = launch(devices, nodes, str(device))
     model = replace(model, processes=processes) if hasattr(model, "processes") else model
     place = processes.device or find_device(device)
+    if path.is_file() and getattr(recipe, "precision", "") == "bfloat16" and not bfloat16_pays(place):
+        model = model.to(dtype=torch.float32)
     return model if place.type == "cpu" else model.to(place)
+
+
+@contextmanager
+def written_by(version: str, where: str) -> Iterator[None]:
+    """Says in errors that another version of this library wrote the model at `where`, if one did."""
+    try:
+        yield
+    except UserError as error:
+        if version == __version__:
+            raise
+        versions = f"{where} was written by version {version} of energybased, and this is version {__version__}"
+        raise UserError(f"{versions}, which cannot read it: {error}") from error
 
 
 def model_of(recipe: Recipe, spec: DataSpec, weights: Mapping[str, Tensor], where: str) -> Model:
@@ -113,10 +134,16 @@ def check_shapes(recipe: Recipe, spec: DataSpec, weights: Mapping[str, Tensor], 
 
 
 def run_of(path: Path | str) -> Run:
-    """The run at a path. Raises `UserError` for an exported file, which has no checkpoints and no log."""
+    """The run at a path.
+
+    Raises:
+        UserError: if there is none. An exported or shipped model has no checkpoints, no log and no data.
+    """
     path = Path(path)
     if path.is_file():
         raise UserError(f"{path} is a file, not a run, which is a folder with checkpoints")
+    only = not path.exists() and str(path) in shipped()
+    require(not only, f"{path} is a shipped model, not a run, which is a folder with checkpoints that ebm train writes")
     return Run.open(path)
 
 
