@@ -132,8 +132,9 @@ def identity(fields: Row) -> tuple[Any, ...]:
 
 def trained(run: Run) -> str:
     """The command that trains a run again."""
-    recipe, settings = run.recipe["recipe"], run.recipe["settings"]
-    return f"ebm train {recipe} --steps {settings['steps']} --seed {settings['seed']}"
+    recipe, settings, begun = run.recipe["recipe"], run.recipe["settings"], run.recipe.get("init_from")
+    start = f" --from {shlex.quote(begun['model'])}" if begun else ""
+    return f"ebm train {recipe} --steps {settings['steps']} --seed {settings['seed']}{start}"
 
 
 def hardware() -> str:

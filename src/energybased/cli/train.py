@@ -1,4 +1,4 @@
-"""`ebm train RECIPE` and `ebm train --resume RUN`."""
+"""`ebm train RECIPE`, `ebm train RECIPE --from MODEL` and `ebm train --resume RUN`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from energybased.cli.parse import hide, parse
 from energybased.errors import require
 from energybased.processes import is_first
 from energybased.recipes import RECIPES, Recipe, find_recipe, read_recipe
+from energybased.runs.load import run_of
 from energybased.runs.train import resume, train
 from energybased.training import Run
 
@@ -27,12 +28,15 @@ class NewRun(Generic[R]):
         name: name of the run.
         devices: number of processes on each machine, each with a GPU or a share of the processor.
         nodes: number of machines.
+        init_from: a run, an exported model, or the name of a model that comes with this package; training begins at its
+            weights.
         recipe: settings of the recipe.
     """
 
     name: str
     devices: int
     nodes: int
+    init_from: Annotated[str | None, tyro.conf.arg(name="from")]
     recipe: Annotated[R, tyro.conf.arg(name="")]
 
 
@@ -53,13 +57,14 @@ class OldRun:
 
 def run(arguments: Sequence[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
-        print("usage: ebm train RECIPE [--name NAME --steps N ...]\n       ebm train --resume runs/NAME\n")
+        usage = ("RECIPE [--name NAME --steps N ...]", "RECIPE --from RUN_FILE_OR_NAME", "--resume runs/NAME")
+        print("usage:", "\n       ".join(f"ebm train {words}" for words in usage), "\n")
         print(f"recipes: {', '.join(RECIPES)}; ebm train RECIPE --help lists the settings")
         return 0
     if any(argument.split("=")[0] == "--resume" for argument in arguments):
         old, others = tyro.cli(OldRun, args=arguments, prog="ebm train", return_unknown_args=True)
         require(not others, "a resumed run keeps its settings: ebm train --resume RUN takes --devices and --nodes only")
-        path, before = old.resume, Run.open(old.resume)
+        path, before = old.resume, run_of(old.resume)
         over = before.outcome != "unfinished"
         if not over or before.recipe["recipe"] != "custom":  # a finished run may lack what is fitted when training ends
             after = resume(path, devices=old.devices, nodes=old.nodes)
@@ -75,14 +80,15 @@ def run(arguments: Sequence[str]) -> int:
         kind,
         arguments[1:],
         prog=f"ebm train {arguments[0]}",
-        default=NewRun(arguments[0], 1, 1, recipe),
+        default=NewRun(arguments[0], 1, 1, None, recipe),
         config=(tyro.conf.AvoidSubcommands, tyro.conf.SuppressFixed),
     )
     require(
         new.name not in ("", ".", "..") and Path(new.name).name == new.name,
         f"{new.name!r} is not a valid name of a run",
     )
-    return finish(train(new.recipe, out=Path("runs") / new.name, devices=new.devices, nodes=new.nodes))
+    out = Path("runs") / new.name
+    return finish(train(new.recipe, out=out, init_from=new.init_from, devices=new.devices, nodes=new.nodes))
 
 
 def finish(run: Run) -> int:

@@ -95,6 +95,10 @@ class LatentRecipe(Recipe):
         """The untrained prior, a `latent.Prior`."""
         return StagedPrior(self.base, BatchedMLP(self.dim, self.ratio, self.stages))
 
+    def begun(self, parts: Mapping[str, nn.Module]) -> None:
+        if isinstance(parts["prior"], StagedPrior):
+            parts["prior"].active.zero_()  # a stage counts as learned once this training has learned it
+
     def model(self, parts: Mapping[str, nn.Module], spec: DataSpec) -> LatentModel:
         joined, p = self.join(parts), self.posterior
         generator, prior, encoder = (joined.get(name) for name in ("generator", "prior", "encoder"))

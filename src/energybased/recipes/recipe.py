@@ -102,6 +102,9 @@ class Recipe(Settings):
         """Parts for data of this spec, into which weights can be loaded."""
         raise NotImplementedError
 
+    def begun(self, parts: Mapping[str, nn.Module]) -> None:
+        """Called once the parts have the weights of another model, before training. Undoes what only training sets."""
+
     def phases(self, data: DataSet) -> list[Phase]:
         """The phases of training."""
         raise NotImplementedError

@@ -24,13 +24,15 @@ from energybased.processes import Lost, Processes, launch
 from energybased.recipes import CustomRecipe, Recipe, read_recipe
 from energybased.runs.data import given_data, in_units_of_run, own_data, phase_hashes, resumed_data, store_data
 from energybased.runs.fitted import read_fitted, store_fitted
-from energybased.runs.load import model_of, recipe_of
+from energybased.runs.initial import InitialWeights
+from energybased.runs.load import model_of, recipe_of, run_of
 from energybased.settings import to_json
 from energybased.training import Loop, Phase, Run, Settings, TrainState, checkpoint
 from energybased.training.rng import preserved_rng
 from energybased.version import __version__
 
-AGREED = ("settings", "data_sha256", "phase_data_sha256", "versions")  # what all processes must have in common
+# What all processes must have in common.
+AGREED = ("settings", "data_sha256", "phase_data_sha256", "init_from", "versions")
 SHOWN = 64  # chains in the picture beside a checkpoint
 
 log = logging.getLogger("energybased")
@@ -50,6 +52,7 @@ def train(
     sampler: Sampler | None = None,
     steps: int | None = None,
     settings: Settings | None = None,
+    init_from: Path | str | None = None,
     devices: int = 1,
     nodes: int = 1,
 ) -> Run:
@@ -75,15 +78,20 @@ def train(
         sampler: settings by which the model of your network is sampled.
         steps: number of updates.
         settings: seed, batch size, optimiser and other settings of the training of your network.
+        init_from: a run, an exported file, or the name of a model that comes with this package. Training begins at its
+            averaged weights and buffers, in all parts whose names it has; other parts begin as always, and so do the
+            optimiser, its learning rate and chains. The run tells what it began from, and does not need it again.
         devices: number of processes on each machine. Each has a GPU of its own, or its share of the processor's cores.
             The other processes run the same script.
         nodes: number of machines, on each of which the same script is started; see docs/speed.md.
 
     Raises:
-        UserError: if a setting, the data or the folder cannot be used, or the run could not be loaded again.
+        UserError: if a setting, the data or the folder cannot be used, the run could not be loaded again, or weights of
+            `init_from` do not fit.
         Interrupted: after Ctrl-C, once a checkpoint is written.
     """
     with preserved_rng():
+        initial = None if init_from is None else InitialWeights.read(init_from)
         if recipe is not None:
             require(isinstance(recipe, Recipe), f"recipe must be one of energybased.recipes, got {recipe!r}")
             alone = (energy, objective, sampler, settings) == (None,) * 4 and not phases
@@ -105,10 +113,10 @@ def train(
             log.info("%s: %s", recipe.data or dataset.name, note)
         processes = launch(devices, nodes, recipe.device)
         recipe = _sharded(recipe.resolve(dataset), processes)
-        loop = _loop(recipe, dataset, source, processes)
+        loop = _loop(recipe, dataset, source, processes, initial)
         for note in recipe.notes:
             log.info("%s: %s", recipe.recipe, note)
-        facts = _facts(recipe, dataset, loop, named)
+        facts = _facts(recipe, dataset, loop, named, initial)
         processes.agree({**{name: facts[name] for name in AGREED}, "folder": str(folder)})
         run = Run(folder)
 
@@ -154,7 +162,7 @@ def resume(
         devices: number of processes on each machine, which may differ from that with which the run began.
         nodes: number of machines.
     """
-    run = Run.open(path)
+    run = run_of(path)
     with preserved_rng():
         if recipe is None:
             recipe = recipe_of(run, energy)
@@ -203,10 +211,18 @@ def _sharded(recipe: Recipe, processes: Processes) -> Recipe:
     return replace(recipe, shards=shards)
 
 
-def _loop(recipe: Recipe, dataset: DataSet, source: Any, processes: Processes) -> Loop:
+def _loop(
+    recipe: Recipe, dataset: DataSet, source: Any, processes: Processes, initial: InitialWeights | None = None
+) -> Loop:
     phases = [in_units_of_run(phase, dataset.domain) for phase in recipe.phases(dataset)]
-    conditional = bool(recipe.conditional)
-    return Loop(recipe.parts(dataset), phases, source, recipe, dataset.domain, conditional, processes)
+    conditional, parts = bool(recipe.conditional), recipe.parts(dataset)
+    if initial is not None:  # before the loop copies them: into the averages, and into its first checkpoint
+        initial.load(parts)
+        recipe.begun(parts)
+        anew = [name for name in parts if name not in initial.shared(parts)]
+        rest = f"; parts that it lacks, and begin anew: {', '.join(anew)}" if anew else ""
+        log.info("%s begins at the weights of %s%s", recipe.recipe, initial.model, rest)
+    return Loop(parts, phases, source, recipe, dataset.domain, conditional, processes)
 
 
 def _fit(loop: Loop, recipe: Recipe, data: DataSet, run: Run) -> Run:
@@ -259,7 +275,7 @@ def readable_settings(recipe: Recipe) -> Any:
     return settings
 
 
-def _facts(recipe: Recipe, data: DataSet, loop: Loop, named: bool) -> dict[str, Any]:
+def _facts(recipe: Recipe, data: DataSet, loop: Loop, named: bool, initial: InitialWeights | None) -> dict[str, Any]:
     """The contents of recipe.json."""
     settings = readable_settings(recipe)
     return {
@@ -269,6 +285,7 @@ def _facts(recipe: Recipe, data: DataSet, loop: Loop, named: bool) -> dict[str, 
         "data": "named" if named else "given" if len(data.train) else "batches",
         "data_sha256": data.sha256(),
         "phase_data_sha256": phase_hashes(loop.phases),
+        "init_from": None if initial is None else initial.facts(loop.state.parts),
         "phases": len(loop.phases),
         "threads": torch.get_num_threads(),
         "device": str(loop.device),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import shlex
 from collections.abc import Iterator
 from typing import ClassVar
 
@@ -26,6 +27,8 @@ class Repeat:
             recipe = read_recipe(facts["settings"])
             try:
                 command = " ".join(["ebm train", recipe.recipe, *differences(recipe, find_recipe(recipe.recipe))])
+                begun = facts.get("init_from")  # none in runs of earlier versions
+                command += f" --from {shlex.quote(begun['model'])}" if begun else ""
             except UserError:  # a recipe of the user's own
                 command = f"# trained in Python: energybased.train, recipe {recipe.recipe}"
         yield f"<pre>{html.escape(command)}</pre>"
