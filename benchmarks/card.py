@@ -1,0 +1,112 @@
+"""The card of a model that comes with the package. All in it is read from its run, its file and results/RECIPE.json."""
+
+from __future__ import annotations
+
+import inspect
+import tomllib
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rows import ROOT, Row, Rows, commit
+
+from energybased.models.file import digest, read_model
+from energybased.recipes import RECIPES, Recipe, find_recipe
+from energybased.recipes.noise_conditional import NoiseConditionalRecipe
+from energybased.settings import differences
+from energybased.training import Run
+
+CHOSEN = ("guidance", "flow_levels", "noise", "score_by", "sampler")  # of a recipe over levels of noise: no weights
+OF_MACHINE = ("data_root", "device", "shards")
+
+
+def card(run: Run, recipe: Recipe, model: Any, file: Path, change: str) -> str:
+    """The card as Markdown.
+
+    Args:
+        run: the run.
+        recipe: its recipe, as it is shipped.
+        model: its model.
+        file: the shipped file.
+        change: the scores that rounding to bfloat16 changes, and by how much, in words.
+    """
+    name = recipe.recipe
+    what = " ".join(first_paragraph(thing) for thing in (RECIPES.get(name, type(recipe)), type(model)))
+    table = (f"| {title} | {told} |" for title, told in facts(run, recipe, model, file, change).items() if told)
+    use = (
+        "For teaching, for research on energy-based models, and as the beginning of other trainings (`ebm train "
+        f"{name} --from {name}`). It has learned `{model.spec.name}` alone; nothing is known of it beside the values "
+        "above. Its samples may resemble training examples, its scores and classes of other data may mean nothing, and "
+        "it is not fit for decisions that concern people."
+    )
+    head = (f"# {name}", "", what, "", "```", f"ebm sample {name}", "```", "", "| | |", "|---|---|")
+    parts = (*head, *table, "", "## What it reaches", "", *measured(run), "", "## What it is for", "", use, "")
+    return "\n".join(parts)
+
+
+def facts(run: Run, recipe: Recipe, model: Any, file: Path, change: str) -> dict[str, str]:
+    """What the weights are and where they come from, by title; arguments as those of `card`."""
+    spec, begun = model.spec, run.recipe.get("init_from")
+    count = sum(p.numel() for part in model.origin.parts.values() for p in part.parameters())
+    begins = f", which begins at the weights of `{begun['model']}`" if begun else ""
+    levels = isinstance(recipe, NoiseConditionalRecipe)
+    chosen = [f"`{name}` {getattr(recipe, name)}" for name in CHOSEN if levels and name != "sampler"]
+    splits = "training and validation splits" if recipe.train_on_validation else "training split"
+    hashes = run.recipe["data_sha256"], digest({}, read_model(file).weights)
+    return {
+        "weights": f"{count:,} parameters in bfloat16, {file.stat().st_size / 1e6:.1f} MB",
+        "data": f"the {splits} of `{spec.name}`: {' x '.join(map(str, spec.event))}, {model.classes} classes",
+        "recipe": f"`{recipe.recipe}`, of the class `{type(recipe).__name__}`",
+        "command": f"`{command(recipe)}`{begins}",
+        "training": f"{int(run.newest_checkpoint().name)} updates, {minutes(run):.0f} CPU minutes",
+        "machine": f"{run.recipe['machine']}, torch {run.recipe['versions']['torch']}",
+        "chosen after the training": ", ".join(chosen),
+        "rounding to bfloat16": f"changes the scores {change}",
+        "commit": f"`{commit()}`, at which `python benchmarks/ship.py RUN` wrote this",
+        "SHA-256": f"of the data `{hashes[0]}`, of the weights `{hashes[1]}`",
+        "licence": f"{licence()}, as the library; the data have terms of their own",
+    }
+
+
+def command(recipe: Recipe) -> str:
+    """The command that trains the weights again."""
+    same = (*OF_MACHINE, *(CHOSEN if isinstance(recipe, NoiseConditionalRecipe) else ()), "steps", "seed")
+    base = replace(find_recipe(recipe.recipe), **{name: getattr(recipe, name) for name in same})
+    options = (f"--steps {recipe.steps}", f"--seed {recipe.seed}", *differences(recipe, base))
+    return " ".join(["ebm train", recipe.recipe, *options])
+
+
+def first_paragraph(thing: Any) -> str:
+    """The first paragraph of a docstring, on one line."""
+    return " ".join((inspect.getdoc(thing) or "").split("\n\n")[0].split())
+
+
+def minutes(run: Run) -> float:
+    """CPU minutes of the training."""
+    return run.lines("metrics.jsonl")[-1]["processor_seconds"] / 60
+
+
+def licence() -> str:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["license"]
+
+
+def measured(run: Run) -> Iterator[str]:
+    """A table of the values in results/RECIPE.json, if they are of this run: if its CPU minutes are among them."""
+    name, seed = run.recipe["recipe"], run.recipe["settings"]["seed"]
+    rows = [row for row in Rows.read(name) if seed in row["seeds"]]
+    if not any(row["metric"] == "minutes" and value(row, seed) == round(minutes(run), 4) for row in rows):
+        yield f"results/{name}.json has no values of this run."
+        return
+    yield from ("| system | metric | split | value | how |", "|---|---|---|---|---|")
+    for row in rows:
+        yield f"| {row['system']} | {row['metric']} | {row.get('split', '')} | {value(row, seed)} | {row['protocol']} |"
+    told = [", ".join(f"`{one}`" for one in dict.fromkeys(row[name] for row in rows)) for name in ("command", "commit")]
+    yield ""
+    yield f"Measured by {told[0]} at commit {told[1]}, before the weights were rounded."
+    yield "A Fréchet distance in the features of a judge (`fd`) is not an FID, and cannot be compared with one."
+
+
+def value(row: Row, seed: int) -> float | None:
+    """The value of a row that belongs to a seed."""
+    return row["per_seed"][row["seeds"].index(seed)]
