@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 from torch.nn import functional as F
 
 from energybased.energies.noise_conditional import NoiseConditional, picked
-from energybased.errors import UserError, require
+from energybased.errors import require
+from energybased.objectives.noise_levels import labels_of, levels_of
 from energybased.objectives.objective import Batch, Parts, Result, State, Stateless, Vital, scalar
+from energybased.objectives.second_derivatives import check_second_derivatives
 
 
 @dataclass(frozen=True)
@@ -30,10 +32,11 @@ class DenoisingScoreMatching(Stateless):
         log_mean: mean of log sigma, with sigma in the model's units.
         log_std: its standard deviation.
         time_score: weight of the time score.
-        cross_entropy: weight of the cross entropy.
+        cross_entropy: weight of the cross entropy, if the energy has classes.
 
     Raises:
-        UserError: for settings out of range, an energy without levels, or labels that are missing.
+        UserError: for settings out of range, an energy without levels, labels that are missing, or a network that
+            cannot be differentiated twice.
     """
 
     vitals: ClassVar[tuple[Vital, ...]] = (Vital("denoising", 0.0, 3.0, 20, "lower the learning rate"),)
@@ -49,19 +52,24 @@ class DenoisingScoreMatching(Stateless):
         require(0 <= self.time_score < math.inf, f"time_score must not be negative, got {self.time_score}")
         require(0 <= self.cross_entropy < math.inf, f"cross_entropy must not be negative, got {self.cross_entropy}")
 
+    def init(self, parts: Parts, batch: Batch, rng: Generator) -> State:
+        energy, x = levels_of(parts["energy"]), batch.x
+        y, sigma = labels_of(energy, batch), x.new_full((len(x),), energy.levels[1])
+        check_second_derivatives(energy, x, sigma if y is None else (y, sigma))
+        return {}
+
     def step(self, parts: Parts, state: State, batch: Batch, rng: Generator) -> Result:
-        energy, x, y = levels_of(parts["energy"]), batch.x, batch.y if isinstance(batch.y, Tensor) else None
-        if energy.classes and (y is None or y.is_floating_point()):
-            raise UserError("the energy is conditional on the class, but the batch has no class labels")
+        energy, x = levels_of(parts["energy"]), batch.x
+        y = labels_of(energy, batch)
         low, high = energy.levels
         drawn = torch.randn(len(x), generator=rng, device=rng.device)
         log_sigma = (self.log_mean + self.log_std * drawn).clamp(math.log(low), math.log(high)).to(x)
         noise = torch.randn(x.shape, generator=rng, device=rng.device).to(x)
         level = log_sigma.exp()
         sigma = level.view(-1, *[1] * (x.ndim - 1))
-        noisy, own = x + sigma * noise, y if energy.classes else None
-        energies, slope, time_slope = self.slopes(energy, noisy, log_sigma, own)
-        target = self.target(energy, state, noise, noisy, level, own)
+        noisy = x + sigma * noise
+        energies, slope, time_slope = self.slopes(energy, noisy, log_sigma, y)
+        target = self.target(energy, state, noise, noisy, level, y)
         error = (target - sigma * slope).square().flatten(1).mean(1)
         denoising = (error * (1 + (level / energy.scale).square())).mean()
         loss, metrics = denoising, {"denoising": scalar(denoising)}
@@ -70,8 +78,8 @@ class DenoisingScoreMatching(Stateless):
             gap = time_slope - (d - noise.square().flatten(1).sum(1))
             time_score = gap.square().mean() / (2 * d)
             loss, metrics["time_score"] = loss + self.time_score * time_score, scalar(time_score)
-        if self.cross_entropy:
-            entropy = F.cross_entropy(-energies, y)  # type: ignore[arg-type]
+        if self.cross_entropy and y is not None:
+            entropy = F.cross_entropy(-energies, y)
             loss, metrics["cross_entropy"] = loss + self.cross_entropy * entropy, scalar(entropy)
         return Result({"energy": loss}, state, {"loss": scalar(loss), **metrics})
 
@@ -91,10 +99,3 @@ class DenoisingScoreMatching(Stateless):
     ) -> Tensor:
         """What sigma dE/dx should be, `(batch, *event)`."""
         return noise
-
-
-def levels_of(energy: nn.Module) -> NoiseConditional:
-    """The energy, which must have levels of noise."""
-    require(isinstance(energy, NoiseConditional), "denoising score matching needs an energy with levels of noise")
-    assert isinstance(energy, NoiseConditional)
-    return energy

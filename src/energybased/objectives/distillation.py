@@ -9,7 +9,8 @@ from torch import Generator, Tensor, nn
 from torch.func import functional_call
 
 from energybased.energies.noise_conditional import NoiseConditional, picked
-from energybased.objectives.denoising_score_matching import DenoisingScoreMatching, levels_of
+from energybased.objectives.denoising_score_matching import DenoisingScoreMatching
+from energybased.objectives.noise_levels import levels_of
 from energybased.objectives.objective import Batch, Parts, State
 
 
@@ -35,7 +36,9 @@ class Distillation(DenoisingScoreMatching):
 
     def init(self, parts: Parts, batch: Batch, rng: Generator) -> State:
         teacher = Field(levels_of(parts["energy"]))
-        return {name: weight.detach().clone() for name, weight in teacher.state_dict().items()}
+        return super().init(parts, batch, rng) | {
+            name: weight.detach().clone() for name, weight in teacher.state_dict().items()
+        }
 
     def target(
         self, energy: NoiseConditional, state: State, noise: Tensor, noisy: Tensor, sigma: Tensor, y: Tensor | None

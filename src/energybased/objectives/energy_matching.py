@@ -9,12 +9,12 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Generator, Tensor
 
-from energybased.objectives.gradient_matching import gradient_error, starts
-from energybased.objectives.objective import Batch, Parts, Result, State, Stateless, Vital, scalar
+from energybased.objectives.gradient_matching import GradientMatching, gradient_error, starts
+from energybased.objectives.objective import Batch, Parts, Result, State, Vital, scalar
 
 
 @dataclass(frozen=True)
-class EnergyMatching(Stateless):
+class EnergyMatching(GradientMatching):
     """mean |grad E(x_t) + (x - z)|^2 / d at x_t = (1 - t) z + t x, with t uniform in [0, 1] (Balcerak et al. 2025).
 
     z is noise at which fresh chains begin, and z and x are paired by optimal transport within the batch. x_t

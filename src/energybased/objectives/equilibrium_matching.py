@@ -8,12 +8,12 @@ from typing import ClassVar
 from torch import Generator
 
 from energybased.errors import require
-from energybased.objectives.gradient_matching import gradient_error, starts
-from energybased.objectives.objective import Batch, Parts, Result, State, Stateless, Vital, scalar
+from energybased.objectives.gradient_matching import GradientMatching, gradient_error, starts
+from energybased.objectives.objective import Batch, Parts, Result, State, Vital, scalar
 
 
 @dataclass(frozen=True)
-class EquilibriumMatching(Stateless):
+class EquilibriumMatching(GradientMatching):
     """mean |grad E(x_t) - c(t) (z - x)|^2 / d at x_t = (1 - t) z + t x, with t uniform in [0, 1] (Wang & Du 2025).
 
     z is noise at which fresh chains begin. c(t) = scale min(1, (1 - t) / (1 - knee)) is 0 at data, so that

@@ -6,7 +6,16 @@ import torch
 from torch import Generator, Tensor
 
 from energybased.energies import as_energy
-from energybased.objectives.objective import Batch, Parts
+from energybased.objectives.objective import Batch, Parts, State, Stateless
+from energybased.objectives.second_derivatives import check_second_derivatives
+
+
+class GradientMatching(Stateless):
+    """Base class of objectives that match the gradient of an energy, which must be differentiable twice."""
+
+    def init(self, parts: Parts, batch: Batch, rng: Generator) -> State:
+        check_second_derivatives(as_energy(parts["energy"]), batch.x, batch.y)
+        return {}
 
 
 def starts(parts: Parts, batch: Batch, rng: Generator) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,33 @@
+"""What the objectives of energies over levels of noise ask of an energy and a batch."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from energybased.energies.noise_conditional import NoiseConditional
+from energybased.errors import UserError, require
+from energybased.objectives.objective import Batch
+
+
+def levels_of(energy: nn.Module) -> NoiseConditional:
+    """The energy, which must have levels of noise.
+
+    Raises:
+        UserError: if it has none.
+    """
+    require(isinstance(energy, NoiseConditional), "this objective needs an energy with levels of noise")
+    assert isinstance(energy, NoiseConditional)
+    return energy
+
+
+def labels_of(energy: NoiseConditional, batch: Batch) -> Tensor | None:
+    """The class numbers of a batch, `(batch,)`; None if the energy has no classes.
+
+    Raises:
+        UserError: if it has, and the batch has no labels.
+    """
+    if not energy.classes:
+        return None
+    if not isinstance(batch.y, Tensor) or batch.y.is_floating_point():
+        raise UserError("the energy is conditional on the class, but the batch has no class labels")
+    return batch.y
