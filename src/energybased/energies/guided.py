@@ -7,7 +7,7 @@ import math
 from torch import Tensor
 
 from energybased.algebra import Composite
-from energybased.energy import Condition, Energy, EnergyLike
+from energybased.energy import NUMBER, Condition, Energy, EnergyLike
 from energybased.errors import UserError, require
 
 
@@ -29,7 +29,8 @@ class Guided(Composite):
     def __init__(self, energy: EnergyLike, classes: int, weight: float) -> None:
         super().__init__([energy])
         require(classes >= 1, f"guidance needs classes, got {classes}")
-        require(math.isfinite(weight), f"the weight of guidance must be a finite number, got {weight}")
+        number = isinstance(weight, NUMBER) and math.isfinite(weight)
+        require(number, f"the weight of guidance must be a finite number, got {weight!r}")
         self.classes, self.weight = classes, weight
 
     def rebuild(self, terms: list[Energy]) -> Energy:  # type: ignore[override]

@@ -83,6 +83,16 @@ class EnergyModel:
         """Number of classes, if a single class must still be given; 0 otherwise."""
         return classes_of(self.conditions)
 
+    def at(self, sigma: float) -> EnergyModel:
+        """The model with the energy at another level of noise, which only a `NoiseConditionalModel` has.
+
+        Raises:
+            UserError: for every model of one level.
+        """
+        raise UserError(
+            f"this model has one level of noise, {self.noise:g}: mnist-energy, for one, trains one with levels"
+        )
+
     def given(self, *y: Any) -> EnergyModel:
         """The model with the energy E(x | y). A score that was fitted to training data becomes E.
 

@@ -13,7 +13,7 @@ from torch import Generator, Tensor
 from energybased.conditions import check_conditions
 from energybased.energies.guided import Guided
 from energybased.energies.noise_conditional import NoiseConditional
-from energybased.energy import Energy
+from energybased.energy import NUMBER, Energy
 from energybased.errors import UserError, require
 from energybased.models.conditioned import conditioned
 from energybased.models.damage import Damage, as_damage
@@ -51,8 +51,9 @@ class NoiseConditionalModel(EnergyModel):
         """The model with the energy at another level of noise, in the model's units.
 
         Raises:
-            UserError: if the level is outside the range of the training.
+            UserError: if the level is no number, or outside the range of the training.
         """
+        require(isinstance(sigma, NUMBER), f"a model has one level at a time, a number, got {sigma!r}")
         energy: Energy = self._levels.at(sigma)
         energy = energy if self.bind is None else self.bind(energy)
         sampler, ratio = self.sampler, float(sigma) / self.noise
@@ -83,8 +84,9 @@ class NoiseConditionalModel(EnergyModel):
             steps: number of levels of the flow; `flow_levels` if not given.
             generator: seeds the first x; it gets a new seed if not given.
         """
-        low, at = self._levels.levels[0], self._path(n)
+        low = self._levels.levels[0]
         x = self._flow(n, seeded(generator), self.flow_levels if steps is None else steps, low)
+        at = self._path(n)
 
         def clean(rows: Tensor) -> Tensor:
             return denoise(at(low).select(rows), x[rows], low)
