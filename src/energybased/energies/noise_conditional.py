@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from energybased.algebra import Rowwise
-from energybased.energy import Condition, Energy
+from energybased.energy import NUMBER, Condition, Energy
 from energybased.errors import UserError, require
 
 
@@ -74,8 +74,11 @@ class NoiseConditional(Energy):
             sigma: a number, or one for each row, `(batch,)`, in the units of x.
 
         Raises:
-            UserError: if it is outside the levels.
+            UserError: if it is no number, or outside the levels.
         """
+        numbers = isinstance(sigma, NUMBER) or (isinstance(sigma, Tensor) and sigma.ndim <= 1)
+        got = tuple(sigma.shape) if isinstance(sigma, Tensor) else repr(sigma)
+        require(numbers, f"sigma must be a number, or a tensor (batch,) with one for each row, got {got}")
         value = torch.as_tensor(sigma, dtype=self.mean.dtype, device=self.mean.device)
         low, high = self.levels
         inside = bool(((value >= low * (1 - 1e-5)) & (value <= high * (1 + 1e-5))).all())
@@ -85,6 +88,15 @@ class NoiseConditional(Energy):
     def of_classes(self, x: Tensor, sigma: Tensor) -> Tensor:
         """Energies under each class, `(batch, outputs)`, of x `(batch, *event)` with noise of levels `(batch,)`."""
         return self._energies(x, sigma)[0]
+
+    def gaussian(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """-log N(x; mean, sigma^2 + scale^2), `(batch,)`, of x `(batch, *event)`: the first two terms of the energy."""
+        variance = sigma.square() + self.scale.square()
+        return self._normal((x - self.mean) / variance.sqrt().view(-1, *[1] * self.mean.ndim), variance)
+
+    def _normal(self, u: Tensor, variance: Tensor) -> Tensor:
+        """|u|^2 / 2 + d/2 log(2 pi variance), `(batch,)`, of u `(batch, *event)`."""
+        return (u.square().flatten(1).sum(1) + self.mean.numel() * (2 * math.pi * variance).log()) / 2
 
     def with_fields(self, x: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
         """Energies as `of_classes` gives them, and fields that are their gradients by Euler's identity.
@@ -109,15 +121,29 @@ class NoiseConditional(Energy):
         return energies, found + 2 * self.mean.numel() ** -0.25 * self.scale / s.square() * fields[:, 1:]
 
     def _energies(self, x: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Energies `(batch, outputs)`, u `(batch, *event)` and the fields of the network."""
+        """Energies `(batch, outputs)`, u `(batch, *event)` and the fields of the network.
+
+        Raises:
+            UserError: if x, or what the network returns, is of another shape.
+        """
+        event = tuple(self.mean.shape)
+        if tuple(x.shape[1:]) != event:
+            raise UserError(f"x must be (batch, {', '.join(map(str, event))}), got {tuple(x.shape)}")
         variance = sigma.square() + self.scale.square()
         rows = (-1, *[1] * self.mean.ndim)
         u = (x - self.mean) / variance.sqrt().view(rows)
-        fields, numbers = self.network(u, sigma.log())
+        found = self.network(u, sigma.log())
+        given = [tuple(part.shape) for part in (found if isinstance(found, tuple) else (found,))]
+        fits = [(len(x), 1 + self.classes, *event), (len(x), max(1, self.classes))]
+        if given != fits:
+            made = " and ".join(map(str, given))
+            raise UserError(
+                f"for {len(x)} rows, the network must return a tuple of {fits[0]} and {fits[1]}, got {made}"
+            )
+        fields, numbers = found
         d = self.mean.numel()
-        gaussian = (u.square().flatten(1).sum(1) + d * (2 * math.pi * variance).log()) / 2
         products = (fields * u[:, None]).flatten(2).sum(2)
-        shared = gaussian + self.scale / sigma * products[:, 0]
+        shared = self._normal(u, variance) + self.scale / sigma * products[:, 0]
         energies: Tensor = shared[:, None] + numbers
         if products.shape[1] > 1:
             energies = energies + (d**-0.25 * self.scale / variance.sqrt())[:, None] * products[:, 1:]

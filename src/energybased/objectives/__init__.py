@@ -16,7 +16,9 @@ from energybased.objectives.energy_discrepancy import EnergyDiscrepancy
 from energybased.objectives.energy_matching import EnergyMatching
 from energybased.objectives.equilibrium_matching import EquilibriumMatching
 from energybased.objectives.joint_energy import JointEnergy
+from energybased.objectives.level_classification import LevelClassification
 from energybased.objectives.objective import Batch, Coupled, Objective, Refreshing, Result, Vital
+from energybased.objectives.recovery_likelihood import RecoveryLikelihood
 from energybased.objectives.regularized_autoencoder import RegularizedAutoencoder
 from energybased.sampling import Langevin, ReplayBuffer
 
@@ -48,6 +50,14 @@ OBJECTIVES: tuple[tuple[Objective, Callable[[], dict[str, nn.Module]]], ...] = (
         lambda: {"energy": NoiseConditional.build((1, 2, 2), DenseField((1, 2, 2), (8,), 3, 2), (0.05, 5.0), 2)},
     ),
     (
+        LevelClassification(DenoisingScoreMatching(cross_entropy=0.1)),
+        lambda: {"energy": NoiseConditional.build((1, 2, 2), DenseField((1, 2, 2), (8,), 3, 2), (0.05, 5.0), 2)},
+    ),
+    (
+        RecoveryLikelihood(steps=3, cross_entropy=0.1),
+        lambda: {"energy": NoiseConditional.build((1, 2, 2), DenseField((1, 2, 2), (8,), 3, 2), (0.05, 5.0), 2)},
+    ),
+    (
         Elbo(),
         lambda: {"generator": dense_generator(2, (8,), (1, 2, 2)), "encoder": dense_encoder((1, 2, 2), (8,), 2)},
     ),
@@ -76,7 +86,9 @@ __all__ = [
     "EnergyMatching",
     "EquilibriumMatching",
     "JointEnergy",
+    "LevelClassification",
     "Objective",
+    "RecoveryLikelihood",
     "Refreshing",
     "Result",
     "Vital",
