@@ -10,14 +10,16 @@ from typing import Any
 
 from energybased.errors import UserError, nearest, require
 from energybased.recipes.cifar10 import cifar10, cifar10_conditional, cifar10_small
-from energybased.recipes.cifar10_energy import cifar10_energy
+from energybased.recipes.cifar10_energy import cifar10_energy, cifar10_energy_gpu
 from energybased.recipes.custom import CustomRecipe
 from energybased.recipes.digits import digits
 from energybased.recipes.dsprites import dsprites
 from energybased.recipes.energy import EnergyRecipe
 from energybased.recipes.grey_energy import fashion_energy, mnist_energy
 from energybased.recipes.imagenet import imagenet32, imagenet128
+from energybased.recipes.imagenet_energy import imagenet32_energy, imagenet128_energy
 from energybased.recipes.images import images
+from energybased.recipes.images_energy import images_energy
 from energybased.recipes.joint import JointRecipe
 from energybased.recipes.judge import JudgeRecipe
 from energybased.recipes.judges import judge_cifar10, judge_digits, judge_fashion, judge_mnist
@@ -64,12 +66,16 @@ RECIPES: dict[str, Callable[..., Recipe]] = {
     "cifar10-conditional": cifar10_conditional,
     "cifar10-small": cifar10_small,
     "cifar10-energy": cifar10_energy,
+    "cifar10-energy-gpu": cifar10_energy_gpu,
     "mnist-energy": mnist_energy,
     "fashion-energy": fashion_energy,
     "dsprites": dsprites,
     "imagenet32": imagenet32,
     "imagenet128": imagenet128,
+    "imagenet32-energy": imagenet32_energy,
+    "imagenet128-energy": imagenet128_energy,
     "images": images,
+    "images-energy": images_energy,
     "table": table,
     "digits-latent": digits_latent,
     "mnist-latent-small": mnist_latent_small,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, cast
+from typing import Any, Literal, Union, cast
 
 import torch
 from torch import nn
@@ -14,6 +14,7 @@ from energybased import networks
 from energybased.conditions import classes_of
 from energybased.data import DataSet, DataSpec
 from energybased.energies.noise_conditional import NoiseConditional
+from energybased.energy import NUMBER
 from energybased.errors import require
 from energybased.models import Sampler
 from energybased.models.fitted import Fitted
@@ -22,6 +23,8 @@ from energybased.models.scores import SCORES, ScoreBy, with_score
 from energybased.objectives.denoising import Denoising
 from energybased.objectives.denoising_score_matching import DenoisingScoreMatching
 from energybased.objectives.distillation import Distillation
+from energybased.objectives.level_classification import LevelClassification
+from energybased.objectives.recovery_likelihood import RecoveryLikelihood
 from energybased.recipes.network import AnyField, UNetField
 from energybased.recipes.recipe import Recipe
 from energybased.sampling import Underdamped
@@ -31,10 +34,13 @@ from energybased.training import Phase
 FITTED = slice(20_000)  # training examples whose mean and standard deviation the energy takes
 DISTILLED_RATE = 0.5  # learning rate of the energy that is distilled, as a multiple of the denoiser's
 
+Matching = Union[DenoisingScoreMatching, LevelClassification]
+AnyLevelObjective = Union[DenoisingScoreMatching, LevelClassification, RecoveryLikelihood]
+
 
 @dataclass(frozen=True)
 class NoiseConditionalRecipe(Recipe):
-    """An energy E(x | y, sigma), trained by denoising score matching.
+    """An energy E(x | y, sigma), trained by denoising score matching, or by another objective over levels of noise.
 
     Args:
         network: settings of its network.
@@ -54,7 +60,7 @@ class NoiseConditionalRecipe(Recipe):
     network: AnyField = UNetField()
     levels: tuple[float, float] = (0.01, 20.0)
     precision: Literal["float32", "bfloat16"] = "bfloat16"
-    objective: DenoisingScoreMatching = field(default_factory=DenoisingScoreMatching)
+    objective: AnyLevelObjective = field(default_factory=DenoisingScoreMatching)
     denoiser: float = 0.0
     noise: float = 0.1
     flow_levels: int = 18
@@ -71,7 +77,10 @@ class NoiseConditionalRecipe(Recipe):
         require(0 <= self.denoiser < 1, f"denoiser is a part of the budget in [0, 1), got {self.denoiser}")
         enough = not self.denoiser or self.minutes is not None or self.steps >= 2
         require(enough, f"a denoiser and then an energy need at least 2 steps, got {self.steps}")
-        require(math.isfinite(self.guidance), f"guidance must be a finite number, got {self.guidance}")
+        matching = not isinstance(self.objective, RecoveryLikelihood)
+        require(matching or not self.denoiser, "a denoiser is the start of score matching: here, denoiser must be 0")
+        number = isinstance(self.guidance, NUMBER) and math.isfinite(self.guidance)
+        require(number, f"guidance must be a finite number, got {self.guidance!r}")
         require(self.flow_levels >= 2, f"flow_levels must be at least 2, got {self.flow_levels}")
 
     def parts(self, data: DataSet) -> Mapping[str, nn.Module]:
@@ -95,8 +104,9 @@ class NoiseConditionalRecipe(Recipe):
     def phases(self, data: DataSet) -> list[Phase]:
         if not self.denoiser:
             return [self.phase(self.objective)]
-        settings: dict[str, Any] = vars(self.objective)
-        first, second = Denoising(**{**settings, "time_score": 0.0}), Distillation(**settings)
+        assert not isinstance(self.objective, RecoveryLikelihood)
+        first = matching_by(Denoising, self.objective, time_score=0.0)
+        second = matching_by(Distillation, self.objective)
         if self.minutes is not None:
             minutes = self.denoiser * self.minutes
             phases = [Phase(first, None, minutes), Phase(second, None, self.minutes - minutes)]
@@ -124,3 +134,10 @@ class NoiseConditionalRecipe(Recipe):
         rng = torch.Generator().manual_seed(self.seed)
         found: Fitted = with_score(model, self.score_by, data, rng).fitted
         return found
+
+
+def matching_by(kind: type[DenoisingScoreMatching], objective: Matching, **changes: Any) -> Matching:
+    """The objective with its score matching, whose settings may be changed, done by another class."""
+    if isinstance(objective, LevelClassification):
+        return replace(objective, matching=matching_by(kind, objective.matching, **changes))  # type: ignore[arg-type]
+    return kind(**{**vars(objective), **changes})
