@@ -1,8 +1,7 @@
 """The network without the energy: `python benchmarks/free_network.py RUN STEP` writes results/free_network.json.
 
 Checkpoint STEP of a run that began with a denoiser is one of its first phase: its field need not be a gradient. It is
-sampled by the flow as the energy is, with the same guidance, which takes the classes' energies for the weights of their
-fields.
+sampled by the flow as the energy is, with the same guidance.
 """
 
 from __future__ import annotations
@@ -19,8 +18,8 @@ from torch import Tensor
 from tyro.conf import Positional
 
 import energybased as eb
-from energybased.algebra import Rowwise
-from energybased.energies.noise_conditional import NoiseConditional, picked
+from energybased.algebra import Composite, Rowwise
+from energybased.energies.noise_conditional import NoiseConditional
 from energybased.energy import Energy
 from energybased.models.noise_conditional import NoiseConditionalModel
 from energybased.recipes import find_recipe
@@ -31,24 +30,41 @@ METRICS = ("fd", "confidence", "fd_lite0")
 
 
 class FieldAtLevel(Rowwise):
-    """The field of an energy at a level of noise, in the place of its gradient, with guidance by class."""
+    """The field of an energy at a level of noise under classes y, in the place of its gradient."""
 
     def value_and_grad(self, x: Tensor, y: Any = None) -> tuple[Tensor, Tensor]:
-        (sigma, label, weight), energy = self.rows_of(x), self.terms[0]
+        (sigma, label), energy = self.rows_of(x), self.terms[0]
         assert isinstance(energy, NoiseConditional)
-        energies, fields = energy.with_fields(x, sigma)
-        shares = (-energies).softmax(1).view(*energies.shape, *[1] * (x.ndim - 1))
-        weight = weight.view(-1, *[1] * (x.ndim - 1))
-        return picked(energies, label), weight * picked(fields, label) - (weight - 1) * (shares * fields).sum(1)
+        return x.new_zeros(len(x)), energy.with_field(x, sigma, label)[0]
+
+
+class GuidedField(Composite):
+    """w times a field under classes, minus w - 1 times one without."""
+
+    def __init__(self, own: Energy, free: Energy, weight: float) -> None:
+        super().__init__([own, free])
+        self.weight = weight
+
+    def rebuild(self, terms: list[Energy]) -> Energy:  # type: ignore[override]
+        return GuidedField(terms[0], terms[1], self.weight)
+
+    def value_and_grad(self, x: Tensor, y: Any = None) -> tuple[Tensor, Tensor]:
+        (value, own), (_, free) = (term.value_and_grad(x) for term in self.terms)
+        return value, self.weight * own - (self.weight - 1) * free
 
 
 @dataclass(frozen=True)
 class FieldModel(NoiseConditionalModel):
-    """A model whose samples follow the field."""
+    """A model whose samples follow the field. The class must enter the trunk of its network."""
 
     def _path(self, n: int) -> Callable[[float], Energy]:
-        label, weight = torch.arange(n) % self.classes, torch.tensor([float(self.guidance)])
-        return lambda sigma: FieldAtLevel(self._levels, torch.tensor([sigma]), label, weight)
+        label, none = torch.arange(n) % self.classes, torch.tensor([self.classes])
+
+        def at(sigma: float) -> Energy:
+            own, free = (FieldAtLevel(self._levels, torch.tensor([sigma]), y) for y in (label, none))
+            return own if self.guidance == 1 else GuidedField(own, free, float(self.guidance))
+
+        return at
 
 
 def main(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Self
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 from energybased.algebra import Rowwise
 from energybased.energy import NUMBER, Condition, Energy
@@ -49,8 +50,8 @@ class NoiseConditional(Energy):
         self.register_buffer("mean", mean)
         self.register_buffer("scale", scale)
 
-    @staticmethod
-    def fit(x: Tensor, network: nn.Module, levels: tuple[float, float], classes: int = 0) -> NoiseConditional:
+    @classmethod
+    def fit(cls, x: Tensor, network: nn.Module, levels: tuple[float, float], classes: int = 0) -> Self:
         """The energy with the mean of data `(n, *event)`, and the root of the mean of its variances as its scale.
 
         Raises:
@@ -58,14 +59,12 @@ class NoiseConditional(Energy):
         """
         scale = x.var(0, correction=0).mean().sqrt()
         require(float(scale) > 0, "the data do not vary")
-        return NoiseConditional(network, x.mean(0), scale, levels, classes)
+        return cls(network, x.mean(0), scale, levels, classes)
 
-    @staticmethod
-    def build(
-        event: Sequence[int], network: nn.Module, levels: tuple[float, float], classes: int = 0
-    ) -> NoiseConditional:
+    @classmethod
+    def build(cls, event: Sequence[int], network: nn.Module, levels: tuple[float, float], classes: int = 0) -> Self:
         """An energy with the tensor shapes of a fitted one, to load a checkpoint into."""
-        return NoiseConditional(network, torch.zeros(*event), torch.tensor(1.0), levels, classes)
+        return cls(network, torch.zeros(*event), torch.tensor(1.0), levels, classes)
 
     def at(self, sigma: float | Tensor) -> AtLevel:
         """E(x | y, sigma) as an energy of x, and of y if there are classes.
@@ -89,6 +88,45 @@ class NoiseConditional(Energy):
         """Energies under each class, `(batch, outputs)`, of x `(batch, *event)` with noise of levels `(batch,)`."""
         return self._energies(x, sigma)[0]
 
+    def of_class(self, x: Tensor, sigma: Tensor, y: Condition | None) -> tuple[Tensor, Tensor | None]:
+        """Energies `(batch,)` under classes y `(batch,)`, and under each class if the same pass gives them.
+
+        Args:
+            x: `(batch, *event)`.
+            sigma: levels `(batch,)`.
+            y: class numbers `(batch,)`; None without classes.
+        """
+        energies = self.of_classes(x, sigma)
+        return picked(energies, y), energies
+
+    def free(self, sigma: float | Tensor) -> Energy | None:
+        """E(x | sigma) as an energy of x, if it is a pass of its own; None if it is summed over the classes."""
+        return None
+
+    def with_field(self, x: Tensor, sigma: Tensor, y: Condition | None) -> tuple[Tensor, Tensor | None]:
+        """The field that is the gradient of E(x | y, sigma) by Euler's identity, and what `of_class` gives last.
+
+        It is u / s + 2 scale / (sigma s) F(u) + 2 d^(-1/4) scale / s^2 G_y(u), `(batch, *event)`, and the gradient if F
+        and G_y are homogeneous of degree 1 with symmetric Jacobians and b_y is constant. It needs no derivative, so a
+        network learns it in half of the time, as a denoiser that need not be a gradient.
+        """
+        energies, u, fields = self._energies(x, sigma)
+        found = self._field(u, sigma, fields[:, 0])
+        if fields.shape[1] > 1:
+            squared = (sigma.square() + self.scale.square()).view(-1, *[1] * (x.ndim - 1))
+            found = found + 2 * self.mean.numel() ** -0.25 * self.scale / squared * picked(fields[:, 1:], y)
+        return found, energies
+
+    def _field(self, u: Tensor, sigma: Tensor, field: Tensor) -> Tensor:
+        """u / s + 2 scale / (sigma s) F(u), `(batch, *event)`."""
+        sigma = sigma.view(-1, *[1] * (u.ndim - 1))
+        s = (sigma.square() + self.scale.square()).sqrt()
+        return u / s + 2 * self.scale / (sigma * s) * field
+
+    def seen(self, y: Tensor | None, rng: Generator) -> Tensor | None:
+        """The classes `(batch,)` that an objective trains with, of labels y: the labels."""
+        return y
+
     def gaussian(self, x: Tensor, sigma: Tensor) -> Tensor:
         """-log N(x; mean, sigma^2 + scale^2), `(batch,)`, of x `(batch, *event)`: the first two terms of the energy."""
         variance = sigma.square() + self.scale.square()
@@ -98,30 +136,8 @@ class NoiseConditional(Energy):
         """|u|^2 / 2 + d/2 log(2 pi variance), `(batch,)`, of u `(batch, *event)`."""
         return (u.square().flatten(1).sum(1) + self.mean.numel() * (2 * math.pi * variance).log()) / 2
 
-    def with_fields(self, x: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
-        """Energies as `of_classes` gives them, and fields that are their gradients by Euler's identity.
-
-        The field of a class is u / s + 2 scale / (sigma s) F(u) + 2 d^(-1/4) scale / s^2 G_y(u). It is the gradient of
-        E(x | y, sigma) if F and G_y are homogeneous of degree 1 with symmetric Jacobians and b_y is constant. It needs
-        no derivative, so a network learns it in half of the time, as a denoiser that need not be a gradient.
-
-        Args:
-            x: `(batch, *event)`.
-            sigma: levels `(batch,)`.
-
-        Returns:
-            energies `(batch, outputs)` and fields `(batch, outputs, *event)`.
-        """
-        energies, u, fields = self._energies(x, sigma)
-        sigma = sigma.view(-1, *[1] * (fields.ndim - 1))
-        s = (sigma.square() + self.scale.square()).sqrt()
-        found = u[:, None] / s + 2 * self.scale / (sigma * s) * fields[:, :1]
-        if energies.shape[1] == 1:
-            return energies, found
-        return energies, found + 2 * self.mean.numel() ** -0.25 * self.scale / s.square() * fields[:, 1:]
-
-    def _energies(self, x: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Energies `(batch, outputs)`, u `(batch, *event)` and the fields of the network.
+    def _energies(self, x: Tensor, sigma: Tensor, *y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Energies `(batch, outputs)`, u `(batch, *event)` and the fields of the network, which may see y `(batch,)`.
 
         Raises:
             UserError: if x, or what the network returns, is of another shape.
@@ -132,9 +148,10 @@ class NoiseConditional(Energy):
         variance = sigma.square() + self.scale.square()
         rows = (-1, *[1] * self.mean.ndim)
         u = (x - self.mean) / variance.sqrt().view(rows)
-        found = self.network(u, sigma.log())
+        found = self.network(u, sigma.log(), *y)
         given = [tuple(part.shape) for part in (found if isinstance(found, tuple) else (found,))]
-        fits = [(len(x), 1 + self.classes, *event), (len(x), max(1, self.classes))]
+        own = 0 if y else self.classes  # classes with outputs of their own
+        fits = [(len(x), 1 + own, *event), (len(x), max(1, own))]
         if given != fits:
             made = " and ".join(map(str, given))
             raise UserError(
@@ -152,22 +169,27 @@ class NoiseConditional(Energy):
     def forward(self, x: Tensor, y: Condition | None = None) -> Tensor:
         """Energies `(batch,)` under y: levels `(batch,)`, or a tuple of classes `(batch,)` and levels."""
         if isinstance(y, tuple):
-            return picked(self.of_classes(x, y[1]), y[0])
+            return self.of_class(x, y[1], y[0])[0]
         if y is None or not y.is_floating_point():
             raise UserError("the energy is conditional on the level of the noise: give it with energy.at(sigma)")
-        return picked(self.of_classes(x, y), None)
+        return self.of_class(x, y, None)[0]
 
 
 class AtLevel(Rowwise):
     """A `NoiseConditional` energy at a level of the noise; see its method `at`."""
 
     def forward(self, x: Tensor, y: Condition | None = None) -> Tensor:
-        return picked(self.by_class(x, 0), y)
+        return self.energy.of_class(x, self.rows_of(x)[0], y)[0]
 
     def by_class(self, x: Tensor, classes: int) -> Tensor:
-        (sigma,), energy = self.rows_of(x), self.terms[0]
+        return self.energy.of_classes(x, self.rows_of(x)[0])
+
+    @property
+    def energy(self) -> NoiseConditional:
+        """The energy of all levels."""
+        energy = self.terms[0]
         assert isinstance(energy, NoiseConditional)
-        return energy.of_classes(x, sigma)
+        return energy
 
 
 def picked(found: Tensor, y: Condition | None) -> Tensor:
@@ -175,6 +197,16 @@ def picked(found: Tensor, y: Condition | None) -> Tensor:
     if y is None:
         require(found.shape[1] == 1, f"the energy is conditional on {found.shape[1]} classes: give y")
         return found[:, 0]
+    return found[torch.arange(len(found), device=found.device), class_numbers(y)]
+
+
+def class_numbers(y: Condition | None) -> Tensor:
+    """The condition y as class numbers `(batch,)`.
+
+    Raises:
+        UserError: if it is anything else.
+    """
+    require(y is not None, "the energy is conditional on the class: give y")
     require(isinstance(y, Tensor) and not y.is_floating_point(), "the condition of this energy is a class number")
     assert isinstance(y, Tensor)
-    return found[torch.arange(len(found), device=found.device), y]
+    return y

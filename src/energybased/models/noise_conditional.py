@@ -159,7 +159,8 @@ class NoiseConditionalModel(EnergyModel):
 
         def at(sigma: float) -> Energy:
             energy: Energy = levels.at(sigma)
-            energy = Guided(energy, levels.classes, self.guidance) if levels.classes else energy
+            if levels.classes and self.guidance != 1:
+                energy = Guided(energy, levels.classes, self.guidance, levels.free(sigma))
             return energy if bind is None else bind(energy)
 
         return at

@@ -30,10 +30,10 @@ class BFloat16(nn.Module):
         super().__init__()
         self.module = module
 
-    def forward(self, x: Tensor, y: Tensor | None = None) -> Any:
-        """What the module returns for x `(batch, *event)` and a condition y, a tensor or several, in float32."""
+    def forward(self, x: Tensor, *y: Tensor | None) -> Any:
+        """What the module returns for x `(batch, *event)` and conditions y, a tensor or several, in float32."""
         with torch.autocast(x.device.type, torch.bfloat16):
-            values = self.module(x) if y is None else self.module(x, y)
+            values = self.module(x) if y == (None,) else self.module(x, *y)
         return tuple(value.float() for value in values) if isinstance(values, tuple) else values.float()
 
     def by_class(self, x: Tensor, classes: int) -> Tensor:

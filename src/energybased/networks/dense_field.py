@@ -1,4 +1,4 @@
-"""A multilayer perceptron whose inputs are an example and the level of its noise."""
+"""A multilayer perceptron whose inputs are an example, the level of its noise, and perhaps its class."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ EMBEDDING = 32  # entries of the embedded noise level
 
 
 class DenseField(nn.Module):
-    """Maps examples and log noise levels to fields of the shape of the example, and to numbers.
+    """Maps examples, log noise levels and perhaps classes to fields of the shape of the example, and to numbers.
 
     Linear layers with SiLU between them read the flattened example beside the embedded level. The last layer begins at
     zero.
@@ -25,12 +25,15 @@ class DenseField(nn.Module):
         hidden: width of each hidden layer.
         outputs: number of fields.
         numbers: number of numbers.
+        classes: number of classes that the network sees; their embedding, zero at first, is added to that of the level.
     """
 
-    def __init__(self, event: Sequence[int], hidden: Sequence[int], outputs: int = 1, numbers: int = 1) -> None:
+    def __init__(
+        self, event: Sequence[int], hidden: Sequence[int], outputs: int = 1, numbers: int = 1, classes: int = 0
+    ) -> None:
         super().__init__()
         self.event, self.outputs, d = tuple(event), outputs, math.prod(event)
-        self.level = NoiseLevel(EMBEDDING)
+        self.level = NoiseLevel(EMBEDDING, classes)
         layers = [nn.Linear(a, b) for a, b in pairwise([d + EMBEDDING, *hidden])]
         for layer in layers:  # torch's own initial weights shrink features by half a layer, and learning begins late
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
@@ -39,8 +42,8 @@ class DenseField(nn.Module):
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)
 
-    def forward(self, u: Tensor, log_sigma: Tensor) -> tuple[Tensor, Tensor]:
-        """u `(batch, *event)`, log noise levels `(batch,)` -> `(batch, outputs, *event)` and `(batch, numbers)`."""
-        found = self.last(self.layers(torch.cat([u.flatten(1), self.level(log_sigma)], 1)))
+    def forward(self, u: Tensor, log_sigma: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """u `(batch, *event)`, log noise levels and classes `(batch,)` -> `(batch, outputs, *event)`, and numbers."""
+        found = self.last(self.layers(torch.cat([u.flatten(1), self.level(log_sigma, y)], 1)))
         size = self.outputs * math.prod(self.event)
         return found[:, :size].unflatten(1, (self.outputs, *self.event)), found[:, size:]

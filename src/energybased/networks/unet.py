@@ -1,4 +1,4 @@
-"""A U-Net whose inputs are a picture and the level of its noise."""
+"""A U-Net whose inputs are a picture, the level of its noise, and perhaps its class."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Block(nn.Module):
 
 
 class UNet(nn.Module):
-    """Maps pictures and log noise levels to fields of the shape of the picture, and to numbers.
+    """Maps pictures, log noise levels and perhaps classes to fields of the shape of the picture, and to numbers.
 
     Squares of `patch` x `patch` pixels become channels first (space to depth), so that most of the time is spent on few
     positions with many channels. The last layers begin at zero.
@@ -50,6 +50,7 @@ class UNet(nn.Module):
         patch: side of the squares of pixels.
         outputs: number of fields.
         numbers: number of numbers.
+        classes: number of classes that the network sees; their embedding, zero at first, is added to that of the level.
 
     Raises:
         UserError: if the event is not a picture whose sides the patches and the resolutions divide.
@@ -63,6 +64,7 @@ class UNet(nn.Module):
         patch: int = 2,
         outputs: int = 1,
         numbers: int = 1,
+        classes: int = 0,
     ) -> None:
         super().__init__()
         require(len(event) == 3, f"a U-Net reads pictures (channels, height, width), got {tuple(event)}")
@@ -72,7 +74,7 @@ class UNet(nn.Module):
             fits, f"the sides of pictures {tuple(event[1:])} must be multiples of {unit}, patch x 2^(resolutions - 1)"
         )
         self.patch, self.outputs, entries = patch, outputs, event[0] * patch**2
-        self.level = NoiseLevel(EMBEDDING)
+        self.level = NoiseLevel(EMBEDDING, classes)
         self.stem = nn.Conv2d(entries, widths[0], 3, padding=1)
         self.down, self.up, skips, channels = nn.ModuleList(), nn.ModuleList(), list[int](), widths[0]
         for width in widths:
@@ -100,12 +102,12 @@ class UNet(nn.Module):
         for convolution in (m for m in self.modules() if isinstance(m, nn.Conv2d)):  # twice as fast as the other order
             convolution.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def forward(self, u: Tensor, log_sigma: Tensor) -> tuple[Tensor, Tensor]:
-        """u `(batch, *event)` and log noise levels `(batch,)` -> fields `(batch, outputs, *event)`, and numbers.
+    def forward(self, u: Tensor, log_sigma: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """u `(batch, *event)`, log noise levels and classes `(batch,)` -> fields `(batch, outputs, *event)`, numbers.
 
         The numbers `(batch, numbers)` are linear in the mean over space of the features at the lowest resolution.
         """
-        level = self.level(log_sigma)
+        level = self.level(log_sigma, y)
         x = self.stem(F.pixel_unshuffle(u, self.patch).contiguous(memory_format=torch.channels_last))
         skips = []
         for i, stage in enumerate(self.down):

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from energybased.energies.noise_conditional import NoiseConditional, picked
+from energybased.energies.noise_conditional import NoiseConditional
 from energybased.errors import require
 from energybased.objectives.denoising_score_matching import DenoisingScoreMatching
 
 
 @dataclass(frozen=True)
 class Denoising(DenoisingScoreMatching):
-    """The loss of `DenoisingScoreMatching`, with the fields of `NoiseConditional.with_fields` instead of gradients.
+    """The loss of `DenoisingScoreMatching`, with the field of `NoiseConditional.with_field` instead of the gradient.
 
     An update needs no derivative with respect to x, and takes less than half of the time. What is trained is a denoiser
     (Karras et al. 2022), whose weights are the start of the energy.
@@ -28,6 +28,6 @@ class Denoising(DenoisingScoreMatching):
 
     def slopes(
         self, energy: NoiseConditional, noisy: Tensor, log_sigma: Tensor, y: Tensor | None
-    ) -> tuple[Tensor, Tensor, None]:
-        energies, fields = energy.with_fields(noisy, log_sigma.exp())
-        return energies, picked(fields, y), None
+    ) -> tuple[Tensor | None, Tensor, None]:
+        field, energies = energy.with_field(noisy, log_sigma.exp(), y)
+        return energies, field, None

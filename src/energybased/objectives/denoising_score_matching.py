@@ -10,7 +10,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
-from energybased.energies.noise_conditional import NoiseConditional, picked
+from energybased.energies.noise_conditional import NoiseConditional
 from energybased.errors import require
 from energybased.objectives.noise_levels import labels_of, levels_of
 from energybased.objectives.objective import Batch, Parts, Result, State, Stateless, Vital, scalar
@@ -26,7 +26,8 @@ class DenoisingScoreMatching(Stateless):
 
     Two terms may be added. The time score (Guth et al. 2025) makes energies comparable between levels: dE/d(log sigma)
     has the mean d - |e|^2 given v, so their squared difference over 2d is minimised. The cross entropy of the classes,
-    whose logits are -E(v | ., sigma), makes energies comparable between classes.
+    whose logits are -E(v | ., sigma), makes energies comparable between classes. Where each class takes a pass, it is
+    that of one row in as many as there are classes, so that it costs a pass of all rows.
 
     Args:
         log_mean: mean of log sigma, with sigma in the model's units.
@@ -68,8 +69,9 @@ class DenoisingScoreMatching(Stateless):
         level = log_sigma.exp()
         sigma = level.view(-1, *[1] * (x.ndim - 1))
         noisy = x + sigma * noise
-        energies, slope, time_slope = self.slopes(energy, noisy, log_sigma, y)
-        target = self.target(energy, state, noise, noisy, level, y)
+        seen = energy.seen(y, rng)
+        energies, slope, time_slope = self.slopes(energy, noisy, log_sigma, seen)
+        target = self.target(energy, state, noise, noisy, level, seen)
         error = (target - sigma * slope).square().flatten(1).mean(1)
         denoising = (error * (1 + (level / energy.scale).square())).mean()
         loss, metrics = denoising, {"denoising": scalar(denoising)}
@@ -79,19 +81,22 @@ class DenoisingScoreMatching(Stateless):
             time_score = gap.square().mean() / (2 * d)
             loss, metrics["time_score"] = loss + self.time_score * time_score, scalar(time_score)
         if self.cross_entropy and y is not None:
+            if energies is None:
+                rows = slice(math.ceil(len(x) / energy.classes))
+                energies, y = energy.of_classes(noisy[rows].detach(), level[rows].detach()), y[rows]
             entropy = F.cross_entropy(-energies, y)
             loss, metrics["cross_entropy"] = loss + self.cross_entropy * entropy, scalar(entropy)
         return Result({"energy": loss}, state, {"loss": scalar(loss), **metrics})
 
     def slopes(
         self, energy: NoiseConditional, noisy: Tensor, log_sigma: Tensor, y: Tensor | None
-    ) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Energies `(batch, outputs)`, dE/dx and, if the time score has a weight, dE/d(log sigma) `(batch,)`."""
+    ) -> tuple[Tensor | None, Tensor, Tensor | None]:
+        """Energies under all classes if the pass gives them; dE/dx; dE/d(log sigma) if the time score has a weight."""
         noisy.requires_grad_()
         log_sigma.requires_grad_(self.time_score > 0)
-        energies = energy.of_classes(noisy, log_sigma.exp())
+        own, energies = energy.of_class(noisy, log_sigma.exp(), y)
         wanted = (noisy, log_sigma) if self.time_score else (noisy,)
-        slopes = torch.autograd.grad(picked(energies, y).sum(), wanted, create_graph=True)
+        slopes = torch.autograd.grad(own.sum(), wanted, create_graph=True)
         return energies, slopes[0], slopes[1] if self.time_score else None
 
     def target(

@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.func import functional_call
 
-from energybased.energies.noise_conditional import NoiseConditional, picked
+from energybased.energies.noise_conditional import NoiseConditional
 from energybased.objectives.denoising_score_matching import DenoisingScoreMatching
 from energybased.objectives.noise_levels import levels_of
 from energybased.objectives.objective import Batch, Parts, State
@@ -22,7 +22,7 @@ class Field(nn.Module):
         self.energy = energy
 
     def forward(self, x: Tensor, sigma: Tensor, y: Tensor | None) -> Tensor:
-        return picked(self.energy.with_fields(x, sigma)[1], y)
+        return self.energy.with_field(x, sigma, y)[0]
 
 
 @dataclass(frozen=True)

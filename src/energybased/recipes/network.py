@@ -137,9 +137,9 @@ class UNetField:
     blocks: int = 2
     patch: int = 4
 
-    def build(self, event: Sequence[int], outputs: int, numbers: int) -> nn.Module:
-        """The network over pictures of shape `event`, with these numbers of fields and of numbers."""
-        return networks.UNet(event, self.widths, self.blocks, self.patch, outputs, numbers)
+    def build(self, event: Sequence[int], outputs: int, numbers: int, classes: int = 0) -> nn.Module:
+        """The network over pictures of shape `event`, with these numbers of fields and numbers, that sees classes."""
+        return networks.UNet(event, self.widths, self.blocks, self.patch, outputs, numbers, classes)
 
 
 @dataclass(frozen=True)
@@ -152,9 +152,9 @@ class MLPField:
 
     hidden: tuple[int, ...] = (256, 256, 256)
 
-    def build(self, event: Sequence[int], outputs: int, numbers: int) -> nn.Module:
-        """The network over events of shape `event`, with these numbers of fields and of numbers."""
-        return networks.DenseField(event, self.hidden, outputs, numbers)
+    def build(self, event: Sequence[int], outputs: int, numbers: int, classes: int = 0) -> nn.Module:
+        """The network over events of shape `event`, with these numbers of fields and numbers, that sees classes."""
+        return networks.DenseField(event, self.hidden, outputs, numbers, classes)
 
 
 AnyNetwork = Union[Dense, Images]

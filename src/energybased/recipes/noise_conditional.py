@@ -13,6 +13,7 @@ from torch import nn
 from energybased import networks
 from energybased.conditions import classes_of
 from energybased.data import DataSet, DataSpec
+from energybased.energies.class_in_trunk import ClassInTrunk
 from energybased.energies.noise_conditional import NoiseConditional
 from energybased.energy import NUMBER
 from energybased.errors import require
@@ -44,6 +45,8 @@ class NoiseConditionalRecipe(Recipe):
 
     Args:
         network: settings of its network.
+        class_in: where the network sees the class: in its last layers, where one pass gives the energies under all
+            classes, or in its trunk, where each class takes a pass.
         levels: smallest and largest sigma, in the model's units.
         precision: dtype in which the network computes; float32 where bfloat16 is slower.
         objective: settings of the objective.
@@ -58,6 +61,7 @@ class NoiseConditionalRecipe(Recipe):
 
     recipe: Hidden[str] = "noise-conditional"
     network: AnyField = UNetField()
+    class_in: Literal["last layers", "trunk"] = "last layers"
     levels: tuple[float, float] = (0.01, 20.0)
     precision: Literal["float32", "bfloat16"] = "bfloat16"
     objective: AnyLevelObjective = field(default_factory=DenoisingScoreMatching)
@@ -74,6 +78,8 @@ class NoiseConditionalRecipe(Recipe):
         require(0 < low < high, f"levels are 0 < smallest < largest, got {self.levels}")
         require(low <= self.noise <= high, f"noise must be one of the levels {low:g} ... {high:g}, got {self.noise}")
         require(self.score_by in SCORES, f"score_by is one of {', '.join(SCORES)}, got {self.score_by!r}")
+        known = self.class_in in ("last layers", "trunk")
+        require(known, f"class_in is 'last layers' or 'trunk', got {self.class_in!r}")
         require(0 <= self.denoiser < 1, f"denoiser is a part of the budget in [0, 1), got {self.denoiser}")
         enough = not self.denoiser or self.minutes is not None or self.steps >= 2
         require(enough, f"a denoiser and then an energy need at least 2 steps, got {self.steps}")
@@ -87,25 +93,35 @@ class NoiseConditionalRecipe(Recipe):
         torch.manual_seed(self.seed)
         x = data.domain.encode(data.values(data.train, FITTED))
         spec = self.seen(data.spec)
-        return {"energy": NoiseConditional.fit(x, self._network(spec), self.levels, classes_of(spec.conditions))}
+        kind, network = self._kind(spec), self._network(spec)
+        return {"energy": kind.fit(x, network, self.levels, classes_of(spec.conditions))}
 
     def build(self, spec: DataSpec) -> dict[str, nn.Module]:
         spec = self.seen(spec)
-        network = self._network(spec)
-        return {"energy": NoiseConditional.build(spec.event, network, self.levels, classes_of(spec.conditions))}
+        kind, network = self._kind(spec), self._network(spec)
+        return {"energy": kind.build(spec.event, network, self.levels, classes_of(spec.conditions))}
+
+    def _kind(self, spec: DataSpec) -> type[NoiseConditional]:
+        """The energy, by where its network sees the class."""
+        return ClassInTrunk if self.class_in == "trunk" and spec.conditions else NoiseConditional
 
     def _network(self, spec: DataSpec) -> nn.Module:
         """The network for data whose conditions the model sees."""
         classes = classes_of(spec.conditions)
         require(classes > 0 or not spec.conditions, "an energy over levels of noise is conditional on one class alone")
-        network = self.network.build(spec.event, 1 + classes, max(1, classes))
+        in_trunk = self._kind(spec) is ClassInTrunk
+        shape = (1, 1, classes) if in_trunk else (1 + classes, max(1, classes))
+        network = self.network.build(spec.event, *shape)
         return networks.BFloat16(network) if self.precision == "bfloat16" else network
 
     def phases(self, data: DataSet) -> list[Phase]:
         if not self.denoiser:
             return [self.phase(self.objective)]
         assert not isinstance(self.objective, RecoveryLikelihood)
-        first = matching_by(Denoising, self.objective, time_score=0.0)
+        changes = {"time_score": 0.0}
+        if self.class_in == "trunk":  # a denoiser needs no energies, and those of all classes would take more passes
+            changes["cross_entropy"] = 0.0
+        first = matching_by(Denoising, self.objective, **changes)
         second = matching_by(Distillation, self.objective)
         if self.minutes is not None:
             minutes = self.denoiser * self.minutes
