@@ -62,6 +62,12 @@ class NoiseConditionalModel(EnergyModel):
             sampler = replace(sampler, kernel=replace(kernel, step_size=ratio * kernel.step_size))
         return replace(self, energy=energy, noise=float(sigma), sampler=sampler, score_by="energy", fitted=None)
 
+    @property
+    def marginal(self) -> Energy:
+        """As of `EnergyModel`, or E(x) as the network learned it without labels, in one pass."""
+        free = self._levels.free(self.noise) if self.classes and self.bind is None else None
+        return super().marginal if free is None else free
+
     def given(self, *y: Any) -> NoiseConditionalModel:
         found = super().given(*y)
         assert isinstance(found, NoiseConditionalModel)
