@@ -138,10 +138,66 @@ def test_the_objective_names_what_is_missing(rng):
         DenoisingScoreMatching().step({"energy": energy}, {}, Batch(x), rng)
     with pytest.raises(UserError, match="levels of noise"):
         DenoisingScoreMatching().step({"energy": torch.nn.Linear(2, 1)}, {}, Batch(x), rng)
-    with pytest.raises(UserError, match="range of the training"):
-        energy.at(6.0)
-    with pytest.raises(UserError, match="finite number"):
-        Guided(energy.at(1.0), 3, math.nan)
+    for weight in (math.nan, "2"):
+        with pytest.raises(UserError, match="finite number"):
+            Guided(energy.at(1.0), 3, weight)
+
+
+@pytest.mark.parametrize("sigma", [6.0, 0.0, math.nan, torch.tensor([1.0, 6.0])])
+def test_levels_outside_the_range_are_refused(sigma):
+    with pytest.raises(UserError, match=r"sigma must be in 0\.05 \.\.\. 5, the range of the training"):
+        noise_conditional(Nothing()).at(sigma)
+
+
+@pytest.mark.parametrize("sigma", ["1", torch.ones(2, 1), None])
+def test_levels_are_numbers(sigma):
+    with pytest.raises(UserError, match="sigma must be a number"):
+        noise_conditional(Nothing()).at(sigma)
+
+
+@pytest.mark.parametrize("shape", [(3, 16, 16), (192,), (1, 8, 8), (3, 8, 1)])
+def test_pictures_of_another_size_are_refused(shape, rng):
+    """The last two could be taken for pictures of the energy's size, of which entries are repeated."""
+    with pytest.raises(UserError, match=r"x must be \(batch, 3, 8, 8\), got \(2, "):
+        noise_conditional(Nothing()).at(1.0)(torch.rand(2, *shape, generator=rng))
+
+
+@pytest.mark.parametrize(
+    "returned",
+    [
+        lambda u, log_sigma: u[:, None],
+        lambda u, log_sigma: (u, log_sigma[:, None]),
+        lambda u, log_sigma: (u[:, None], log_sigma),
+    ],
+    ids=["no numbers", "no outputs", "flat numbers"],
+)
+def test_what_a_network_returns_is_checked(returned, rng):
+    class Network(torch.nn.Module):
+        def forward(self, u, log_sigma):
+            return returned(u, log_sigma)
+
+    with pytest.raises(UserError, match=r"must return a tuple of \(2, 1, 3, 8, 8\) and \(2, 1\), got"):
+        noise_conditional(Network()).at(1.0)(torch.rand(2, *EVENT, generator=rng))
+
+
+def test_a_cross_entropy_needs_classes(rng):
+    """Without classes it is left out, as in recipes whose data may have none."""
+    energy, batch = noise_conditional(Nothing()), Batch(torch.rand(4, *EVENT, generator=rng), torch.arange(4))
+    found = DenoisingScoreMatching(cross_entropy=1.0).step({"energy": energy}, {}, batch, rng)
+    assert "cross_entropy" not in found.metrics
+
+
+def test_models_say_which_levels_they_have(rng):
+    energy, spec = noise_conditional(Nothing()), DataSpec(EVENT, Reals(), ())
+    model = NoiseConditionalModel(energy.at(0.1), spec, None, 0.1, (), levels=energy)
+    assert model.at(0.3).noise == 0.3
+    with pytest.raises(UserError, match="one level at a time"):
+        model.at(torch.ones(2))
+    with pytest.raises(UserError, match=r"this model has one level of noise, 0\.1"):
+        EnergyModel(energy.at(0.1), spec, noise=0.1).at(0.3)
+    for n in (0, -1):
+        with pytest.raises(UserError, match="at least 1"):
+            model.sample(n)
 
 
 def test_a_u_net_begins_at_zero_and_learns(rng):

@@ -21,6 +21,7 @@ from energybased.recipes import (
     find_recipe,
 )
 from energybased.recipes.network import DenseCoder
+from energybased.recipes.noise_conditional import NoiseConditionalRecipe
 from energybased.recipes.systems import SYSTEMS, system
 from energybased.runs.judge import load_judge
 from energybased.settings import differences
@@ -59,6 +60,8 @@ def tiny(recipe, root):
         )
         sampler = replace(recipe.sampler, steps=1, length=2, engine="eager")
         changes |= {"network": network, "sampler": sampler, "buffer": replace(recipe.buffer, capacity=40)}
+    if isinstance(recipe, NoiseConditionalRecipe):
+        changes |= {"network": replace(recipe.network, widths=(8, 16), blocks=1), "flow_levels": 2}
     if isinstance(recipe, LatentRecipe):
         # One of the networks for GPUs is enough to see that recipes build them; they are counted in test_networks.
         coder = recipe.coder if recipe.recipe == "svhn-latent" else DenseCoder((8,))
@@ -123,6 +126,23 @@ def test_the_papers_networks(name, event, millions):
     )
     count = sum(p.numel() for name, p in network.named_parameters() if "weight" in name)
     assert round(count / 1e6, 1) == millions
+
+
+@pytest.mark.parametrize(
+    ("name", "event", "classes", "millions"),
+    [
+        ("cifar10-energy", (3, 32, 32), 10, 5.6),
+        ("cifar10-energy-gpu", (3, 32, 32), 10, 21.4),
+        ("images-energy", (3, 64, 64), 0, 5.6),
+        ("imagenet32-energy", (3, 32, 32), 1000, 56.4),
+        ("imagenet128-energy", (3, 128, 128), 1000, 98.8),
+    ],
+)
+def test_the_networks_over_levels_of_noise(name, event, classes, millions):
+    recipe = replace(find_recipe(name), conditional=classes > 0)
+    with torch.device("meta"):  # weights without values
+        energy = recipe.build(DataSpec(event, Pixels(), as_conditions(classes)))["energy"]
+    assert round(sum(p.numel() for p in energy.parameters()) / 1e6, 1) == millions
 
 
 def test_the_papers_settings():
