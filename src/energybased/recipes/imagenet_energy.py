@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from energybased.objectives.denoising_score_matching import DenoisingScoreMatching
 from energybased.recipes.cifar10_energy import cifar10_energy_gpu
 from energybased.recipes.network import UNetField
 from energybased.recipes.noise_conditional import NoiseConditionalRecipe
@@ -14,14 +15,15 @@ def imagenet32_energy(**changes: Any) -> NoiseConditionalRecipe:
     """ImageNet at 32x32 by class, as one energy over all levels of noise, for GPUs.
 
     It is written as `cifar10-energy-gpu` is, and has never been run: nothing was chosen or measured, neither network,
-    nor budget, nor sampling. The fields of a thousand classes are 1,001 pictures for each picture of a batch, which is
-    3 GB in float32 each time that they are stored; --shards N needs an N-th of it.
+    nor budget, nor sampling. The energies of a thousand classes would take as many passes, so no cross entropy compares
+    them.
     """
     recipe = replace(
         cifar10_energy_gpu(),
         recipe="imagenet32-energy",
         data="imagenet32",
         network=UNetField((128, 256, 512), 3, 2),
+        objective=DenoisingScoreMatching(),
         steps=500_000,
         minutes=None,
     )
@@ -32,14 +34,12 @@ def imagenet128_energy(**changes: Any) -> NoiseConditionalRecipe:
     """ImageNet at 128x128 by class, as one energy over all levels of noise, for GPUs.
 
     It is written as `imagenet32-energy` is, and has never been run: nothing was chosen or measured. The levels reach
-    twice as high, since neighbouring pixels say more about each other. The fields of a thousand classes take as much
-    memory at this batch of 16 as those of `imagenet32-energy` do at 256; --devices 8 --batch-size 128 is for 8 GPUs.
+    twice as high, since neighbouring pixels say more about each other. --devices 8 is for 8 GPUs.
     """
     recipe = replace(
         imagenet32_energy(),
         recipe="imagenet128-energy",
         data="imagenet128",
-        batch_size=16,
         levels=(0.01, 40.0),
         network=UNetField((128, 256, 512, 512), 3, 4),
         steps=1_000_000,
