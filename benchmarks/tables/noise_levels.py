@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterator, Mapping
 
 from rows import Rows
@@ -11,6 +12,7 @@ from tables.goals import BASELINES, GOALS, Bound, Line, goal, number, numbers, p
 TARGETS: Mapping[str, Mapping[str, tuple[Bound, Bound | None]]] = {  # accuracies are negated, as lower bounds
     "cifar10-energy": {
         "fd": ((14.0, "≤ 14"), (9.0, "≤ 9")),
+        "auroc": ((-0.8, "≥ 0.80, none below 0.5"), (-0.9, "≥ 0.90")),
         "class_asked": ((-0.65, "≥ 65 %"), (-0.85, "≥ 85 %")),
         "accuracy": ((-0.75, "≥ 75 %"), (-0.85, "≥ 85 %")),
     },
@@ -20,6 +22,7 @@ TARGETS: Mapping[str, Mapping[str, tuple[Bound, Bound | None]]] = {  # accuracie
         "confident": ((-0.65, "≥ 65 %"), (-0.72, "≥ 72 %")),
     },
 }
+UNSEEN = ("textures", "constant", "uniform", "interpolated")
 WORDS = {
     "class_asked": "samples whose class for the judge is the class asked for",
     "confident": "samples with judge confidence > 0.9",
@@ -46,8 +49,43 @@ def of_recipe(recipe: str) -> Iterator[Line]:
             beside = [system for system in BASELINES if system in found]
             if beside:
                 yield goal(f"{words}: {'; '.join(beside)}", numbers(found[system] for system in beside))
+    yield from detection(recipe, rows)
     for metric, words in WORDS.items():
         row = rows.find(metric=metric, system=recipe)
         if row is not None:
             target, stretch = targets.get(metric, (None, None))
             yield goal(words, percent(row), -row["value"], target, stretch)
+    yield from beside_the_energy(recipe, rows)
+
+
+def detection(recipe: str, rows: Rows) -> Iterator[Line]:
+    """The mean AUROC over the sets that nothing was chosen on, and each of them."""
+    found = {kind: rows.find(metric=f"auroc_{kind}", system=recipe) for kind in UNSEEN}
+    aurocs = [row["value"] for row in found.values() if row is not None]
+    if len(aurocs) == len(UNSEEN):
+        mean, least = statistics.fmean(aurocs), min(aurocs)
+        told = f"{mean:.3f}; " + ", ".join(f"{kind} {value:.3f}" for kind, value in zip(found, aurocs, strict=True))
+        within = -mean if least >= 0.5 else 0.0  # none may be below .5
+        target, stretch = TARGETS[recipe].get("auroc", (None, None))
+        yield goal("AUROC, mean over sets that nothing was chosen on", told, within, target, stretch)
+
+
+def beside_the_energy(recipe: str, rows: Rows) -> Iterator[Line]:
+    """The network without the energy, what samples are taken for, and the times of updates."""
+    free = Rows.read("free_network").find(metric="fd", system=f"{recipe}, its denoiser")
+    own = rows.find(metric="fd", system=recipe, split="test")
+    if free is not None and own is not None:
+        ratio = own["value"] / free["value"]
+        told = f"{ratio:.2f} ({number(own)}; {number(free)})"
+        yield goal("FD, as a multiple of that of the denoiser it is distilled from", told, ratio, (1.2, "≤ 1.2"))
+    named = Rows.read("named").all(metric="named_rightly", system=recipe)
+    for row in named:
+        bounds = ((-0.4, "≥ 40 %"), (-0.6, "≥ 60 %")) if row["kind"] == "samples" else (None, None)
+        yield goal(f"{row['kind']} named rightly from the picture alone", percent(row), -row["value"], *bounds)
+    updates = Rows.read("level_updates").all(metric="update_ratio", system=recipe)
+    for row in updates:
+        if row["variant"] == "DenoisingScoreMatching, classes":
+            bounds = (2.2, "≤ 2.2"), (2.0, "≤ 2")
+            yield goal(
+                "time of an update of the energy, in updates of the denoiser", number(row, 2), row["value"], *bounds
+            )
