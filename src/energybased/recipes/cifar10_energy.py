@@ -29,7 +29,7 @@ def cifar10_energy(**changes: Any) -> NoiseConditionalRecipe:
         class_in="trunk",
         steps=16_000,
         denoiser=0.86,
-        objective=DenoisingScoreMatching(cross_entropy=0.04),
+        objective=DenoisingScoreMatching(),
         guidance=2.0,
         flow_levels=12,
         noise=0.02,
