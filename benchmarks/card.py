@@ -5,20 +5,15 @@ from __future__ import annotations
 import inspect
 import tomllib
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rows import ROOT, Row, Rows, commit
+from rows import CHOSEN, ROOT, Row, Rows, commit, spent, trained
 
 from energybased.models.file import digest, read_model
-from energybased.recipes import RECIPES, Recipe, find_recipe
+from energybased.recipes import RECIPES, Recipe
 from energybased.recipes.noise_conditional import NoiseConditionalRecipe
-from energybased.settings import differences
 from energybased.training import Run
-
-CHOSEN = ("guidance", "flow_levels", "noise", "score_by", "sampler")  # of a recipe over levels of noise: no weights
-OF_MACHINE = ("data_root", "device", "shards")
 
 
 def card(run: Run, recipe: Recipe, model: Any, file: Path, change: str) -> str:
@@ -47,9 +42,8 @@ def card(run: Run, recipe: Recipe, model: Any, file: Path, change: str) -> str:
 
 def facts(run: Run, recipe: Recipe, model: Any, file: Path, change: str) -> dict[str, str]:
     """What the weights are and where they come from, by title; arguments as those of `card`."""
-    spec, begun = model.spec, run.recipe.get("init_from")
+    spec = model.spec
     count = sum(p.numel() for part in model.origin.parts.values() for p in part.parameters())
-    begins = f", which begins at the weights of `{begun['model']}`" if begun else ""
     levels = isinstance(recipe, NoiseConditionalRecipe)
     chosen = [f"`{name}` {getattr(recipe, name)}" for name in CHOSEN if levels and name != "sampler"]
     splits = "training and validation splits" if recipe.train_on_validation else "training split"
@@ -58,8 +52,8 @@ def facts(run: Run, recipe: Recipe, model: Any, file: Path, change: str) -> dict
         "weights": f"{count:,} parameters in bfloat16, {file.stat().st_size / 1e6:.1f} MB",
         "data": f"the {splits} of `{spec.name}`: {' x '.join(map(str, spec.event))}, {model.classes} classes",
         "recipe": f"`{recipe.recipe}`, of the class `{type(recipe).__name__}`",
-        "command": f"`{command(recipe)}`{begins}",
-        "training": f"{int(run.newest_checkpoint().name)} updates, {minutes(run):.0f} CPU minutes",
+        "command": f"`{trained(run)}`",
+        "training": f"{int(run.newest_checkpoint().name)} updates, {spent(run) / 60:.0f} CPU minutes",
         "machine": f"{run.recipe['machine']}, torch {run.recipe['versions']['torch']}",
         "chosen after the training": ", ".join(chosen),
         "rounding to bfloat16": f"changes the scores {change}",
@@ -69,22 +63,9 @@ def facts(run: Run, recipe: Recipe, model: Any, file: Path, change: str) -> dict
     }
 
 
-def command(recipe: Recipe) -> str:
-    """The command that trains the weights again."""
-    same = (*OF_MACHINE, *(CHOSEN if isinstance(recipe, NoiseConditionalRecipe) else ()), "steps", "seed")
-    base = replace(find_recipe(recipe.recipe), **{name: getattr(recipe, name) for name in same})
-    options = (f"--steps {recipe.steps}", f"--seed {recipe.seed}", *differences(recipe, base))
-    return " ".join(["ebm train", recipe.recipe, *options])
-
-
 def first_paragraph(thing: Any) -> str:
     """The first paragraph of a docstring, on one line."""
     return " ".join((inspect.getdoc(thing) or "").split("\n\n")[0].split())
-
-
-def minutes(run: Run) -> float:
-    """CPU minutes of the training."""
-    return run.lines("metrics.jsonl")[-1]["processor_seconds"] / 60
 
 
 def licence() -> str:
@@ -95,7 +76,7 @@ def measured(run: Run) -> Iterator[str]:
     """A table of the values in results/RECIPE.json, if they are of this run: if its CPU minutes are among them."""
     name, seed = run.recipe["recipe"], run.recipe["settings"]["seed"]
     rows = [row for row in Rows.read(name) if seed in row["seeds"]]
-    if not any(row["metric"] == "minutes" and value(row, seed) == round(minutes(run), 4) for row in rows):
+    if not any(row["metric"] == "minutes" and value(row, seed) == round(spent(run) / 60, 4) for row in rows):
         yield f"results/{name}.json has no values of this run."
         return
     yield from ("| system | metric | split | value | how |", "|---|---|---|---|---|")

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import torch
 import tyro
-from rows import Measured, trained
+from rows import Measured, spent, trained
 from torch import Tensor
 from tyro.conf import Positional
 
@@ -79,8 +79,7 @@ def main(
     subject = replace(subject, model=model)
     command = f"{trained(run)}, python benchmarks/free_network.py RUN {step}"
     found = Measured("free_network", [run.recipe["settings"]["seed"]], command)
-    lines = [line for line in run.lines("metrics.jsonl") if line["step"] <= step]
-    seconds = lines[-1]["processor_seconds"]
+    seconds = spent(run, step)
     words = {"data": subject.data.name, "system": f"{subject.system}, its denoiser", "split": "test"}
     found.add(seconds / 60, f"CPU time of the training up to update {step}", seconds, **words, metric="minutes")
     for metric in METRICS:

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import torch
-from rows import RESULTS, Measured, trained
+from rows import RESULTS, Measured, spent, trained
 
 from energybased.data.pictures import beside, save_png, sheet
 from energybased.models.scores import with_score
 from energybased.recipes import find_recipe
 from energybased.runs.evaluate import subject_of, timed
 from energybased.runs.load import run_of
-from energybased.training import Run
 
 METRICS = ("fd", "accuracy", "confidence", "fd_lite0", "ood_sets")
 SLOW, SCORED = ("ood_sets",), 1000  # metrics that take this many random test pictures
@@ -46,14 +44,6 @@ def main(path: str) -> None:
             rows = [(test.y == label).nonzero()[:10, 0] for label in range(classes)]
             held = subject.data.values(test, torch.stack(rows, 1).flatten())
             save_png(beside(sheet(subject.samples[:100], classes), sheet(held, classes)), RESULTS / f"{name}-fd.png")
-
-
-def spent(run: Run, step: int | None = None) -> float:
-    """CPU seconds of a run up to a step, and before it those of the run at whose weights it began."""
-    lines = [line for line in run.lines("metrics.jsonl") if step is None or line["step"] <= step]
-    began = run.recipe.get("init_from")
-    before = spent(run_of(run.path.parent / Path(began["model"]).name), began["step"]) if began else 0.0
-    return float(lines[-1]["processor_seconds"]) + before
 
 
 if __name__ == "__main__":

@@ -13,17 +13,24 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from energybased.recipes import RECIPES, Recipe, find_recipe
+from energybased.recipes.noise_conditional import NoiseConditionalRecipe
+from energybased.runs.load import recipe_of, run_of
+from energybased.settings import differences
 from energybased.training import Run
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "results"
 MORE = ("variant", "split", "score", "label", "stages", "kind", "guard", "precision", "engine", "varied")
 MORE += ("at", "times", "case", "budget")
+CHOSEN = ("guidance", "flow_levels", "noise", "score_by", "sampler")  # of a recipe over levels of noise: no weights
+OF_MACHINE = ("data_root", "device", "shards")
 Row = dict[str, Any]
 
 
@@ -131,10 +138,35 @@ def identity(fields: Row) -> tuple[Any, ...]:
 
 
 def trained(run: Run) -> str:
-    """The command that trains a run again."""
-    recipe, settings, begun = run.recipe["recipe"], run.recipe["settings"], run.recipe.get("init_from")
-    start = f" --from {shlex.quote(begun['model'])}" if begun else ""
-    return f"ebm train {recipe} --steps {settings['steps']} --seed {settings['seed']}{start}"
+    """The commands that train a run again, with that of the run at whose weights it began."""
+    recipe, begun, source = run.recipe["recipe"], run.recipe.get("init_from"), beginning(run)
+    settings = run.recipe["settings"]
+    told = f"ebm train {recipe} --steps {settings['steps']} --seed {settings['seed']}"
+    told = command(recipe_of(run)) if recipe in RECIPES else told
+    first = f"{trained(source)} up to update {begun['step']}; " if begun and source else ""
+    return first + told + (f" --from {shlex.quote(begun['model'])}" if begun else "")
+
+
+def command(recipe: Recipe) -> str:
+    """The command that trains with a recipe, without what is chosen after the training."""
+    same = (*OF_MACHINE, *(CHOSEN if isinstance(recipe, NoiseConditionalRecipe) else ()), "steps", "seed")
+    base = replace(find_recipe(recipe.recipe), **{name: getattr(recipe, name) for name in same})
+    options = (f"--steps {recipe.steps}", f"--seed {recipe.seed}", *differences(recipe, base))
+    return " ".join(["ebm train", recipe.recipe, *options])
+
+
+def beginning(run: Run) -> Run | None:
+    """The run at whose weights a run began, if it lies beside it."""
+    begun = run.recipe.get("init_from")
+    path = run.path.parent / Path(begun["model"]).name if begun else run.path
+    return run_of(path) if begun and path.is_dir() else None
+
+
+def spent(run: Run, step: int | None = None) -> float:
+    """CPU seconds of a run up to a step, and before it those of the run at whose weights it began."""
+    lines = [line for line in run.lines("metrics.jsonl") if step is None or line["step"] <= step]
+    source = beginning(run)
+    return float(lines[-1]["processor_seconds"]) + (spent(source, run.recipe["init_from"]["step"]) if source else 0.0)
 
 
 def hardware() -> str:

@@ -12,7 +12,8 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from card import CHOSEN, card
+from card import card
+from rows import CHOSEN
 
 from energybased.errors import UserError, require
 from energybased.models import shipped
