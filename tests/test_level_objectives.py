@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from energybased import HMC, Langevin, StandardNormal, UserError
+from energybased.energies.class_in_trunk import ClassInTrunk
 from energybased.energies.noise_conditional import NoiseConditional
 from energybased.objectives import Batch, DenoisingScoreMatching, LevelClassification, RecoveryLikelihood
 from energybased.objectives.denoising import Denoising
@@ -77,6 +78,32 @@ def test_the_energy_is_summed_over_classes(rng):
     x = torch.randn(50, *EVENT, generator=rng)
     losses = [classified(energy, x, torch.Generator().manual_seed(1)) for energy in (two, changed())]
     torch.testing.assert_close(*losses)
+
+
+class Trunk(torch.nn.Module):
+    """A field and a number that depend on the class."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.full((3,), 0.1))
+
+    def forward(self, u, log_sigma, y):
+        return (self.weight[y].view(-1, 1, 1, 1) * u)[:, None], self.weight[y][:, None]
+
+
+@pytest.mark.parametrize(
+    "objective", [LevelClassification(), RecoveryLikelihood(steps=2, cross_entropy=0.1)], ids=lambda o: type(o).__name__
+)
+def test_a_network_that_sees_the_class_is_trained_with_it_and_without(objective, rng):
+    """Its third weight is that of no class. The levels are told by it alone, and a tenth of the chains have it."""
+    energy = ClassInTrunk(Trunk(), torch.zeros(EVENT), torch.tensor(SCALE), LEVELS, 2)
+    batch = Batch(SCALE * torch.randn(100, *EVENT, generator=rng), torch.arange(100) % 2)
+    result = objective.step({"energy": energy}, objective.init({"energy": energy}, batch, rng), batch, rng)
+    (gradient,) = torch.autograd.grad(result.losses["energy"], list(energy.parameters()))
+    assert (gradient.abs() > 1e-4).all()
+    if isinstance(objective, LevelClassification):
+        (gradient,) = torch.autograd.grad(objective.entropy(energy, batch.x, rng), list(energy.parameters()))
+        assert torch.equal(gradient != 0, torch.tensor([False, False, True]))
 
 
 def test_the_levels_of_an_example_have_the_distribution_of_the_matching(rng):

@@ -8,11 +8,10 @@ from typing import ClassVar
 
 import torch
 from torch import Generator, Tensor
-from torch.nn import functional as F
 
 from energybased.energies.noise_conditional import NoiseConditional
 from energybased.errors import require
-from energybased.objectives.noise_levels import labels_of, levels_of
+from energybased.objectives.noise_levels import class_entropy, labels_of, levels_of
 from energybased.objectives.objective import Batch, Parts, Result, State, Stateless, Vital, scalar
 from energybased.objectives.second_derivatives import check_second_derivatives
 
@@ -81,10 +80,7 @@ class DenoisingScoreMatching(Stateless):
             time_score = gap.square().mean() / (2 * d)
             loss, metrics["time_score"] = loss + self.time_score * time_score, scalar(time_score)
         if self.cross_entropy and y is not None:
-            if energies is None:
-                rows = slice(math.ceil(len(x) / energy.classes))
-                energies, y = energy.of_classes(noisy[rows].detach(), level[rows].detach()), y[rows]
-            entropy = F.cross_entropy(-energies, y)
+            entropy = class_entropy(energy, energies, noisy, level, y)
             loss, metrics["cross_entropy"] = loss + self.cross_entropy * entropy, scalar(entropy)
         return Result({"energy": loss}, state, {"loss": scalar(loss), **metrics})
 

@@ -26,7 +26,8 @@ class LevelClassification:
     log-density. Each is the right one equally often. The cross entropy is least if exp(-E(v | sigma)) are the densities
     themselves, so energies at different levels can be compared. The Gaussian fixes log Z = 0, as in noise-contrastive
     estimation (Gutmann & Hyvärinen 2010): at levels whose noise is so large that data look like it, and through the
-    other candidates at all levels. The energy of an example is summed over the classes, so labels are not used.
+    other candidates at all levels. E(v | sigma) is that without a class, so labels are not used; energies under a
+    class are those of an energy that is their sum (`NoiseConditional`), or are left alone (`ClassInTrunk`).
 
     The levels of an example are close to each other, normal in log sigma around a common centre with the standard
     deviation spread / (2d)^(1/2). From the noise of d entries alone, log sigma could be estimated with an error of
@@ -82,7 +83,9 @@ class LevelClassification:
         drawn = energy.mean + (other.square() + energy.scale.square()).sqrt().view(rows) * noise
         v = torch.where(gaussian.view(rows), drawn, noisy)
         copies = v.repeat(self.levels, *[1] * (x.ndim - 1))
-        energies = -(-energy.of_classes(copies, torch.cat(levels))).logsumexp(1)
+        sigma = torch.cat(levels)
+        free = energy.free(sigma)
+        energies = -(-energy.of_classes(copies, sigma)).logsumexp(1) if free is None else free(copies)
         candidates = [*energies.chunk(self.levels), energy.gaussian(v, other)]
         right = torch.where(gaussian, self.levels, 0)
         return F.cross_entropy(-torch.stack(candidates, 1), right)

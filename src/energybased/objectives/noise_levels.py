@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from energybased.energies.noise_conditional import NoiseConditional
 from energybased.errors import UserError, require
@@ -31,3 +34,20 @@ def labels_of(energy: NoiseConditional, batch: Batch) -> Tensor | None:
     if not isinstance(batch.y, Tensor) or batch.y.is_floating_point():
         raise UserError("the energy is conditional on the class, but the batch has no class labels")
     return batch.y
+
+
+def class_entropy(energy: NoiseConditional, energies: Tensor | None, v: Tensor, sigma: Tensor, y: Tensor) -> Tensor:
+    """The cross entropy of softmax(-E(v | ., sigma)) and the labels, 0-d.
+
+    Args:
+        energy: the energy, which has classes.
+        energies: under each class, `(batch, classes)`; None if each class takes a pass. One row in as many as there
+            are classes is then taken, so that the passes are together those of one batch.
+        v: examples with noise, `(batch, *event)`.
+        sigma: the levels of their noise, `(batch,)`.
+        y: their labels, `(batch,)`.
+    """
+    if energies is None:
+        rows = slice(math.ceil(len(v) / energy.classes))
+        energies, y = energy.of_classes(v[rows].detach(), sigma[rows].detach()), y[rows]
+    return F.cross_entropy(-energies, y)

@@ -8,14 +8,12 @@ from typing import ClassVar
 
 import torch
 from torch import Generator, Tensor
-from torch.nn import functional as F
 
 from energybased.algebra import Rowwise
 from energybased.energies import Measured
-from energybased.energies.noise_conditional import picked
 from energybased.energy import Condition
 from energybased.errors import require
-from energybased.objectives.noise_levels import labels_of, levels_of
+from energybased.objectives.noise_levels import class_entropy, labels_of, levels_of
 from energybased.objectives.objective import Batch, Parts, Result, State, Stateless, Vital, scalar
 from energybased.sampling import AnyKernel, Streams, Underdamped, advance
 
@@ -85,14 +83,16 @@ class RecoveryLikelihood(Stateless):
         first, second = (torch.randn(x.shape, generator=rng, device=rng.device).to(x) for _ in range(2))
         noisy, step = x + rowwise(sigma, x) * first, math.sqrt(ratio**2 - 1) * sigma
         noisier, unit = noisy + rowwise(step, x) * second, step / ratio
-        at = energy.at(sigma) if y is None else energy.at(sigma).given(y)
+        seen = energy.seen(y, rng)
+        at = energy.at(sigma) if seen is None else energy.at(sigma).given(seen)
         start = noisier / rowwise(unit, x)
         recovering = InUnits(at + Measured(noisier, rowwise(step, x)), unit)
         end = advance(recovering, start, self.kernel, self.steps, Streams.of(rng, start))
         negatives = rowwise(unit, x) * end.x.detach()
 
-        energies = energy.of_classes(torch.cat([noisy, negatives]), sigma.repeat(2))
-        of_data, of_negatives = picked(energies, None if y is None else y.repeat(2)).chunk(2)
+        both = torch.cat([noisy, negatives]), sigma.repeat(2), None if seen is None else seen.repeat(2)
+        own, energies = energy.of_class(*both)
+        of_data, of_negatives = own.chunk(2)
         gap = of_data.mean() - of_negatives.mean()
         loss = gap
         metrics = {
@@ -103,7 +103,7 @@ class RecoveryLikelihood(Stateless):
             "separation": (of_data < of_negatives).float().mean(),
         }
         if self.cross_entropy and y is not None:
-            entropy = F.cross_entropy(-energies[: len(x)], y)
+            entropy = class_entropy(energy, None if energies is None else energies[: len(x)], noisy, sigma, y)
             loss, metrics["cross_entropy"] = loss + self.cross_entropy * entropy, entropy
         return Result({"energy": loss}, state, {k: scalar(value) for k, value in {"loss": loss, **metrics}.items()})
 
