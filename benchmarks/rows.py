@@ -151,6 +151,8 @@ def command(recipe: Recipe) -> str:
     """The command that trains with a recipe, without what is chosen after the training."""
     same = (*OF_MACHINE, *(CHOSEN if isinstance(recipe, NoiseConditionalRecipe) else ()), "steps", "seed")
     base = replace(find_recipe(recipe.recipe), **{name: getattr(recipe, name) for name in same})
+    if base.conditional is None:  # which the data decided
+        base = replace(base, conditional=recipe.conditional)
     options = (f"--steps {recipe.steps}", f"--seed {recipe.seed}", *differences(recipe, base))
     return " ".join(["ebm train", recipe.recipe, *options])
 
@@ -158,8 +160,10 @@ def command(recipe: Recipe) -> str:
 def beginning(run: Run) -> Run | None:
     """The run at whose weights a run began, if it lies beside it."""
     begun = run.recipe.get("init_from")
-    path = run.path.parent / Path(begun["model"]).name if begun else run.path
-    return run_of(path) if begun and path.is_dir() else None
+    if not begun:
+        return None
+    path = run.path.parent / Path(begun["model"]).name
+    return run_of(path) if path.is_dir() else None
 
 
 def spent(run: Run, step: int | None = None) -> float:

@@ -141,7 +141,7 @@ def test_rows_of_runs_name_what_remakes_them(results, tmp_path, monkeypatch):
         monkeypatch.setattr(sys, "argv", ["tasks.py", "digits-tasks", str(run.path)])
         measured_runs.main()
     found = rows.Rows.read("digits-tasks")
-    one = "ebm train digits --steps 2 --seed {}, ebm evaluate RUN --metrics energy_histograms, "
+    one = "ebm train digits --steps 2 --seed {} --batch-size 8, ebm evaluate RUN --metrics energy_histograms, "
     one += "python benchmarks/tasks.py digits-tasks RUN"
     for metric in ("energy_w1", "minutes"):
         row = found.one(system="digits", metric=metric)

@@ -87,7 +87,12 @@ class DenoisingScoreMatching(Stateless):
     def slopes(
         self, energy: NoiseConditional, noisy: Tensor, log_sigma: Tensor, y: Tensor | None
     ) -> tuple[Tensor | None, Tensor, Tensor | None]:
-        """Energies under all classes if the pass gives them; dE/dx; dE/d(log sigma) if the time score has a weight."""
+        """The derivatives of the energy at noisy examples `(batch, *event)` of levels and classes `(batch,)`.
+
+        Returns:
+            energies under all classes `(batch, outputs)`, if the pass gives them; dE/dx `(batch, *event)`; and
+            dE/d(log sigma) `(batch,)`, if the time score has a weight.
+        """
         noisy.requires_grad_()
         log_sigma.requires_grad_(self.time_score > 0)
         own, energies = energy.of_class(noisy, log_sigma.exp(), y)
