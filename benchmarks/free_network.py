@@ -19,8 +19,10 @@ from tyro.conf import Positional
 
 import energybased as eb
 from energybased.algebra import Composite, Rowwise
+from energybased.energies.class_in_trunk import ClassInTrunk
 from energybased.energies.noise_conditional import NoiseConditional
 from energybased.energy import Energy
+from energybased.errors import require
 from energybased.models.noise_conditional import NoiseConditionalModel
 from energybased.recipes import find_recipe
 from energybased.runs.evaluate import subject_of, timed
@@ -75,6 +77,8 @@ def main(
     run = run_of(path)
     now, subject = find_recipe(run.recipe["recipe"]), subject_of(run)
     settings: dict[str, Any] = vars(eb.load(path, step=step))
+    trunk = isinstance(settings["levels"], ClassInTrunk)
+    require(trunk, f"{path} has no class in the trunk, so there is no field without one")
     model = replace(FieldModel(**settings), guidance=now.guidance, flow_levels=now.flow_levels)  # type: ignore[attr-defined]
     subject = replace(subject, model=model)
     command = f"{trained(run)}, python benchmarks/free_network.py RUN {step}"
