@@ -20,11 +20,12 @@ EVENT = (1, 4, 4)
 
 
 class Linear(torch.nn.Module):
-    """A linear field that depends on the class, with symmetric Jacobians, and a number that does not depend on x."""
+    """A linear field that depends on the class, with symmetric Jacobians, a number without x, and logits."""
 
     def forward(self, u, log_sigma, y):
         share = (0.1 * y).view(-1, 1, 1, 1)
-        return (share * u + 0.2 * u.flip(1, 2, 3))[:, None], (y * log_sigma)[:, None]
+        logits = u.flatten(1)[:, :3] + (y * log_sigma)[:, None]
+        return (share * u + 0.2 * u.flip(1, 2, 3))[:, None], torch.cat([(y * log_sigma)[:, None], logits], 1)
 
 
 def energy_of(network, classes=3):
@@ -66,17 +67,30 @@ def test_a_tenth_of_the_labels_is_left_out(rng):
     assert float(dropped.float().mean()) == pytest.approx(DROPPED, abs=5 * error)
 
 
-def test_the_cross_entropy_is_that_of_as_many_rows_as_a_pass_has(rng):
+def test_the_classes_are_told_by_the_pass_without_a_class(rng):
+    energy, x = energy_of(Linear()), torch.randn(4, *EVENT, generator=rng)
+    sigma = torch.tensor([0.1, 0.5, 1.0, 4.0])
+    u = (x - energy.mean) / (sigma.square() + 0.25).sqrt().view(-1, 1, 1, 1)
+    expected = (u.flatten(1)[:, :3] + (3 * sigma.log())[:, None]).log_softmax(1)
+    torch.testing.assert_close(energy.class_logits(x, sigma).log_softmax(1), expected)
+    joint = energy.joint(x, sigma)
+    torch.testing.assert_close(joint, energy.free(sigma)(x)[:, None] - expected)
+    torch.testing.assert_close(-(-joint).logsumexp(1), energy.free(sigma)(x))
+
+
+def test_the_cross_entropy_takes_one_pass_and_leaves_the_field_alone(rng):
     torch.manual_seed(0)
-    energy = energy_of(BFloat16(UNet(EVENT, (8, 8), 1, 1, classes=3)))
+    energy = energy_of(BFloat16(UNet(EVENT, (8, 8), 1, 1, numbers=4, classes=3)))
     batch = Batch(torch.rand(9, *EVENT, generator=rng), torch.arange(9) % 3)
-    rows, inner = [], energy.of_classes
-    energy.of_classes = lambda x, sigma: rows.append(len(x)) or inner(x, sigma)
-    result = DenoisingScoreMatching(cross_entropy=0.1).step({"energy": energy}, {}, batch, rng)
-    assert rows == [3]
-    assert float(result.metrics["cross_entropy"]) == pytest.approx(math.log(3), rel=1e-3)  # b and F begin at zero
-    Denoising().step({"energy": energy}, {}, batch, rng)
-    assert rows == [3]
+    assert energy.class_logits(batch.x, torch.ones(9)).shape == (9, 3)
+    both = DenoisingScoreMatching(cross_entropy=0.1).step({"energy": energy}, {}, batch, rng)
+    assert float(both.metrics["cross_entropy"]) == pytest.approx(math.log(3), rel=1e-3)  # the last layers begin at zero
+    energy.class_logits(batch.x, torch.ones(9))[:, 0].sum().backward()
+    network = energy.network.module
+    assert network.field.weight.grad is None
+    assert network.number.weight.grad[1].abs().sum() > 0
+    assert network.number.weight.grad[0].abs().sum() == 0
+    assert "cross_entropy" not in Denoising().step({"energy": energy}, {}, batch, rng).metrics
 
 
 def test_it_learns_where_each_class_is(tmp_path, rng):

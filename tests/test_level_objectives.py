@@ -81,14 +81,15 @@ def test_the_energy_is_summed_over_classes(rng):
 
 
 class Trunk(torch.nn.Module):
-    """A field and a number that depend on the class."""
+    """A field and a number that depend on the class, and logits of two classes."""
 
     def __init__(self):
         super().__init__()
         self.weight = torch.nn.Parameter(torch.full((3,), 0.1))
 
     def forward(self, u, log_sigma, y):
-        return (self.weight[y].view(-1, 1, 1, 1) * u)[:, None], self.weight[y][:, None]
+        number = self.weight[y][:, None]
+        return (number.view(-1, 1, 1, 1) * u)[:, None], number * torch.tensor([1.0, 1.0, -1.0])
 
 
 @pytest.mark.parametrize(

@@ -19,9 +19,13 @@ class ClassInTrunk(NoiseConditional):
     and the energies under all classes take as many passes. One more class means none: its energy, which the labels that
     training leaves out teach, is E(x | sigma) up to a constant, and guidance takes it.
 
+    Score matching leaves a constant open for each class and level, so these energies do not classify. The logits of
+    p(y | x, sigma) are outputs of the pass without a class, so one pass gives the joint energies of x and all classes,
+    E(x, y | sigma) = E(x | sigma) - log p(y | x, sigma), and their cross entropy leaves F alone.
+
     Args:
         network: maps u `(batch, *event)`, log sigma `(batch,)` and class numbers `(batch,)`, of which `classes` means
-            none, to F `(batch, 1, *event)` and b `(batch, 1)`.
+            none, to F `(batch, 1, *event)`, and to b followed by the logits, `(batch, 1 + classes)`.
         mean, scale, levels, classes: as of `NoiseConditional`; at least one class.
     """
 
@@ -36,8 +40,23 @@ class ClassInTrunk(NoiseConditional):
     def free(self, sigma: float | Tensor) -> Energy:
         return WithoutClass(self, self.at(sigma).parts()[0])
 
+    def class_logits(self, x: Tensor, sigma: Tensor) -> Tensor:
+        return self._outputs(x, sigma, self.without(x))[2][:, 1:]
+
+    def joint(self, x: Tensor, sigma: Tensor) -> Tensor:
+        u, fields, numbers = self._outputs(x, sigma, self.without(x))
+        return self._sums(sigma, u, fields, numbers[:, :1]) - numbers[:, 1:].log_softmax(1)
+
+    def without(self, x: Tensor) -> Tensor:
+        """The class number that means none, `(batch,)`, for rows of x."""
+        return torch.full((len(x),), self.classes, device=x.device)
+
+    @staticmethod
+    def shapes(classes: int) -> tuple[int, int]:
+        return 1, 1 + classes
+
     def with_field(self, x: Tensor, sigma: Tensor, y: Condition | None) -> tuple[Tensor, None]:
-        _, u, fields = self._energies(x, sigma, class_numbers(y))
+        u, fields, _ = self._outputs(x, sigma, class_numbers(y))
         return self._field(u, sigma, fields[:, 0]), None
 
     def seen(self, y: Tensor | None, rng: Generator) -> Tensor:
@@ -53,4 +72,4 @@ class WithoutClass(Rowwise):
     def forward(self, x: Tensor, y: Condition | None = None) -> Tensor:
         (sigma,), energy = self.rows_of(x), self.terms[0]
         assert isinstance(energy, ClassInTrunk)
-        return energy.of_class(x, sigma, torch.full((len(x),), energy.classes, device=x.device))[0]
+        return energy.of_class(x, sigma, energy.without(x))[0]

@@ -99,6 +99,14 @@ class NoiseConditional(Energy):
         energies = self.of_classes(x, sigma)
         return picked(energies, y), energies
 
+    def class_logits(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """The logits of p(y | x, sigma), `(batch, classes)`, of x `(batch, *event)` with noise of levels `(batch,)`."""
+        return -self.of_classes(x, sigma)
+
+    def joint(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """E(x, y | sigma) of each class y, `(batch, classes)`, whose negatives are logits of p(y | x, sigma) too."""
+        return self.of_classes(x, sigma)
+
     def free(self, sigma: float | Tensor) -> Energy | None:
         """E(x | sigma) as an energy of x, if it is a pass of its own; None if it is summed over the classes."""
         return None
@@ -137,7 +145,22 @@ class NoiseConditional(Energy):
         return (u.square().flatten(1).sum(1) + self.mean.numel() * (2 * math.pi * variance).log()) / 2
 
     def _energies(self, x: Tensor, sigma: Tensor, *y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Energies `(batch, outputs)`, u `(batch, *event)` and the fields of the network, which may see y `(batch,)`.
+        """Energies `(batch, outputs)`, u `(batch, *event)` and the fields of the network, which may see y `(batch,)`."""
+        u, fields, numbers = self._outputs(x, sigma, *y)
+        return self._sums(sigma, u, fields, numbers), u, fields
+
+    def _sums(self, sigma: Tensor, u: Tensor, fields: Tensor, numbers: Tensor) -> Tensor:
+        """Energies `(batch, outputs)` of what the network returns."""
+        variance, d = sigma.square() + self.scale.square(), self.mean.numel()
+        products = (fields * u[:, None]).flatten(2).sum(2)
+        shared = self._normal(u, variance) + self.scale / sigma * products[:, 0]
+        energies: Tensor = shared[:, None] + numbers
+        if products.shape[1] > 1:
+            energies = energies + (d**-0.25 * self.scale / variance.sqrt())[:, None] * products[:, 1:]
+        return energies
+
+    def _outputs(self, x: Tensor, sigma: Tensor, *y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """u `(batch, *event)`, and what the network returns for it, in the shapes of `shapes`.
 
         Raises:
             UserError: if x, or what the network returns, is of another shape.
@@ -146,25 +169,22 @@ class NoiseConditional(Energy):
         if tuple(x.shape[1:]) != event:
             raise UserError(f"x must be (batch, {', '.join(map(str, event))}), got {tuple(x.shape)}")
         variance = sigma.square() + self.scale.square()
-        rows = (-1, *[1] * self.mean.ndim)
-        u = (x - self.mean) / variance.sqrt().view(rows)
+        u = (x - self.mean) / variance.sqrt().view(-1, *[1] * self.mean.ndim)
         found = self.network(u, sigma.log(), *y)
         given = [tuple(part.shape) for part in (found if isinstance(found, tuple) else (found,))]
-        own = 0 if y else self.classes  # classes with outputs of their own
-        fits = [(len(x), 1 + own, *event), (len(x), max(1, own))]
+        outputs, numbers = self.shapes(self.classes)
+        fits = [(len(x), outputs, *event), (len(x), numbers)]
         if given != fits:
             made = " and ".join(map(str, given))
             raise UserError(
                 f"for {len(x)} rows, the network must return a tuple of {fits[0]} and {fits[1]}, got {made}"
             )
-        fields, numbers = found
-        d = self.mean.numel()
-        products = (fields * u[:, None]).flatten(2).sum(2)
-        shared = self._normal(u, variance) + self.scale / sigma * products[:, 0]
-        energies: Tensor = shared[:, None] + numbers
-        if products.shape[1] > 1:
-            energies = energies + (d**-0.25 * self.scale / variance.sqrt())[:, None] * products[:, 1:]
-        return energies, u, fields
+        return u, *found
+
+    @staticmethod
+    def shapes(classes: int) -> tuple[int, int]:
+        """How many fields and how many numbers the network returns for each row."""
+        return 1 + classes, max(1, classes)
 
     def forward(self, x: Tensor, y: Condition | None = None) -> Tensor:
         """Energies `(batch,)` under y: levels `(batch,)`, or a tuple of classes `(batch,)` and levels."""

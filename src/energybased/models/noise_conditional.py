@@ -68,6 +68,11 @@ class NoiseConditionalModel(EnergyModel):
         free = self._levels.free(self.noise) if self.classes and self.bind is None else None
         return super().marginal if free is None else free
 
+    def class_logits(self, v: Tensor) -> Tensor:
+        if not self.classes or self.bind is not None:
+            return super().class_logits(v)
+        return -self._levels.joint(v, torch.full((len(v),), self.noise, dtype=v.dtype, device=v.device))
+
     def given(self, *y: Any) -> NoiseConditionalModel:
         found = super().given(*y)
         assert isinstance(found, NoiseConditionalModel)

@@ -25,8 +25,8 @@ class DenoisingScoreMatching(Stateless):
 
     Two terms may be added. The time score (Guth et al. 2025) makes energies comparable between levels: dE/d(log sigma)
     has the mean d - |e|^2 given v, so their squared difference over 2d is minimised. The cross entropy of the classes,
-    whose logits are -E(v | ., sigma), makes energies comparable between classes. Where each class takes a pass, it is
-    that of one row in as many as there are classes, so that it costs a pass of all rows.
+    whose logits are -E(v | ., sigma), makes energies comparable between classes. With the class in the trunk, the logits
+    are those of `ClassInTrunk`, which take a pass of their own.
 
     Args:
         log_mean: mean of log sigma, with sigma in the model's units.

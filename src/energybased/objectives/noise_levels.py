@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -37,17 +35,15 @@ def labels_of(energy: NoiseConditional, batch: Batch) -> Tensor | None:
 
 
 def class_entropy(energy: NoiseConditional, energies: Tensor | None, v: Tensor, sigma: Tensor, y: Tensor) -> Tensor:
-    """The cross entropy of softmax(-E(v | ., sigma)) and the labels, 0-d.
+    """The cross entropy of the labels and of what the energy says of the class, 0-d.
 
     Args:
         energy: the energy, which has classes.
-        energies: under each class, `(batch, classes)`; None if each class takes a pass. One row in as many as there
-            are classes is then taken, so that the passes are together those of one batch.
+        energies: under each class, `(batch, classes)`, whose negatives are the logits; None if the logits take a pass
+            of their own.
         v: examples with noise, `(batch, *event)`.
         sigma: the levels of their noise, `(batch,)`.
         y: their labels, `(batch,)`.
     """
-    if energies is None:
-        rows = slice(math.ceil(len(v) / energy.classes))
-        energies, y = energy.of_classes(v[rows].detach(), sigma[rows].detach()), y[rows]
-    return F.cross_entropy(-energies, y)
+    logits = energy.class_logits(v.detach(), sigma.detach()) if energies is None else -energies
+    return F.cross_entropy(logits, y)

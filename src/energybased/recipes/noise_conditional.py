@@ -109,9 +109,8 @@ class NoiseConditionalRecipe(Recipe):
         """The network for data whose conditions the model sees."""
         classes = classes_of(spec.conditions)
         require(classes > 0 or not spec.conditions, "an energy over levels of noise is conditional on one class alone")
-        in_trunk = self._kind(spec) is ClassInTrunk
-        shape = (1, 1, classes) if in_trunk else (1 + classes, max(1, classes))
-        network = self.network.build(spec.event, *shape)
+        kind = self._kind(spec)
+        network = self.network.build(spec.event, *kind.shapes(classes), classes if kind is ClassInTrunk else 0)
         return networks.BFloat16(network) if self.precision == "bfloat16" else network
 
     def phases(self, data: DataSet) -> list[Phase]:
@@ -119,7 +118,7 @@ class NoiseConditionalRecipe(Recipe):
             return [self.phase(self.objective)]
         assert not isinstance(self.objective, RecoveryLikelihood)
         changes = {"time_score": 0.0}
-        if self.class_in == "trunk":  # a denoiser needs no energies, and those of all classes would take more passes
+        if self.class_in == "trunk":  # the logits take a pass of their own: they are learned from a trained denoiser
             changes["cross_entropy"] = 0.0
         first = matching_by(Denoising, self.objective, **changes)
         second = matching_by(Distillation, self.objective)
