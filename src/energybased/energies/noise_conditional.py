@@ -10,6 +10,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from energybased.algebra import Rowwise
+from energybased.broadcast import per_row
 from energybased.energy import NUMBER, Condition, Energy
 from energybased.errors import UserError, require
 
@@ -121,13 +122,13 @@ class NoiseConditional(Energy):
         energies, u, fields = self._energies(x, sigma)
         found = self._field(u, sigma, fields[:, 0])
         if fields.shape[1] > 1:
-            squared = (sigma.square() + self.scale.square()).view(-1, *[1] * (x.ndim - 1))
+            squared = per_row(sigma.square() + self.scale.square(), x)
             found = found + 2 * self.mean.numel() ** -0.25 * self.scale / squared * picked(fields[:, 1:], y)
         return found, energies
 
     def _field(self, u: Tensor, sigma: Tensor, field: Tensor) -> Tensor:
         """u / s + 2 scale / (sigma s) F(u), `(batch, *event)`."""
-        sigma = sigma.view(-1, *[1] * (u.ndim - 1))
+        sigma = per_row(sigma, u)
         s = (sigma.square() + self.scale.square()).sqrt()
         return u / s + 2 * self.scale / (sigma * s) * field
 
@@ -138,14 +139,14 @@ class NoiseConditional(Energy):
     def gaussian(self, x: Tensor, sigma: Tensor) -> Tensor:
         """-log N(x; mean, sigma^2 + scale^2), `(batch,)`, of x `(batch, *event)`: the first two terms of the energy."""
         variance = sigma.square() + self.scale.square()
-        return self._normal((x - self.mean) / variance.sqrt().view(-1, *[1] * self.mean.ndim), variance)
+        return self._normal((x - self.mean) / per_row(variance.sqrt(), x), variance)
 
     def _normal(self, u: Tensor, variance: Tensor) -> Tensor:
         """|u|^2 / 2 + d/2 log(2 pi variance), `(batch,)`, of u `(batch, *event)`."""
         return (u.square().flatten(1).sum(1) + self.mean.numel() * (2 * math.pi * variance).log()) / 2
 
     def _energies(self, x: Tensor, sigma: Tensor, *y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Energies `(batch, outputs)`, u `(batch, *event)` and the fields of the network, which may see y `(batch,)`."""
+        """Energies `(batch, outputs)`, u `(batch, *event)` and the fields of a network, which may see y `(batch,)`."""
         u, fields, numbers = self._outputs(x, sigma, *y)
         return self._sums(sigma, u, fields, numbers), u, fields
 
@@ -169,7 +170,7 @@ class NoiseConditional(Energy):
         if tuple(x.shape[1:]) != event:
             raise UserError(f"x must be (batch, {', '.join(map(str, event))}), got {tuple(x.shape)}")
         variance = sigma.square() + self.scale.square()
-        u = (x - self.mean) / variance.sqrt().view(-1, *[1] * self.mean.ndim)
+        u = (x - self.mean) / per_row(variance.sqrt(), x)
         found = self.network(u, sigma.log(), *y)
         given = [tuple(part.shape) for part in (found if isinstance(found, tuple) else (found,))]
         outputs, numbers = self.shapes(self.classes)

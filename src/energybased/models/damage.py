@@ -16,6 +16,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import torch
 from torch import Generator, Tensor
 
+from energybased.broadcast import per_row
 from energybased.data import DataSpec, Pixels
 from energybased.energies import Contaminated, Measured
 from energybased.energy import Energy, as_tensor
@@ -191,7 +192,7 @@ class SaltPepper:
         probability = torch.ones_like(y)
         for extreme in (y <= 0, y >= 1):
             found = extreme.flatten(1).float().mean(1).clamp(min=1e-12).to(y)
-            exact = (1 - 0.5 * self.share / found).clamp(0, 1).view(-1, *[1] * (y.ndim - 1))
+            exact = per_row((1 - 0.5 * self.share / found).clamp(0, 1), y)
             probability = torch.where(extreme, exact, probability)
         return probability
 

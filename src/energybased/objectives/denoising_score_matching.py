@@ -9,6 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Generator, Tensor
 
+from energybased.broadcast import per_row
 from energybased.energies.noise_conditional import NoiseConditional
 from energybased.errors import require
 from energybased.objectives.noise_levels import class_entropy, labels_of, levels_of
@@ -24,9 +25,9 @@ class DenoisingScoreMatching(Stateless):
     `scale`, so the loss begins at 1 (Karras et al. 2022). The levels are log-normal, cut at the range of the energy.
 
     Two terms may be added. The time score (Guth et al. 2025) makes energies comparable between levels: dE/d(log sigma)
-    has the mean d - |e|^2 given v, so their squared difference over 2d is minimised. The cross entropy of the classes,
-    whose logits are -E(v | ., sigma), makes energies comparable between classes. With the class in the trunk, the logits
-    are those of `ClassInTrunk`, which take a pass of their own.
+    has the mean d - |e|^2 given v, so their squared difference over 2d is minimised. The cross entropy of the classes
+    makes energies comparable between classes: the logits are -E(v | ., sigma) or, in a pass of their own, those of
+    `ClassInTrunk`.
 
     Args:
         log_mean: mean of log sigma, with sigma in the model's units.
@@ -66,7 +67,7 @@ class DenoisingScoreMatching(Stateless):
         log_sigma = (self.log_mean + self.log_std * drawn).clamp(math.log(low), math.log(high)).to(x)
         noise = torch.randn(x.shape, generator=rng, device=rng.device).to(x)
         level = log_sigma.exp()
-        sigma = level.view(-1, *[1] * (x.ndim - 1))
+        sigma = per_row(level, x)
         noisy = x + sigma * noise
         seen = energy.seen(y, rng)
         energies, slope, time_slope = self.slopes(energy, noisy, log_sigma, seen)

@@ -8,6 +8,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.func import functional_call
 
+from energybased.broadcast import per_row
 from energybased.energies.noise_conditional import NoiseConditional
 from energybased.objectives.denoising_score_matching import DenoisingScoreMatching
 from energybased.objectives.noise_levels import levels_of
@@ -45,4 +46,4 @@ class Distillation(DenoisingScoreMatching):
     ) -> Tensor:
         with torch.no_grad():
             field: Tensor = functional_call(Field(energy), state, (noisy, sigma, y))
-        return sigma.view(-1, *[1] * (noisy.ndim - 1)) * field
+        return per_row(sigma, noisy) * field

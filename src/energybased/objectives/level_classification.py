@@ -10,6 +10,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
+from energybased.broadcast import per_row
 from energybased.energies.noise_conditional import NoiseConditional
 from energybased.errors import require
 from energybased.objectives.denoising_score_matching import DenoisingScoreMatching
@@ -78,10 +79,9 @@ class LevelClassification:
         gaussian = torch.rand(len(x), generator=rng, device=rng.device) * (self.levels + 1) < 1
         gaussian = gaussian.to(x.device)
         noise = torch.randn(x.shape, generator=rng, device=rng.device).to(x)
-        rows = (-1, *[1] * (x.ndim - 1))
-        noisy = x + levels[0].view(rows) * noise
-        drawn = energy.mean + (other.square() + energy.scale.square()).sqrt().view(rows) * noise
-        v = torch.where(gaussian.view(rows), drawn, noisy)
+        noisy = x + per_row(levels[0], x) * noise
+        drawn = energy.mean + per_row((other.square() + energy.scale.square()).sqrt(), x) * noise
+        v = torch.where(per_row(gaussian, x), drawn, noisy)
         copies = v.repeat(self.levels, *[1] * (x.ndim - 1))
         sigma = torch.cat(levels)
         free = energy.free(sigma)

@@ -10,6 +10,7 @@ import torch
 from torch import Generator, Tensor
 
 from energybased.algebra import Rowwise
+from energybased.broadcast import per_row
 from energybased.energies import Measured
 from energybased.energy import Condition
 from energybased.errors import require
@@ -23,7 +24,7 @@ class InUnits(Rowwise):
 
     def forward(self, x: Tensor, y: Condition | None = None) -> Tensor:
         (unit,) = self.rows_of(x)
-        return self.values(rowwise(unit, x) * x, y)[0]
+        return self.values(per_row(unit, x) * x, y)[0]
 
 
 @dataclass(frozen=True)
@@ -81,14 +82,14 @@ class RecoveryLikelihood(Stateless):
         drawn = torch.rand(len(x), generator=rng, device=rng.device).to(x)
         sigma = low * (high / low) ** drawn
         first, second = (torch.randn(x.shape, generator=rng, device=rng.device).to(x) for _ in range(2))
-        noisy, step = x + rowwise(sigma, x) * first, math.sqrt(ratio**2 - 1) * sigma
-        noisier, unit = noisy + rowwise(step, x) * second, step / ratio
+        noisy, step = x + per_row(sigma, x) * first, math.sqrt(ratio**2 - 1) * sigma
+        noisier, unit = noisy + per_row(step, x) * second, step / ratio
         seen = energy.seen(y, rng)
         at = energy.at(sigma) if seen is None else energy.at(sigma).given(seen)
-        start = noisier / rowwise(unit, x)
-        recovering = InUnits(at + Measured(noisier, rowwise(step, x)), unit)
+        start = noisier / per_row(unit, x)
+        recovering = InUnits(at + Measured(noisier, per_row(step, x)), unit)
         end = advance(recovering, start, self.kernel, self.steps, Streams.of(rng, start))
-        negatives = rowwise(unit, x) * end.x.detach()
+        negatives = per_row(unit, x) * end.x.detach()
 
         both = torch.cat([noisy, negatives]), sigma.repeat(2), None if seen is None else seen.repeat(2)
         own, energies = energy.of_class(*both)
@@ -106,8 +107,3 @@ class RecoveryLikelihood(Stateless):
             entropy = class_entropy(energy, None if energies is None else energies[: len(x)], noisy, sigma, y)
             loss, metrics["cross_entropy"] = loss + self.cross_entropy * entropy, entropy
         return Result({"energy": loss}, state, {k: scalar(value) for k, value in {"loss": loss, **metrics}.items()})
-
-
-def rowwise(numbers: Tensor, x: Tensor) -> Tensor:
-    """One number for each row, `(batch,)`, in a shape that multiplies x `(batch, *event)`."""
-    return numbers.view(-1, *[1] * (x.ndim - 1))

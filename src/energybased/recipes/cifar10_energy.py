@@ -28,14 +28,12 @@ def cifar10_energy(**changes: Any) -> NoiseConditionalRecipe:
         class_in="trunk",
         steps=16_000,
         denoiser=0.86,
-        objective=DenoisingScoreMatching(),
+        objective=DenoisingScoreMatching(cross_entropy=0.02),
         guidance=2.0,
         flow_levels=12,
         noise=0.02,
         sampler=Sampler(Underdamped(0.014, 0.7), length=20),
-        optimizer=Adam(
-            lr=1.5e-3, beta1=0.9, beta2=0.99, weight_decay=0.05, clip_norm=0.5, schedule="cosine", warmup=100
-        ),
+        optimizer=Adam(lr=1e-3, beta1=0.9, beta2=0.99, weight_decay=0.05, clip_norm=0.5, schedule="cosine", warmup=500),
         ema=0.999,
         checkpoint_every=500,
     )

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from torch import Generator, Tensor
 
+from energybased.broadcast import per_row
 from energybased.energy import Energy
 from energybased.errors import require
 from energybased.sampling.kernel import Bounds, Info, State, check_bounds, check_positive, valued
@@ -69,7 +70,7 @@ class HMC:
         momentum = streams.normal(x)
         step: float | Tensor = self.step_size
         if self.jitter:
-            step = self.step_size * (1 - self.jitter * streams.uniform(x)).view(-1, *[1] * (x.ndim - 1))
+            step = self.step_size * per_row(1 - self.jitter * streams.uniform(x), x)
         half = 0.5 * step
         start = momentum.square().flatten(1).sum(1) / 2
         new_value = value

@@ -8,6 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Generator, Tensor
 
+from energybased.broadcast import per_row
 from energybased.energy import Energy
 from energybased.sampling.kernel import Bounds, Info, State, check_bounds, check_positive, valued
 from energybased.sampling.streams import Streams
@@ -36,7 +37,7 @@ def choose(moved: Tensor, new: State, old: State) -> State:
     """The new state for chains that moved, `(batch,)`, and the old state for the others."""
 
     def pick(a: Tensor, b: Tensor) -> Tensor:
-        return torch.where(moved.view(-1, *[1] * (a.ndim - 1)), a, b)
+        return torch.where(per_row(moved, a), a, b)
 
     assert new.value is not None and old.value is not None and new.grad is not None and old.grad is not None
     return State(pick(new.x, old.x), pick(new.value, old.value), pick(new.grad, old.grad))

@@ -15,6 +15,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
+from energybased.broadcast import per_row
 from energybased.errors import require
 from energybased.models.model import seeded
 
@@ -85,7 +86,7 @@ class Ball:
         else:
             change = torch.randn(shape, generator=rng, device=device, dtype=centre.dtype)
             length = torch.rand(len(centre), generator=rng, device=device, dtype=centre.dtype)
-            change = change / lengths(change) * self.epsilon * length.view(-1, *[1] * (centre.ndim - 1))
+            change = change / lengths(change) * self.epsilon * per_row(length, centre)
         return self.project(centre + change.to(centre.device), centre)
 
     def steepest(self, gradient: Tensor) -> Tensor:
@@ -166,7 +167,7 @@ class PGD:
                 (gradient,) = torch.autograd.grad(loss.sum(), leaf)
             margin = margins(values.detach(), y)
             better = margin < lowest if self.draws == 1 else torch.ones_like(each, dtype=torch.bool)
-            best = torch.where(better.view(-1, *[1] * (x.ndim - 1)), moved, best)
+            best = torch.where(per_row(better, x), moved, best)
             lowest = torch.where(better, margin, lowest)
             if step < self.steps:
                 length = 2 * self.ball.epsilon * (1 - step / self.steps)
@@ -253,4 +254,4 @@ Attack = Union[PGD, RandomSearch]
 
 def lengths(change: Tensor) -> Tensor:
     """Euclidean lengths of the rows of a change `(n, *event)`, `(n, 1, ...)` with as many dimensions."""
-    return change.flatten(1).norm(dim=1).view(-1, *[1] * (change.ndim - 1))
+    return per_row(change.flatten(1).norm(dim=1), change)
