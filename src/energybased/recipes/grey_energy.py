@@ -27,6 +27,7 @@ def mnist_energy(**changes: Any) -> NoiseConditionalRecipe:
         denoiser=0.75,
         guidance=1.0,
         noise=0.1,
+        score_by="energy",
         sampler=Sampler(Underdamped(0.07, 0.7), length=20),
     )
     return replace(recipe, **changes)
