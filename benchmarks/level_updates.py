@@ -1,7 +1,8 @@
 """Updates over levels of noise: `python benchmarks/level_updates.py RECIPE` writes results/level_updates.json.
 
-Times an update of the denoiser, of the energy, and of the energy that is distilled, with classes and without, on random
-numbers of the shape of the data, on one thread. No other program may run at the same time.
+Times an update of the denoiser, of the energy, and of the energy that is distilled, as the recipe trains them, with
+classes and without, on random numbers of the shape of the data, on one thread. No other program may run at the same
+time.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import torch
 from rows import Measured
 
 from energybased.data import DataSet
-from energybased.objectives import Batch, Denoising, DenoisingScoreMatching, Distillation
+from energybased.objectives import Batch
 from energybased.objectives.objective import Objective
 from energybased.recipes import find_recipe
 
@@ -47,15 +48,16 @@ def main(name: str) -> None:
     recipe = find_recipe(name)
     data, command = recipe.load_data(), f"python benchmarks/level_updates.py {name}"
     found = Measured("level_updates", [0], command)
-    settings = vars(recipe.objective)  # type: ignore[attr-defined]
+    without = replace(recipe, objective=replace(recipe.objective, cross_entropy=0.0))  # type: ignore[attr-defined]
     for conditional, classes in ((True, "classes"), (False, "no classes")):
-        weights = settings if conditional else {**settings, "cross_entropy": 0.0}
+        own = recipe if conditional else without
+        denoiser, distillation = (phase.objective for phase in own.phases(data))
         plain = 0.0
-        for kind in (Denoising, DenoisingScoreMatching, Distillation):
-            spent = seconds(kind(**weights), name, data, conditional)
+        for objective in (denoiser, own.objective, distillation):  # type: ignore[attr-defined]
+            spent = seconds(objective, name, data, conditional)
             plain = plain or spent
             told = f"one thread, batches of {recipe.batch_size}, median of {UPDATES} updates, {classes}"
-            fields = {"data": data.name, "system": name, "variant": f"{kind.__name__}, {classes}"}
+            fields = {"data": data.name, "system": name, "variant": f"{type(objective).__name__}, {classes}"}
             found.add(recipe.batch_size / spent, told, spent, **fields, metric="examples_per_second")
             found.add(spent / plain, f"{told}, as a multiple of Denoising", spent, **fields, metric="update_ratio")
     found.write()
