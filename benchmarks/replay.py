@@ -17,8 +17,6 @@ from energybased.runs.evaluate import subject_of
 from energybased.runs.load import run_of
 from energybased.tasks.replay_sampling import ReplaySampling
 
-HELD = 4000  # test examples that samples are compared with
-
 
 def main(
     name: Annotated[Positional[str], tyro.conf.arg(name="NAME")],
@@ -31,8 +29,7 @@ def main(
     run = run_of(path)
     words = f"python benchmarks/replay.py {name} RUN --rounds {rounds} --frozen {frozen} --count {count}"
     found = Measured(name, [run.recipe["settings"]["seed"]], f"{trained(run)}, {words}")
-    subject = subject_of(run).part(HELD)  # so few that no more than `count` fresh samples are drawn
-    for row in FrechetReplay(ReplaySampling(rounds, frozen), count).measure(subject):
+    for row in FrechetReplay(ReplaySampling(rounds, frozen), count).measure(subject_of(run)):
         fields = {"data": row.data, "system": row.system, "metric": row.metric, "split": row.split}
         found.add(row.value, row.protocol, row.seconds, **fields)
     found.write()

@@ -35,10 +35,10 @@ def contest() -> str:
 
 def minutes() -> Line:
     """Minutes of training."""
-    ours = Rows.read("mnist-conditional").one(metric="minutes")
+    ours = Rows.read("mnist-tasks").one(system=OWN, metric="minutes")
     spent = {r["system"]: r["minutes"] for r in Rows.read("mnist-rivals") if "minutes" in r}
     each = "; ".join(f"{r.name} {spent[r.name]:g}" for r in RIVALS.values() if r.name in spent)
-    return "minutes of training, one thread", f"{OWN} {number(ours)}", each, ""
+    return "CPU minutes of training, one thread", f"{OWN} {number(ours)}", each, ""
 
 
 def lines() -> Iterator[Line]:
@@ -49,9 +49,17 @@ def lines() -> Iterator[Line]:
             all_rows = Rows([*Rows.read("mnist-tasks"), *of_rivals]).all(split="test").by_system(metric)
             rivals = {name: r for name, r in all_rows.items() if is_rival(name)}
             ranked = sorted((ours | rivals).items(), key=lambda item: -sign * item[1]["value"])
-            ahead = ranked[0][0] if ours else ""
+            ahead = first(ranked) if ours else ""
             others = [(name, r) for name, r in ranked if name in rivals]
             yield words, told(ours.items(), digits) or "not yet measured", told(others, digits), ahead
+
+
+def first(ranked: list[tuple[str, Row]]) -> str:
+    """The name of the best system, or of the two that are level: within the spread of their seeds."""
+    (name, best), *others = ranked
+    spread = best["sd"] or 0.0
+    level = [other for other, r in others if abs(r["value"] - best["value"]) <= spread + (r["sd"] or 0.0)]
+    return f"level: {', '.join([name, *level])}" if level else name
 
 
 def own(metric: str) -> dict[str, Row]:
@@ -59,6 +67,8 @@ def own(metric: str) -> dict[str, Row]:
     if metric == "bits_per_dim":
         worse = max(own_ends(), key=lambda r: r["value"], default=None)  # one direction flatters the model
         return {} if worse is None else {f"{OWN}, {NAMES[worse['metric']]}": worse}
+    if metric == "fd":
+        return Rows.read(OWN).all(system=OWN).by_system(metric)  # of several seeds
     found = Rows.read("mnist-tasks").all(split="test").by_system(metric)
     if metric == "denoised_psnr":
         names = {f"{OWN} (one chain)": OWN} | {f"{OWN} ({n})": n for n in found if n.startswith("mean of")}

@@ -30,7 +30,7 @@ NEARBY = 2000  # samples of the prior to which the mixture is fitted at which it
 
 def latent_rows(subject: Subject) -> Iterator[Row]:
     """Rows of a latent model: log Z of a learned prior, the likelihood of test examples, and the width of its sides."""
-    model, rng, clean = subject.model, subject.rng(), subject.test[:EXAMPLES]
+    model, rng, clean = subject.model, subject.rng(), subject.some(EXAMPLES)
     base, sides = float(model.base.log_z), dict[str, Side]()
     if model.stages:
         count = enough_chains(model.dim)

@@ -63,7 +63,7 @@ def _characters(root: str | None) -> Tensor:
 
 
 def _textures(root: str | None) -> Tensor:
-    """Describable Textures (Cimpoi et al. 2014), scaled and cropped to 32 x 32 pixels; the folder is dtd/images."""
+    """The classes of Describable Textures (Cimpoi et al. 2014) that are in the folder dtd/images, scaled to 32 x 32."""
     return read_folder(Source("dtd/images").locate(root), 32, skip_broken=False)[0].float() / 255
 
 

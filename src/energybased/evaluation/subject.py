@@ -99,6 +99,16 @@ class Subject:
         """`count` samples of the model, `(count, *event)`."""
         return self.model.sample(self.count, generator=self.rng())
 
+    @property
+    def learned(self) -> str:
+        """Words for a protocol: that x has no noise, while the model has learned some. Empty if it has learned none."""
+        noise = getattr(self.model, "noise", 0.0)
+        return f", x without noise (the model has learned noise of {noise:g})" if noise else ""
+
+    def some(self, n: int) -> Tensor:
+        """At most n random test examples, the same at every call; a published split may be sorted by difficulty."""
+        return self.test[torch.randperm(len(self.test), generator=torch.Generator().manual_seed(0))[:n]]
+
     def part(self, n: int) -> Subject:
         """The subject with at most n random examples of its test split."""
         return replace(self, data=replace(self.data, test=self.data.test.some(n)))

@@ -24,4 +24,6 @@ class Accuracy:
         assert isinstance(test.y, Tensor)
         found = probabilities(subject.model, subject.data.values(subject.data.test)).argmax(1)
         value = float((found.to(test.y.device) == test.y).float().mean())
-        yield subject.row("accuracy", value, f"on the {len(test)} examples of the test split", n=len(test))
+        yield subject.row(
+            "accuracy", value, f"on the {len(test)} examples of the test split{subject.learned}", n=len(test)
+        )

@@ -37,9 +37,7 @@ class Calibration:
     def measure(self, subject: Subject) -> Iterator[Row]:
         (held, held_y), (test, y) = (logits_of(subject, s) for s in (subject.data.validation, subject.data.test))
         temperature = fit_temperature(held, held_y)
-        noise = getattr(subject.model, "noise", 0.0)
-        words = f", x without noise (the model has learned noise of {noise:g})" if noise else ""
-        on = f"on {len(y)} test examples{words}"
+        on = f"on {len(y)} test examples{subject.learned}"
         for ending, t, scaled in (("", 1.0, ""), ("_scaled", temperature, f", temperature {temperature:.3g}")):
             error = reliability((test.double() / t).softmax(1), y).error
             protocol = f"expected calibration error, {BINS} bins, {on}{scaled}"

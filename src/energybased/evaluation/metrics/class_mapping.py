@@ -65,6 +65,7 @@ class ClassMapping:
         fresh = model.given(targets).sample(len(targets), generator=subject.rng()).cpu()
         named = "no tether" if tether is None else f"tether {tether:g}"
         how = f"{len(x)} random test pictures mapped to other classes, {named}, chosen on the validation split"
+        how += subject.learned
         beside = f"{len(x)} fresh samples of the same classes"
         for system, made, protocol in (("", x, how), ("fresh samples", fresh, beside)):
             distance = float(mse(made, source).sqrt().mean())

@@ -60,8 +60,8 @@ class OutsideSets:
 
 
 def compared(subject: Subject) -> Tensor:
-    """The test split, or its first thousand examples for a latent model, which scores slowly."""
-    return subject.test[:SAMPLES] if subject.has("latent vectors") else subject.test
+    """The test split, or a thousand of its examples for a latent model, which scores slowly."""
+    return subject.some(SAMPLES) if subject.has("latent vectors") else subject.test
 
 
 def detecting(subject: Subject, sets: int) -> Iterator[Work]:
@@ -86,16 +86,15 @@ def detection_rows(subject: Subject, x: Tensor, sets: Mapping[str, tuple[Tensor,
 
 def detectors(subject: Subject) -> dict[str, tuple[Score, str]]:
     """Scores of the subject's model and of baselines, and what they are, by the name of the system."""
-    model, noise = subject.model, getattr(subject.model, "noise", 0.0)
-
-    learned = f", which has learned noise of {noise:g}, on x without noise" if noise else ""
+    model = subject.model
     by = getattr(model, "score_by", "")
     chosen = f", the recipe's choice: {by}" if by else ""
     scores = energy_scores(model, subject.data, subject.rng(), subject.seed) if subject.has("energy") else {}
     own = scores.pop(by) if scores else seeded_score(model, subject.seed)
-    found: dict[str, tuple[Score, str]] = {"": (own, f"score of the model{chosen}{learned}")}
+    found: dict[str, tuple[Score, str]] = {"": (own, f"score of the model{chosen}{subject.learned}")}
     for name, score in scores.items():
-        found[f"{subject.system} ({name})"] = score, f"{name}, by the energy{learned}"
+        words = "" if "noisy" in name else subject.learned
+        found[f"{subject.system} ({name})"] = score, f"{name}, by the energy{words}"
     if subject.has("judge"):
         mixture, _ = best_mixture(subject)
         found["best mixture"] = mixture.energy, mixture.name

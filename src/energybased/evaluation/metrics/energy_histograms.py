@@ -38,7 +38,7 @@ class EnergyHistograms:
         test = subject.test[torch.randperm(len(subject.test), generator=subject.rng())[:n]]
         train, other, held = (self.energies(subject, x) for x in (*parts, test))
         for system, energies, words in (("", held, "test examples"), ("floor", other, "further training examples")):
-            protocol = f"of the energies of {n} training examples and {n} {words}"
+            protocol = f"of the energies of {n} training examples and {n} {words}{subject.learned}"
             distance = wasserstein(train, energies)
             yield subject.row("energy_w1", distance, f"Wasserstein-1 distance {protocol}, nats", n=n, system=system)
             area = auroc(train, energies)

@@ -38,7 +38,7 @@ class JointEnergyDistance:
 
     def measure(self, subject: Subject) -> Iterator[Row]:
         data = subject.data
-        test = data.test.take(slice(ROWS))
+        test = data.test.some(ROWS)
         train = data.train.take(torch.randperm(len(data.train), generator=subject.rng())[:ROWS])
         drawn = subject.model.given(test.y).sample(len(test), generator=subject.rng())
         held, learned = (parts(data.domain.read(rows.x), rows.y, data.conditions) for rows in (test, train))

@@ -34,7 +34,7 @@ class PriorFit:
 
     def measure(self, subject: Subject) -> Iterator[Row]:
         model, rng = subject.model, subject.rng()
-        posterior = model.sample_posterior(subject.test[:ROWS], generator=rng)
+        posterior = model.sample_posterior(subject.some(ROWS), generator=rng)
         mean, spread = posterior.mean(0), posterior.std(0)
         spread = torch.where(spread > 0, spread, 1.0)
         samples = {"": model.sample_prior(len(posterior), generator=rng)}

@@ -21,7 +21,7 @@ class ReconstructionError:
         yield Work("posteriors", min(SAMPLES, len(subject.test)))
 
     def measure(self, subject: Subject) -> Iterator[Row]:
-        x = subject.test[:SAMPLES]
+        x = subject.some(SAMPLES)
         pixels = subject.data.domain.bounds is not None
         error = (subject.model.reconstruct(x, generator=subject.rng()) - x).square().mean()
         inference = f"chains of {subject.model.steps} steps" if subject.model.steps else "the encoder"

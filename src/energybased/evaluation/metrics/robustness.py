@@ -25,11 +25,12 @@ class Robustness:
     """Fraction of the test split that is classified rightly under every attack within a distance epsilon.
 
     The logits are attacked on the whole test split: by PGD, by PGD on the judge (a transfer attack), and by a random
-    search without gradients. The latter two take the examples that are left. On a fixed part of the split, the sampler
-    of the model refines an example before it is classified, and the whole of it is attacked: by all that was found
-    against the logits, and by PGD over random draws, whose gradients bypass the chains, pass through them, or are those
-    of chains of a single transition, which have less noise. Pixels are in [0, 1]. The network computes in the precision
-    of its weights, so that rounding hides no gradient. Classes are decided after the attack, with new random numbers.
+    search without gradients. The latter two take the examples that are left. On a fixed part of the split, the
+    sampler of the model refines an example before it is classified, and the whole of it is attacked: by PGD on the
+    logits and on the judge, by PGD over random draws, whose gradients bypass the chains, pass through them, or are
+    those of chains of a single transition, which have less noise, and by a random search. Pixels are in [0, 1]. The
+    network computes in the precision of its weights, so that rounding hides no gradient. Classes are decided after
+    the attack, with new random numbers.
 
     Args:
         linf: epsilons for the largest change of a pixel.
@@ -41,7 +42,8 @@ class Robustness:
         part: number of examples on which the sampler is attacked.
         refinement: how the sampler refines an example.
         sampler_steps: gradient steps of an attack on the sampler.
-        draws: draws of the sampler in each of these steps.
+        draws: evaluations of the sampler, each with all copies, in each of these steps.
+        sampler_queries: queries of the random search on the sampler, for examples that withstand all other attacks.
 
     Raises:
         UserError: for settings out of range.
@@ -60,13 +62,16 @@ class Robustness:
     refinement: Refinement = Refinement(steps=10, copies=4)
     sampler_steps: int = 20
     draws: int = 2
+    sampler_queries: int = 100
 
     def __post_init__(self) -> None:
         require(len(self.linf) + len(self.l2) > 0, "an attack needs an epsilon")
         require(self.part >= 1, f"part must be at least 1, got {self.part}")
         for ball in self.balls(None):
             PGD(ball, self.steps, self.restarts), PGD(ball, self.sampler_steps, 1, self.draws)
-            PGD(ball, self.transfer_steps, 1), RandomSearch(ball, self.queries)
+            PGD(ball, self.transfer_steps, 1)
+            RandomSearch(ball, self.queries)
+            RandomSearch(ball, self.sampler_queries)
 
     def balls(self, bounds: tuple[float, float] | None) -> list[Ball]:
         """The allowed changes, in order."""
@@ -74,7 +79,8 @@ class Robustness:
 
     def work(self, subject: Subject) -> Iterator[Work]:
         n, balls = len(subject.test), len(self.linf) + len(self.l2)
-        refined = self.part * self.sampler_steps * self.draws * self.refinement.copies * (3 * self.refinement.steps + 1)
+        refined = self.part * self.refinement.copies * (3 * self.refinement.steps + 1)
+        refined *= self.sampler_steps * self.draws + self.sampler_queries / 3  # a query has no gradient
         yield Work("gradients", balls * n * (self.steps * self.restarts + self.queries / 3))  # a query has no gradient
         if subject.has("chains"):
             yield Work("summed chains", balls * min(1.0, n / self.part) * refined)
@@ -98,19 +104,57 @@ class Robustness:
         for ball in self.balls(subject.data.domain.bounds):
             name = f"robust_{ball.norm}_{ball.epsilon:g}"
             attacks = self.on_logits(ball, model.logits, surrogate)
-            found, left = zip(*in_turn(attacks.values(), model.logits, x, y, rng), strict=True)
+            left = list(in_turn(attacks.values(), model.logits, x, y, rng))
             first, *others = attacks
             yield subject.row(f"{name}_pgd", float(left[0].float().mean()), first, n=len(x))
             told = f"{first}; then, on those left, {', '.join(others)}"
             yield subject.row(f"{name}_least", float(left[-1].float().mean()), told, n=len(x))
             if refined:
-                attack = PGD(ball, self.sampler_steps, 1, self.draws)
-                targets = sampler, partial(sampler, through=True), partial(sampler, steps=1)
-                by_chains = [attack(target, x[rows], y[rows], rng) for target in targets]
-                kept = torch.stack([right(sampler, z, y[rows]) for z in (*(z[rows] for z in found), *by_chains)]).all(0)
-                told = f"the attacks on the logits, and PGD of {self.sampler_steps} steps over {self.draws} draws of"
-                told += " the sampler, with its chains bypassed, passed through, and shortened to one transition"
-                yield from self._interval(subject, f"{name}_sampler", kept, told)
+                whole = self.on_sampler(ball, sampler, model.logits, surrogate)
+                yield from self._withstood(subject, ball, sampler, whole, x[rows], y[rows], rng)
+
+    def on_sampler(
+        self, ball: Ball, sampler: Any, logits: Logits, surrogate: Logits | None
+    ) -> dict[str, tuple[Attack, Logits, str]]:
+        """The attacks with gradients that a sampler withstands or not, each with the logits that it sees, in words."""
+        own, transfer = PGD(ball, self.steps, self.restarts), PGD(ball, self.transfer_steps, 1)
+        pgd = PGD(ball, self.sampler_steps, 1, self.draws)
+        told = f"PGD of {pgd.steps} steps over {pgd.draws} draws of the sampler"
+        found: dict[str, tuple[Attack, Logits, str]]
+        found = {
+            "logits": (own, logits, f"PGD on the logits, {own.steps} steps, {own.restarts} starts"),
+            "bypassed": (pgd, sampler, f"{told}, its chains bypassed"),
+            "through": (pgd, partial(sampler, through=True), f"{told}, its chains passed through"),
+            "short": (pgd, partial(sampler, steps=1), f"{told}, its chains shortened to one transition"),
+        }
+        if not self.refinement.steps:
+            found = {"logits": found["logits"], "draws": (pgd, sampler, told)}  # there are no chains
+        if surrogate is not None:
+            found["transfer"] = transfer, surrogate, f"PGD of {transfer.steps} steps on the judge"
+        return found
+
+    def _withstood(
+        self,
+        subject: Subject,
+        ball: Ball,
+        sampler: Any,
+        attacks: dict[str, tuple[Attack, Logits, str]],
+        x: Tensor,
+        y: Tensor,
+        rng: torch.Generator,
+    ) -> Iterator[Row]:
+        """Accuracy of the sampler under each attack alone, and under all, with a random search on what is left."""
+        name = f"robust_{ball.norm}_{ball.epsilon:g}_sampler"
+        left = torch.ones(len(x), dtype=torch.bool)
+        for kind, (attack, seen, words) in attacks.items():
+            kept = right(sampler, attack(seen, x, y, rng), y)
+            left = left & kept
+            yield subject.row(f"{name}_{kind}", float(kept.float().mean()), f"{words}, alone", n=len(x))
+        search = RandomSearch(ball, self.sampler_queries)
+        if bool(left.any()):
+            left[left.clone()] = right(sampler, search(sampler, x[left], y[left], rng), y[left])
+        told = "; ".join([*(words for *_, words in attacks.values()), f"random search of {search.queries} queries"])
+        yield from self._interval(subject, name, left, told)
 
     def on_logits(self, ball: Ball, logits: Logits, surrogate: Logits | None) -> dict[str, tuple[Attack, Logits]]:
         """The attacks on the logits in their order, each with the logits that it sees, by what they are in words."""
@@ -125,7 +169,7 @@ class Robustness:
         """The fraction of hits `(n,)`, and the lower end of its 95 % interval."""
         n = len(hits)
         low, high = binomial_interval(int(hits.sum()), n)
-        told = f"{self.refinement}, a fixed part of the test split, {attacks}"
+        told = f"{self.refinement}, a fixed part of the split{subject.learned}, {attacks}"
         interval = f"95 % interval {low:.3f} ... {high:.3f} (Clopper-Pearson)"
         yield subject.row(name, float(hits.float().mean()), f"{told}; {interval}", n=n)
         yield subject.row(f"{name}_low", low, f"{told}; lower end of the {interval}", n=n)
@@ -133,7 +177,7 @@ class Robustness:
 
 def in_turn(
     attacks: Iterable[tuple[Attack, Logits]], logits: Logits, x: Tensor, y: Tensor, rng: torch.Generator
-) -> Iterator[tuple[Tensor, Tensor]]:
+) -> Iterator[Tensor]:
     """Attacks, each of which takes the examples that are classified rightly after all before it.
 
     Args:
@@ -144,8 +188,7 @@ def in_turn(
         rng: source of random numbers.
 
     Yields:
-        After each attack, the examples as it changed them, `(n, *event)`, and whether they are left: classified rightly
-        after this attack and all before it, `(n,)`.
+        After each attack, which examples are left: classified rightly after it and all before it, `(n,)`.
     """
     left = torch.ones(len(x), dtype=torch.bool)
     for attack, seen in attacks:
@@ -153,7 +196,7 @@ def in_turn(
         if bool(left.any()):
             changed[left] = attack(seen, x[left], y[left], rng)
         left = left & right(logits, changed, y)
-        yield changed, left
+        yield left
 
 
 @torch.no_grad()
