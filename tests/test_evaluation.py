@@ -9,6 +9,7 @@ import torch
 from energybased import UserError
 from energybased.data import from_arrays, load_data
 from energybased.evaluation import METRICS
+from energybased.evaluation.copying import nearest
 from energybased.evaluation.detection import OUT_OF_DISTRIBUTION, auroc, out_of_distribution_inputs
 from energybased.evaluation.frechet import frechet_distance, judge_distance
 from energybased.evaluation.mixtures import add_noise, fit_class_mixture, fit_mixture, nearest_mixture
@@ -163,3 +164,35 @@ def test_a_mixture_with_noise(dim, rng):
         mean = mixture.base.mean + u @ mixture.mixture.means[0]
     exact = torch.distributions.MultivariateNormal(mean, covariance + 0.25 * torch.eye(dim))
     torch.testing.assert_close(add_noise(mixture, 0.5).log_prob(far), exact.log_prob(far))
+
+
+class Drawn:
+    """A model whose samples are given."""
+
+    offers = frozenset({"samples"})
+
+    def __init__(self, x):
+        self.x = x
+
+    def sample(self, n, *, generator):
+        return self.x[:n]
+
+
+def test_copies_of_training_examples_are_found_and_other_data_are_not():
+    """The share for further data of the same distribution is 1/2 within four standard deviations of the statistic."""
+    data = load_data("digits")
+    train, held = data.values(data.train), data.values(data.validation)
+    n, m = len(held), len(data.test)
+    error = math.sqrt((n + m + 1) / (12 * n * m))  # of the Mann-Whitney statistic of two equal distributions
+    for x, low, high in ((train[:300] + 1e-3, 0.999, 1.0), (held, 0.5 - 4 * error, 0.5 + 4 * error)):
+        rows = list(METRICS["copying"].measure(Subject(Drawn(x), data, find_judge(data))))
+        assert [row.metric for row in rows] == ["copying_pixels", "copying_judge"]
+        assert all(low <= row.value <= high for row in rows), [row.value for row in rows]
+
+
+def test_the_nearest_row_of_all_parts(rng):
+    x, other = torch.randn(7, 3, generator=rng), torch.randn(50, 3, generator=rng)
+    distance, number = nearest(x, other.split(13))
+    whole = (x[:, None] - other).norm(dim=2).min(1)
+    assert torch.equal(number, whole.indices)
+    torch.testing.assert_close(distance, whole.values)

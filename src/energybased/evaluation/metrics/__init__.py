@@ -5,6 +5,7 @@ from energybased.evaluation.metrics.accuracy import Accuracy
 from energybased.evaluation.metrics.calibration import Calibration
 from energybased.evaluation.metrics.class_mapping import ClassMapping
 from energybased.evaluation.metrics.confidence import Confidence
+from energybased.evaluation.metrics.data_copying import DataCopying
 from energybased.evaluation.metrics.denoising import Denoising
 from energybased.evaluation.metrics.detection import HeldOutClass, OutOfDistribution, OutsideSets
 from energybased.evaluation.metrics.energy_distance import EnergyDistance
@@ -51,6 +52,7 @@ METRICS: dict[str, Metric] = {
     "kd_inception": KernelDistance("inception"),
     "is_inception": InceptionScore("inception"),
     "precision_recall_inception": PrecisionRecall("inception"),
+    "copying": DataCopying(),
     "confidence": Confidence(),
     "energy_distance": EnergyDistance(),
     "joint_energy_distance": JointEnergyDistance(),

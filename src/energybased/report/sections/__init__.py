@@ -6,6 +6,7 @@ from energybased.report.sections.composition import Composition
 from energybased.report.sections.film import Film
 from energybased.report.sections.mapping import Mapping
 from energybased.report.sections.measurements import Measurements
+from energybased.report.sections.neighbours import Neighbours
 from energybased.report.sections.reconstructions import Reconstructions
 from energybased.report.sections.reliability import Reliability
 from energybased.report.sections.repeat import Repeat
@@ -18,6 +19,7 @@ from energybased.report.sections.training import Training
 SECTIONS: tuple[Section, ...] = (
     Samples(),
     Measurements(),
+    Neighbours(),
     Film(),
     Stages(),
     Reconstructions(),
