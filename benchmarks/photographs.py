@@ -1,16 +1,21 @@
 """A run over levels of noise: `python benchmarks/photographs.py RUN` writes results/RECIPE.json and RECIPE-fd.png.
 
+`--name NAME` writes results/NAME.json and NAME-fd.png instead, for a run that began at another one.
+
 Guidance, the levels of the flow and the level of scores are those that the recipe has now: they are chosen after the
 training (`level_choice.py`), and change no weight. Rows are written after each metric.
 """
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
 
 import torch
+import tyro
 from rows import RESULTS, Measured, spent, trained
+from tyro.conf import Positional
 
 from energybased.data.pictures import beside, save_png, sheet
 from energybased.models.scores import with_score
@@ -22,17 +27,19 @@ METRICS = ("fd", "accuracy", "confidence", "fd_lite0", "ood_sets")
 SLOW, SCORED = ("ood_sets",), 1000  # metrics that take this many random test pictures
 
 
-def main(path: str) -> None:
+def main(path: Annotated[Positional[Path], tyro.conf.arg(name="RUN")], /, name: str = "") -> None:
     run = run_of(path)
-    name, subject = run.recipe["recipe"], subject_of(run)
-    now = find_recipe(name)
+    recipe, subject = run.recipe["recipe"], subject_of(run)
+    name, now, words = name or recipe, find_recipe(recipe), f" --name {name}" if name else ""
     chosen = {"guidance": now.guidance, "flow_levels": now.flow_levels}  # type: ignore[attr-defined]
     model = replace(subject.model.at(now.noise), **chosen)  # type: ignore[attr-defined]
     model = with_score(model, now.score_by, subject.data, subject.rng())  # type: ignore[attr-defined]
     subject = replace(subject, model=model)
-    found = Measured(name, [run.recipe["settings"]["seed"]], f"{trained(run)}, python benchmarks/photographs.py RUN")
+    found = Measured(
+        name, [run.recipe["settings"]["seed"]], f"{trained(run)}, python benchmarks/photographs.py RUN{words}"
+    )
     seconds = spent(run)
-    fields = {"data": subject.data.name, "system": name, "metric": "minutes", "split": "test"}
+    fields = {"data": subject.data.name, "system": recipe, "metric": "minutes", "split": "test"}
     found.add(seconds / 60, "CPU time of the training, with that of the run it began at", seconds, **fields)
     for metric in METRICS:
         for row in timed(metric, subject.part(SCORED) if metric in SLOW else subject):
@@ -47,4 +54,4 @@ def main(path: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    tyro.cli(main, description=__doc__)
