@@ -12,7 +12,14 @@ from energybased.conditions import Classes
 from energybased.data import DataSpec, Pixels, from_arrays
 from energybased.energies import Contaminated, Measured
 from energybased.evaluation import METRICS, Subject
-from energybased.evaluation.restoration import mean_filled, median_filtered, mse, nearest_filled, psnr
+from energybased.evaluation.restoration import (
+    adaptive_median_filtered,
+    mean_filled,
+    median_filtered,
+    mse,
+    nearest_filled,
+    psnr,
+)
 from energybased.models.blur import Blur, LowResolution
 from energybased.models.class_terms import fit_class_terms, fitted_terms
 from energybased.models.damage import GaussianNoise, Missing, SaltPepper
@@ -279,6 +286,13 @@ def test_simple_methods(rng):
         (torch.tensor(0), torch.tensor(0), torch.tensor(2), torch.tensor(2)), torch.tensor(1.0)
     )
     assert torch.equal(median_filtered(spot, 3), torch.full_like(spot, 0.5))
+    ramp = (torch.arange(7.0)[:, None] + 0.3 * torch.arange(7.0)).view(1, 1, 7, 7) / 10  # no pixel equals another
+    salted = ramp.clone()
+    salted[..., 3, 3] = 1.0
+    found = adaptive_median_filtered(salted, 5)
+    expected = ramp.clone()
+    expected[..., 3, 3] = salted[..., 2:5, 2:5].median()
+    assert torch.equal(found[..., 1:-1, 1:-1], expected[..., 1:-1, 1:-1])  # other pixels inside stay
     torch.testing.assert_close(psnr(torch.full((1, 4), 0.1), torch.zeros(1, 4)), torch.tensor([20.0]))
 
 
@@ -336,7 +350,7 @@ def test_the_metrics_of_restoring():
         assert rows["model", "inpainted_psnr", split] == pytest.approx(20, abs=0.01)
     noisy = {(r.system, r.metric): r.value for r in METRICS["denoising"].measure(subject)}
     assert noisy["model", "denoised_psnr"] == pytest.approx(20, abs=0.01)
-    for name in ("median filter", "total variation"):
+    for name in ("median filter", "adaptive median filter", "total variation"):
         assert noisy[name, "denoised_psnr"] > noisy["damaged", "denoised_psnr"]
         assert noisy[name, "denoised_ssim"] > noisy["damaged", "denoised_ssim"]
 

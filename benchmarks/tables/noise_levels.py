@@ -22,6 +22,7 @@ TARGETS: Mapping[str, Mapping[str, tuple[Bound, Bound | None]]] = {  # accuracie
         "confident": ((-0.65, "≥ 65 %"), (-0.72, "≥ 72 %")),
     },
 }
+RESUMED = "-resumed"  # ends the name of the results of a run that trained on from the weights of another one
 UNSEEN = ("textures", "constant", "uniform", "interpolated")
 WORDS = {
     "class_asked": "samples whose class for the judge is the class asked for",
@@ -31,12 +32,16 @@ WORDS = {
 
 
 def noise_levels() -> str:
-    lines = [(recipe, *line) for recipe in TARGETS for line in of_recipe(recipe)]
+    lines = [(recipe, *line) for recipe in TARGETS for line in of_recipe(recipe, Rows.read(recipe))]
+    further = {recipe: Rows.read(f"{recipe}{RESUMED}") for recipe in TARGETS}
+    lines += [
+        (f"{recipe}, trained on", *line) for recipe, rows in further.items() if rows for line in of_recipe(recipe, rows)
+    ]
     return table(f"`ebm train` | {GOALS}", lines)
 
 
-def of_recipe(recipe: str) -> Iterator[Line]:
-    rows, targets = Rows.read(recipe), TARGETS[recipe]
+def of_recipe(recipe: str, rows: Rows) -> Iterator[Line]:
+    targets = TARGETS[recipe]
     if not rows:
         yield unmeasured("all", f"waits for `ebm train {recipe}`, `python benchmarks/photographs.py RUN`")
         return

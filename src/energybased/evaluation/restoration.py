@@ -15,6 +15,7 @@ from energybased.errors import require
 Setting = TypeVar("Setting")
 TV_WEIGHTS = (0.1, 0.2, 0.4, 0.6, 0.8, 1.2)
 MEDIAN_SIZES = (3, 5)
+ADAPTIVE_SIZES = (5, 7, 9)
 WINDOW = 7  # pixels of the window of structural similarity, in width and height
 EXTRA = "pip install 'energybased[restore]'"
 
@@ -68,6 +69,28 @@ def median_filtered(y: Tensor, size: int) -> Tensor:
     from scipy.ndimage import median_filter
 
     return torch.from_numpy(median_filter(y.cpu().numpy(), size=(1, 1, size, size), mode="nearest"))
+
+
+def adaptive_median_filtered(y: Tensor, largest: int) -> Tensor:
+    """Pictures y `(n, channels, height, width)` under an adaptive median filter (Hwang & Haddad 1995).
+
+    The window of a pixel grows from 3 x 3 to largest x largest until its median lies strictly between its extremes.
+    Then the pixel becomes the median if it equals one of the extremes, and stays otherwise. Where no window is so, the
+    pixel becomes the median of the largest one.
+    """
+    from scipy.ndimage import maximum_filter, median_filter, minimum_filter
+
+    pixels = y.cpu().numpy()
+    filters = minimum_filter, median_filter, maximum_filter
+    x, decided = pixels.copy(), pixels != pixels  # nowhere
+    for size in range(3, largest + 1, 2):
+        low, median, high = (f(pixels, size=(1, 1, size, size), mode="nearest") for f in filters)
+        last = size == largest
+        now = ~decided & ((low < median) & (median < high) | last)
+        extreme = (pixels == low) | (pixels == high) | (median == low) | (median == high)
+        x[now & extreme] = median[now & extreme]
+        decided |= now
+    return torch.from_numpy(x)
 
 
 def total_variation(y: Tensor, weight: float) -> Tensor:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from energybased.evaluation.restoration import (
+    ADAPTIVE_SIZES,
     MEDIAN_SIZES,
     TV_WEIGHTS,
+    adaptive_median_filtered,
     best_setting,
     median_filtered,
     psnr,
@@ -26,9 +28,9 @@ from energybased.tasks.restore import restore
 class Denoising:
     """PSNR and SSIM of test pictures of which a share of the pixels was set to 0 or 1, restored.
 
-    Beside the model: the damaged pictures, a median filter and total variation, whose settings have the largest PSNR on
-    damaged validation pictures. The mean of several chains estimates the mean of the conditional density, which has the
-    least expected squared error; it has a row of its own.
+    Beside the model: the damaged pictures, a median filter, an adaptive one and total variation, whose settings have
+    the largest PSNR on damaged validation pictures. The mean of several chains estimates the mean of the conditional
+    density, which has the least expected squared error; it has a row of its own.
 
     Args:
         share: of the pixels that are set.
@@ -53,6 +55,7 @@ class Denoising:
         y, held_y = damage.apply(truth, subject.rng()), damage.apply(held, subject.rng())
         found = restore(model, y, damage, candidates=self.chains, generator=subject.rng())
         size = best_setting(median_filtered, MEDIAN_SIZES, held_y, held)
+        largest = best_setting(adaptive_median_filtered, ADAPTIVE_SIZES, held_y, held)
         weight = best_setting(total_variation, TV_WEIGHTS, held_y, held)
         noise = f"known pixels with the model's noise {getattr(model, 'noise', 0):g}"
         systems = {
@@ -60,6 +63,10 @@ class Denoising:
             f"mean of {self.chains} chains": (found.mean.cpu(), noise),
             "damaged": (y, "as they are"),
             "median filter": (median_filtered(y, size), f"{size} x {size} pixels, chosen on the validation split"),
+            "adaptive median filter": (
+                adaptive_median_filtered(y, largest),
+                f"windows up to {largest} x {largest} pixels, chosen on the validation split",
+            ),
             "total variation": (total_variation(y, weight), f"weight {weight:g}, chosen on the validation split"),
         }
         for system, (x, how) in systems.items():
