@@ -1,4 +1,4 @@
-"""The card of a model that comes with the package. All in it is read from its run, its file and results/RECIPE.json."""
+"""The card of a model that comes with the package. All in it is read from its run, its file and results/."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from energybased.models.file import digest, read_model
 from energybased.recipes import RECIPES, Recipe
 from energybased.recipes.noise_conditional import NoiseConditionalRecipe
 from energybased.training import Run
+
+LEFT_OUT = ("auprc", "fpr95")  # which say what the AUROC says
 
 
 def card(run: Run, recipe: Recipe, model: Any, file: Path, change: str) -> str:
@@ -73,18 +75,23 @@ def licence() -> str:
 
 
 def measured(run: Run) -> Iterator[str]:
-    """A table of the values in results/RECIPE.json, if they are of this run: if its CPU minutes are among them."""
+    """A table of the model's values in the file of results/ that has the CPU minutes of this run."""
     name, seed = run.recipe["recipe"], run.recipe["settings"]["seed"]
-    rows = [row for row in Rows.read(name) if seed in row["seeds"]]
-    if not any(row["metric"] == "minutes" and value(row, seed) == round(spent(run) / 60, 4) for row in rows):
-        yield f"results/{name}.json has no values of this run."
+    own = {file: [r for r in Rows.read(file) if r["system"] == name and seed in r["seeds"]] for file in Rows.files()}
+    minutes = round(spent(run) / 60, 4)
+    found = [f for f, rows in own.items() if any(r["metric"] == "minutes" and value(r, seed) == minutes for r in rows)]
+    if not found:
+        yield "No file of results/ has values of this run."
         return
-    yield from ("| system | metric | split | value | how |", "|---|---|---|---|---|")
+    rows = [row for row in own[found[0]] if not row["metric"].startswith(LEFT_OUT)]
+    yield from ("| metric | split | value | how |", "|---|---|---|---|")
     for row in rows:
-        yield f"| {row['system']} | {row['metric']} | {row.get('split', '')} | {value(row, seed)} | {row['protocol']} |"
-    told = [", ".join(f"`{one}`" for one in dict.fromkeys(row[name] for row in rows)) for name in ("command", "commit")]
+        told = row["protocol"].replace("|", "\\|")
+        yield f"| {row['metric']} | {row.get('split', '')} | {value(row, seed)} | {told} |"
+    by = [", ".join(f"`{one}`" for one in dict.fromkeys(row[name] for row in rows)) for name in ("command", "commit")]
     yield ""
-    yield f"Measured by {told[0]} at commit {told[1]}, before the weights were rounded."
+    yield f"Measured by {by[0]} at commit {by[1]}, before the weights were rounded. results/{found[0]}.json has"
+    yield "the baselines too."
     yield "A Fréchet distance in the features of a judge (`fd`) is not an FID, and cannot be compared with one."
 
 

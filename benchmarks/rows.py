@@ -42,6 +42,11 @@ class Rows(list[Row]):
         file = RESULTS / f"{name}.json"
         return Rows(json.loads(file.read_text()) if file.exists() else [])
 
+    @staticmethod
+    def files() -> list[str]:
+        """The names of all files of rows."""
+        return sorted(file.stem for file in RESULTS.glob("*.json"))
+
     def all(self, **fields: Any) -> Rows:
         """The rows whose fields have these values."""
         return Rows(r for r in self if all(r.get(name) == value for name, value in fields.items()))
