@@ -29,7 +29,7 @@ def cifar10_energy(**changes: Any) -> NoiseConditionalRecipe:
         steps=16_000,
         denoiser=0.86,
         objective=DenoisingScoreMatching(cross_entropy=0.02),
-        guidance=3.0,
+        guidance=5.0,
         flow_levels=12,
         noise=0.05,
         score_by="multiscale scores",
