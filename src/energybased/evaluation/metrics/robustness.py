@@ -81,8 +81,8 @@ class Robustness:
 
     def work(self, subject: Subject) -> Iterator[Work]:
         n, balls = len(subject.test), len(self.linf) + len(self.l2)
-        refined = self.part * self.refinement.copies * (3 * self.refinement.steps + 1)
-        refined *= self.sampler_steps * self.draws + self.sampler_queries / 3  # a query has no gradient
+        copies = self.part * self.refinement.copies * (3 * self.refinement.steps + 1)
+        refined = copies * (self.sampler_steps * self.draws + self.sampler_queries / 3)  # a query has no gradient
         yield Work("gradients", balls * n * (self.steps * self.restarts + self.queries / 3))  # a query has no gradient
         if subject.has("chains"):
             yield Work("summed chains", balls * min(1.0, n / self.part) * refined)
