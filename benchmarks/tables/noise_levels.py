@@ -83,8 +83,10 @@ def beside_the_energy(recipe: str, rows: Rows) -> Iterator[Line]:
         ratio = own["value"] / free["value"]
         told = f"{ratio:.2f} ({number(own)}; {number(free)})"
         yield goal("FD, as a multiple of that of the denoiser it is distilled from", told, ratio, (1.2, "≤ 1.2"))
-    named = Rows.read("named").all(metric="named_rightly", system=recipe)
-    for row in named:
+    training = rows.one(metric="minutes")["command"].rpartition(", python ")[0]
+    for row in Rows.read("named").all(metric="named_rightly", system=recipe):
+        if row["command"].rpartition(", python ")[0] != training:  # samples of another run
+            continue
         bounds = ((-0.4, "≥ 40 %"), (-0.6, "≥ 60 %")) if row["kind"] == "samples" else (None, None)
         yield goal(f"{row['kind']} named rightly from the picture alone", percent(row), -row["value"], *bounds)
     updates = Rows.read("level_updates").all(metric="update_ratio", system=recipe)

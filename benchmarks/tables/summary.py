@@ -17,6 +17,8 @@ def summary() -> str:
         (system,) = fd.keys() - set(BASELINES)
         best, floor = f"{number(fd['best mixture'])}, mixture of Gaussians", f"floor {number(fd['floor'])}"
         lines.append((data, f"`{system}`", "FD", number(fd[system]), best, floor))
+    photographs = Rows.read("cifar10-energy-resumed").one(system="cifar10-energy", metric="fd")
+    lines.append((data, "`cifar10-energy`, as it comes with the package", "FD", number(photographs), best, floor))
     latent, ring = Rows.read("mnist-latent-small"), Rows.read("ratios").all(data="ring").by_system("kl")
     fd = latent.by_system("fd")
     floor = f"floor {number(latent.one(system='stages', metric='fd_posterior'))}, posteriors"
