@@ -28,6 +28,7 @@ from energybased.networks import Separable
 from energybased.sampling import HMC, Langevin
 from energybased.sampling.stiffened import stiffened
 from energybased.tasks.across import across
+from energybased.tasks.compose import compose
 from energybased.tasks.restore import energies_of, restore
 
 EVENT, NOISE, CHAINS = (1, 2, 4), 0.05, 2000
@@ -373,6 +374,13 @@ def test_class_terms_weigh_what_training_leaves_open(rng):
     models = crooked, replace(crooked, fitted=Fitted(terms))
     accuracy = [float((m.logits(test).argmax(1) == labels).float().mean()) for m in models]
     assert accuracy[0] == float((labels == 0).float().mean()) < accuracy[1] - 0.1
+    # Of the mixture of both classes, half of the samples are of each; a constant that is left open would take all.
+    shares = [
+        float(conditional.logits(compose(m, (0, 1), rng)["0 or 1"]).argmax(1).double().mean())
+        for m in (crooked, replace(crooked, fitted=Fitted((0.0, 40.0))))
+    ]
+    error = 5 * math.sqrt(0.25 / 64)  # five standard deviations of the share of 64 draws; the classes overlap a little
+    assert shares[0] < 0.5 - error and abs(shares[1] - 0.5) < error
     # Half in doubt and half not: the logits differ by b alone, which is then the logarithm of the ratio of counts.
     labels = torch.tensor([0] * 300 + [1] * 100)
     found = fitted_terms(torch.zeros(400, 2).double(), labels)

@@ -26,6 +26,7 @@ class Source:
         md5: checksum of the file; not checked if empty.
         others: alternative paths under the root and in the cache, such as that of the unpacked file.
         sha256: the first digits of the file's SHA-256, where that is published; not checked if empty.
+        advice: what else a user can do who has the file.
     """
 
     path: str
@@ -33,6 +34,7 @@ class Source:
     md5: str = ""
     others: tuple[str, ...] = ()
     sha256: str = ""
+    advice: str = "name the folder with --data-root or EBM_DATA"
 
     def find(self, root: str | None) -> Path | None:
         """The path of the file under the root or in the cache; None if it is in neither."""
@@ -51,7 +53,7 @@ class Source:
         found = self.find(root)
         if found is not None:
             return found
-        place = f"put it at {roots(root)[0] / self.path}, or name the folder with --data-root or EBM_DATA"
+        place = f"put it at {roots(root)[0] / self.path}, or {self.advice}"
         require(bool(self.url), f"{self.path} was not found and cannot be downloaded freely: {place}")
         target = cache() / self.path
         try:

@@ -78,11 +78,12 @@ def adaptive_median_filtered(y: Tensor, largest: int) -> Tensor:
     Then the pixel becomes the median if it equals one of the extremes, and stays otherwise. Where no window is so, the
     pixel becomes the median of the largest one.
     """
+    import numpy as np
     from scipy.ndimage import maximum_filter, median_filter, minimum_filter
 
     pixels = y.cpu().numpy()
     filters = minimum_filter, median_filter, maximum_filter
-    x, decided = pixels.copy(), pixels != pixels  # nowhere
+    x, decided = pixels.copy(), np.zeros(pixels.shape, bool)
     for size in range(3, largest + 1, 2):
         low, median, high = (f(pixels, size=(1, 1, size, size), mode="nearest") for f in filters)
         last = size == largest

@@ -24,6 +24,7 @@ WEIGHTS = Source(
     "inception/pt_inception-2015-12-05-6726825d.pth",
     "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth",
     sha256="6726825d",
+    advice="name the file with --inception FILE",
 )
 HASHED = re.compile(r"-([0-9a-f]{8,64})\.pth")  # a name with the first digits of the file's SHA-256
 

@@ -39,7 +39,8 @@ class DataCopying:
 
 def spaces(subject: Subject) -> tuple[str, ...]:
     """Where the nearest training examples are searched."""
-    return ("pixels", "judge") if subject.has("judge") else (subject.view if subject.view != "pictures" else "pixels",)
+    entries = "pixels" if subject.view == "pictures" else "entries"
+    return (entries, "judge") if subject.has("judge") else (entries,)
 
 
 def training(subject: Subject, space: str) -> Iterator[Tensor]:
