@@ -1,23 +1,28 @@
 """Accuracy under attack, on a part of a split: `python benchmarks/robust.py RUN` writes results/robust.json.
 
-The metric `robustness` attacks the whole test split for hours. Here, the logits are attacked on random examples of a
-split, and the sampler on some of them. `--noise` classifies copies with the noise that the model has learned, which the
+RUN is a run, or the name of a model that comes with the package. The logits are attacked on random examples of a split,
+and the sampler on some of them. `--noise` classifies copies with the noise that the model has learned, which the
 sampler then refines. How to refine is chosen on the validation split.
 """
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 from rows import Measured, trained
 from tyro.conf import Positional
 
+from energybased.evaluation import Subject
 from energybased.evaluation.metrics.robustness import Robustness
+from energybased.models.shipped import shipped
+from energybased.recipes import read_recipe
 from energybased.runs.evaluate import subject_of
-from energybased.runs.load import run_of
+from energybased.runs.judge import find_judge
+from energybased.runs.load import load, run_of
 from energybased.tasks.classify import Refinement
 
 
@@ -27,26 +32,39 @@ def main(
     split: Literal["test", "validation"] = "test",
     examples: int = 1000,
     part: int = 256,
-    epsilon: float = 0.2,
+    epsilon: tuple[float, ...] = (0.2,),
+    l2: tuple[float, ...] = (),
     steps: int = 10,
     copies: int = 4,
     noise: bool = False,
 ) -> None:
-    run = run_of(path)
-    subject = subject_of(run)
+    subject, made = subject_at(path)
     subject = replace(subject, data=replace(subject.data, test=getattr(subject.data, split))).part(examples)
     refinement = Refinement(steps=steps, copies=copies, noise=noise)
-    metric = Robustness(linf=(epsilon,), l2=(), part=part, refinement=refinement)
-    words = (
-        f"--split {split} --examples {examples} --part {part} --epsilon {epsilon:g} --steps {steps} --copies {copies}"
-    )
-    command = f"{trained(run)}, python benchmarks/robust.py RUN {words}{' --noise' * noise}"
-    found = Measured("robust", [run.recipe["settings"]["seed"]], command)
+    metric = Robustness(linf=epsilon, l2=l2, part=part, refinement=refinement)
+    radii = " ".join(f"--{norm} {' '.join(map(str, of))}" for norm, of in (("epsilon", epsilon), ("l2", l2)) if of)
+    words = f"--split {split} --examples {examples} --part {part} {radii} --steps {steps} --copies {copies}"
+    found = Measured("robust", [subject.seed], f"{made} {words}{' --noise' * noise}")
     variant = f"{steps} steps, {copies} copies{', noise' * noise}"
+    began = time.monotonic()
     for row in metric.measure(subject):
         fields = {"data": row.data, "system": row.system, "metric": row.metric, "split": split, "variant": variant}
-        found.add(row.value, f"{row.protocol}; n = {row.n}", row.seconds, **fields)
+        now = time.monotonic()
+        found.add(row.value, f"{row.protocol}; n = {row.n}", now - began, **fields)
+        began = now
     found.write()  # at the end, so that no file has half an experiment
+
+
+def subject_at(path: Path) -> tuple[Subject, str]:
+    """The subject of a run or of a shipped model, and the command that makes and measures it, without its options."""
+    if path.exists() or str(path) not in shipped():
+        run = run_of(path)
+        return subject_of(run), f"{trained(run)}, python benchmarks/robust.py RUN"
+    model: Any = load(path)
+    recipe = read_recipe(model.origin.settings)
+    data = recipe.load_data()
+    subject = Subject(model, data, find_judge(data, None), recipe.seed, recipe.recipe)
+    return subject, f"python benchmarks/robust.py {path}"
 
 
 if __name__ == "__main__":
