@@ -174,6 +174,23 @@ def test_settings_that_make_no_sense(build):
         build()
 
 
+@pytest.mark.parametrize("attack", [PGD(BALLS[0], steps=1), RandomSearch(BALLS[0], queries=1)], ids=["pgd", "search"])
+@pytest.mark.parametrize(
+    ("x", "y", "words"),
+    [
+        (255 * torch.ones(2, *SHAPE), torch.zeros(2, dtype=torch.long), "outside the bounds"),
+        (torch.ones(2, *SHAPE), torch.zeros(3, dtype=torch.long), "a class number for each of 2 examples"),
+        (torch.ones(2, *SHAPE), torch.zeros(2), "a class number for each of 2 examples"),
+        (torch.ones(2, *SHAPE), torch.tensor([0, 3]), "classes 0 ... 3, but there are 3 logits"),
+        (torch.ones(2, *SHAPE), torch.tensor([-1, 0]), "classes -1 ... 0"),
+        (torch.ones(0, *SHAPE), torch.zeros(0, dtype=torch.long), "no example"),
+    ],
+)
+def test_examples_that_cannot_be_attacked(attack, x, y, words):
+    with pytest.raises(UserError, match=words):
+        attack(linear(3), x, y)
+
+
 def test_the_interval_of_a_binomial():
     """Its ends are where the tails of the binomial have 2.5 % each."""
     low, high = binomial_interval(37, 256)

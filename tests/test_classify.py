@@ -67,7 +67,7 @@ def test_energies_of_all_classes_are_those_of_each(rng):
 def test_refinement_under_each_class_compares_the_ends(rng):
     """A chain without noise approaches the centre of its class by a factor of 1 - STEP each time."""
     x = points(rng)
-    found = log_probabilities(model(), x, Refinement(steps=3, under="class"))
+    found = log_probabilities(model(), x, Refinement(steps=3, under="class", radius=100.0))
     ends = CENTRES + (1 - STEP) ** 3 * (x[:, None] - CENTRES)
     energies = 0.5 * (ends - CENTRES).square().sum(2)
     torch.testing.assert_close(found, (-energies).log_softmax(1))
@@ -110,7 +110,7 @@ def test_copies_average_probabilities_over_the_noise(rng):
 def test_gradients_pass_the_chains_as_a_shift(rng, under):
     """The gradient at the end of the chain, as if the chain had added a constant."""
     x = points(rng).requires_grad_()
-    found = log_probabilities(model(), x, Refinement(steps=3, under=under))[:, 0].sum()
+    found = log_probabilities(model(), x, Refinement(steps=3, under=under, radius=100.0))[:, 0].sum()
     (gradient,) = torch.autograd.grad(found, x)
     ends = x.detach()[:, None] + torch.zeros(3, 1)
     for _ in range(3):
@@ -125,7 +125,7 @@ def test_gradients_pass_the_chains_as_a_shift(rng, under):
 
 @pytest.mark.parametrize("under", ["marginal", "class"])
 def test_gradients_through_the_chains_are_those_of_finite_differences(rng, under):
-    x, refinement = points(rng, 4).double(), Refinement(steps=3, under=under, copies=2)
+    x, refinement = points(rng, 4).double(), Refinement(steps=3, under=under, copies=2, radius=100.0)
     exact = replace(model(), energy=Clusters().double())
 
     def found(x):
@@ -156,11 +156,25 @@ def test_a_model_of_a_type_computes_in_it(rng):
 
 
 @pytest.mark.parametrize(
-    "settings", [{"steps": -1}, {"under": "other"}, {"copies": 0}, {"radius": 0.0}, {"radius": float("inf")}], ids=str
+    "settings",
+    [{"steps": -1}, {"under": "other"}, {"steps": 1.5}, {"copies": 0}, {"radius": 0.0}, {"radius": float("inf")}],
+    ids=str,
 )
 def test_bad_refinements(settings):
     with pytest.raises(UserError):
         Refinement(**settings)
+
+
+def test_free_chains_under_each_class_are_refused():
+    """They become samples of their class, and the fraction that is classified rightly falls to chance."""
+    with pytest.raises(UserError, match="need a radius"):
+        Refinement(steps=1, under="class")
+    Refinement(steps=1, under="class", radius=0.1), Refinement(steps=0, under="class")
+
+
+def test_logits_take_a_batch_only():
+    with pytest.raises(UserError, match=r"x must be \(n, 2\), got \(2,\)"):
+        model().logits(torch.zeros(2))
 
 
 def test_a_model_without_classes_or_chains():
@@ -210,8 +224,8 @@ def test_the_command_writes_labels_and_probabilities(folder, monkeypatch, capsys
     assert [row["name"] for row in read] == [str(i) for i in range(6)]
     assert [row["class"] for row in read] == [("even", "odd")[i] for i in expected.indices]
     np.testing.assert_allclose([float(row["probability"]) for row in read], expected.values, rtol=1e-4)
-    refined = ["--steps", "3", "--copies", "2", "--noise", "--under", "class", "--out", "found.csv"]
-    assert main(["classify", "runs/a", "pictures", "pictures/0.png", *refined]) == 0
+    refined = ["--steps", "3", "--copies", "2", "--noise", "--under", "class", "--radius", "0.1"]
+    assert main(["classify", "runs/a", "pictures", "pictures/0.png", *refined, "--out", "found.csv"]) == 0
     names = [row["name"] for row in lines((folder / "found.csv").read_text())]
     assert names == ["pictures/0.png", "pictures/1.png", "pictures/0.png"]
 
@@ -227,8 +241,12 @@ def test_a_judge_classifies(folder, monkeypatch, capsys):
     [
         (["runs/free", "x.npz"], "has no classes"),
         (["runs/judge", "x.npz", "--steps", "5"], "no chains"),
-        (["runs/a", "x.npz", "--steps", "-1"], "steps must not be negative"),
-        (["runs/a", "x.npz", "--copies", "0"], "copies must be at least 1"),
+        (["runs/a", "x.npz", "--steps", "-1"], "steps must be a whole number of at least 0"),
+        (["runs/a", "x.npz", "--copies", "0"], "copies must be a whole number of at least 1"),
+        (["runs/a", "x.npz", "--steps", "5", "--under", "class"], "need a radius"),
+        (["runs/a", "x.npz", "--radius", "0.1"], "give --steps"),
+        (["runs/a", "x.npz", "--out", "found.txt"], "must end in .csv"),
+        (["runs/a", "x.npz", "--out", "gone/found.csv"], "no folder gone"),
         (["runs/a", "x.npz", "--copies", "8"], "8 copies without steps or noise are all the same"),
         (["runs/a", "gone.png"], "there is nothing at"),
         (["runs/a"], "nothing to classify"),

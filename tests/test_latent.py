@@ -395,7 +395,7 @@ def test_what_a_latent_model_cannot_do_is_named():
         (lambda: replace(model, sigma=-1.0), "sigma"),
         (lambda: replace(model, steps=-1), "steps"),
         (lambda: model.restore(x, free=torch.ones(2, 2)), "boolean"),
-        (lambda: model.restore(x, free=torch.ones(3, 3, dtype=torch.bool)), "broadcast"),
+        (lambda: model.restore(x, free=torch.eye(3, dtype=torch.bool)), "broadcast"),
         (lambda: model.log_prob(x, particles=0), "particles"),
         (lambda: model.prior.sample(-1), "n must be"),
         (lambda: StagedPrior(StandardNormal(3), BatchedMLP(2, (4,), 1)), "the networks over 2"),

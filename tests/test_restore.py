@@ -251,7 +251,11 @@ def test_across_classes_with_and_without_a_tether(rng):
         (lambda: LowResolution(3), torch.rand(1, *EVENT), "cannot be cut"),
         (lambda: LowResolution(2), torch.rand(1, *EVENT), "y must be"),
         (lambda: GaussianNoise(0.1), torch.full((1, *EVENT), math.nan), "not finite"),
-        (lambda: Missing(torch.ones(3, dtype=torch.bool)), torch.rand(1, *EVENT), "broadcast"),
+        (lambda: Missing(torch.tensor([True, False, True])), torch.rand(1, *EVENT), "broadcast"),
+        (lambda: Missing(torch.ones(EVENT, dtype=torch.bool)), None, "frees everything"),
+        (lambda: Missing(torch.zeros(EVENT, dtype=torch.bool)), None, "frees nothing"),
+        (lambda: "blur", torch.rand(1, *EVENT), "a damage is Missing"),
+        (lambda: Blur, torch.rand(1, *EVENT), "a damage is Missing"),
     ],
 )
 def test_what_cannot_be_restored(damage, y, words):
@@ -263,6 +267,7 @@ def test_what_else_cannot_be_restored(rng):
     x = torch.rand(1, *EVENT)
     for ask, words in (
         (lambda: model().restore(x), "either free"),
+        (lambda: model().restore(x, damage=Blur(0.5), steps=0), "steps must be at least 1"),
         (lambda: replace(model(), spec=DataSpec(EVENT)).restore(x, damage=Blur(1.0)), "no pictures"),
         (lambda: across(model(), x, 1, generator=rng), "no classes"),
         (lambda: across(model(2), x, 2, generator=rng), "classes 0"),

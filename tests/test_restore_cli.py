@@ -21,7 +21,12 @@ def folder(tmp_path_factory):
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(40, 3))
     (folder / "t.csv").write_text("\n".join(["a,b,c", *(",".join(map(repr, row)) for row in rows.tolist())]))
+    lines = (folder / "t.csv").read_text().split()[1:]
+    labelled = [f"{line},{('low', 'high')[i % 2]}" for i, line in enumerate(lines)]
+    (folder / "k.csv").write_text("\n".join(["a,b,c,kind", *labelled]))
+    by_kind = ["table", "--data", "k.csv", "--label", "kind", "--conditional", "True"]
     runs = {"digits": ["digits"], "plain": ["digits", "--conditional", "False"], "table": ["table", "--data", "t.csv"]}
+    runs |= {"kinds": by_kind}
     with chdir(folder):
         for name, words in runs.items():
             assert main(["train", *words, "--name", name, *QUICK]) == 0
@@ -124,6 +129,23 @@ def test_empty_cells_are_filled(here, capsys):
     assert all(np.isfinite([float(cell) for cell in row[1:]]).all() for row in rows[1:])
 
 
+def test_a_row_is_filled_given_its_class(here, capsys):
+    """The chains have the same random numbers, so that only the class can make a difference."""
+    filled = dict[str, float]()
+    for kind in ("low", "high", ""):
+        (here / "rows.csv").write_text(f"a,b,c,kind\n4,4,,{kind}\n4,,4,{kind}\n")
+        assert main(["restore", "runs/kinds", "rows.csv", "--steps", "50", "--out", "filled.csv"]) == 0
+        told = capsys.readouterr().err
+        assert ("given their class, of column kind" in told) is ("are kept" not in told) is bool(kind)
+        rows = list(csv.DictReader((here / "filled.csv").read_text().splitlines()))
+        assert [row["kind"] for row in rows] == [kind, kind]
+        filled[kind] = float(rows[0]["c"])
+    assert len(set(filled.values())) == 3
+    (here / "rows.csv").write_text("a,b,c,kind\n4,4,,low\n4,,4,\n")
+    assert main(["restore", "runs/kinds", "rows.csv", "--steps", "50", "--out", "filled.csv"]) == 0
+    assert "3 empty cells" not in (told := capsys.readouterr().err) and "2 empty cells of 2 rows" in told
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
@@ -153,6 +175,7 @@ def test_empty_cells_are_filled(here, capsys):
         ("digits p.png --noise gaussian=0.1 --candidates 0", "candidates"),
         ("digits p.png --noise gaussian=0.1 --out x.csv", "must end in"),
         ("digits p.png --noise gaussian=0.1 --out no/x.png", "there is no folder no to write x.png into"),
+        ("digits p.png --noise gaussian=0.1 --out p.png", "would overwrite"),
         ("digits p.png --to 12", "'12' is no class"),
         ("digits p.png --to 3 --blur 1", "--to takes a whole picture"),
         ("digits p.png --to 3 --candidates 8", "draws one chain"),  # also when given as the default is
@@ -165,6 +188,8 @@ def test_empty_cells_are_filled(here, capsys):
         ("table t.csv --noise gaussian=0.1", "is a table"),
         ("table t.csv --damage", "is a table"),
         ("table blank.csv", "row 2 of blank.csv is empty"),
+        ("kinds odd.csv", "'odd' is no class"),
+        ("kinds one.csv --given one.csv", "one.csv has the columns a, b, c, kind, but the condition is a class"),
         ("table text.csv", "holds text, such as 'NA': leave missing cells empty"),
         ("digits nothing.png --blur 1", "there is nothing at"),
     ],
@@ -172,6 +197,8 @@ def test_empty_cells_are_filled(here, capsys):
 def test_one_sentence(here, capsys, words, sentence):
     (here / "blank.csv").write_text("a,b,c\n1,,3\n,,\n")
     (here / "text.csv").write_text("a,b,c\n1,NA,3\n")
+    (here / "odd.csv").write_text("a,b,c,kind\n1,,3,odd\n")
+    (here / "one.csv").write_text("a,b,c,kind\n1,,3,low\n")
     assert main(["restore", *f"runs/{words}".split()]) == 2
     err = capsys.readouterr().err
     assert sentence in err and "Traceback" not in err and err.count("\n") <= 2, err

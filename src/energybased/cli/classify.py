@@ -10,7 +10,7 @@ import tyro
 
 from energybased.cli.notes import tell, terms_note
 from energybased.cli.seed import generator_of
-from energybased.cli.table import tell_csv
+from energybased.cli.table import require_csv, tell_csv
 from energybased.data.examples import examples
 from energybased.errors import require
 from energybased.runs.load import load
@@ -26,6 +26,7 @@ def classify(
     under: Literal["marginal", "class"] = "marginal",
     copies: int = 1,
     noise: bool = False,
+    radius: float | None = None,
     seed: int = 0,
     device: str = "cpu",
 ) -> int:
@@ -43,6 +44,8 @@ def classify(
         under: whether these transitions follow one chain, summed over the classes, or a chain under each class.
         copies: number of copies of an example, with their own chains and noise, whose probabilities are averaged.
         noise: add the noise of training to each copy.
+        radius: largest change of an entry by the transitions, in the model's units; no limit if not given. With
+            --under class, one must be given.
         seed: seed of noise and chains.
         device: device that computes, such as cpu or cuda.
     """
@@ -50,7 +53,9 @@ def classify(
     require(len(what) > 0, "there is nothing to classify: name pictures, folders, tables or arrays")
     averaged = steps > 0 or noise or copies <= 1
     require(averaged, f"{copies} copies without steps or noise are all the same: give --steps or --noise")
-    refinement = Refinement(steps, under, copies, noise)
+    require(radius is None or steps > 0, "--radius limits transitions: give --steps")
+    refinement = Refinement(steps, under, copies, noise, radius)
+    require_csv(out)
     model: Any = load(path, device=device)
     names = labels(model)
     tell(terms_note(model, path))

@@ -120,7 +120,8 @@ def read_mask(file: Path, what: Path, event: Sequence[int]) -> tuple[Missing, tu
     notes += [] if size == (event[2], event[1]) else [f"the mask was scaled and cropped to {event[1]} x {event[2]}"]
     between = int(((grey > 0) & (grey < 255)).sum())
     notes += ["what is transparent in the mask counts as black"] if clear else []
-    notes += [f"{between} grey pixels of the mask count as white from 128 on"] if between else []
+    grey_drawn = between > 0 and size == (event[2], event[1])  # scaling makes grey edges
+    notes += [f"{between} grey pixels of the mask count as white from 128 on"] if grey_drawn else []
     return Missing(free.expand(tuple(event))), tuple(notes)
 
 

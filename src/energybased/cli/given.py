@@ -36,8 +36,9 @@ def read_given(text: str, model: Any, n: int) -> tuple[list[Tensor], int]:
         require(path.exists(), f"there is nothing at {text}")
         if path.suffix.lower() in SUFFIXES:
             columns, label = read_columns(path), len(kinds) == 1 and isinstance(kinds[0], Classes)
-            labels = label and len(columns) == 1  # they may be text
-            arrays = list(columns.values()) if labels else [features(columns, tuple(columns), text).numpy()]
+            single = f"{text} has the columns {', '.join(columns)}, but the condition is a class: leave one column"
+            require(not label or len(columns) == 1, single)
+            arrays = list(columns.values()) if label else [features(columns, tuple(columns), text).numpy()]
         else:
             arrays = list(read_arrays(path).values())
         counts = f"{text} holds {len(arrays)} arrays, but the model has {len(kinds)} conditions"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from energybased.cli.given import with_given
 from energybased.cli.job import Job
@@ -20,8 +22,10 @@ from energybased.tasks.restore import restore
 def fill_cells(job: Job, candidates: int) -> None:
     """Writes a table, with its header, in which empty cells are filled.
 
-    A row gets the candidate of least energy; with one candidate, a sample of the conditional density. Rows without
-    empty cells, and columns that the model does not know, stay as they are.
+    A row gets the candidate of least energy; with one candidate, a sample of the conditional density. If the model is
+    conditional on a class, and the table has its column, a row is filled given its class, and a row whose class is
+    empty, or missing from the table, by the sum over the classes. Rows without empty cells, and columns that the model
+    does not know, stay as they are.
 
     Raises:
         UserError: if the table does not fit the model, or has no empty cells, or a row has no other.
@@ -37,22 +41,45 @@ def fill_cells(job: Job, candidates: int) -> None:
     require(bool(empty.any()), f"{path} has no empty cells in {', '.join(names[:10])}: there is nothing to fill")
     blank = empty.all(1).nonzero().flatten().tolist()
     require(not blank, f"row {blank[0] + 1 if blank else 0} of {path} is empty: there is nothing to fill it from")
-    rows = empty.any(1)
-    model = with_given(model, job.given, len(x), path, rows)
-    damage = Missing(empty[rows])
-    found = restore(model, x[rows], damage, candidates=candidates, steps=job.steps, generator=job.generator)
+    holes, done, label = empty.any(1), x.clone(), label_of(model)
+    y = known_classes(model, cells[label]) if label in cells and job.given is None else None
+    for rows in [holes] if y is None else [holes & (y >= 0), holes & (y < 0)]:
+        if not bool(rows.any()):
+            continue
+        classes = None if y is None or bool((y[rows] < 0).any()) else y[rows]
+        given = with_given(model, job.given, len(x), path, rows) if classes is None else model.given(classes)
+        damage = Missing(empty[rows])
+        found = restore(given, x[rows], damage, candidates=candidates, steps=job.steps, generator=job.generator)
+        done[rows] = torch.where(empty[rows], found.best.to(x), x[rows])
     if not is_first():
         return
-    done = x.clone()
-    done[rows] = torch.where(empty[rows], found.best.to(x), x[rows])
     for i, name in enumerate(names):
         filled = zip(cells[name], done[:, i].tolist(), empty[:, i].tolist(), strict=True)
         cells[name] = [repr(value) if hole else cell for cell, value, hole in filled]
-    notes = [*terms_note(model, job.run), f"{int(empty.sum())} empty cells of {int(rows.sum())} rows were filled"]
-    kept = [name for name in cells if name not in names]
+    notes = [*terms_note(model, job.run), f"{int(empty.sum())} empty cells of {int(holes.sum())} rows were filled"]
+    used = y is not None and bool((y[holes] >= 0).any())
+    notes += [f"rows were filled given their class, of column {label}"] if used else []
+    kept = [name for name in cells if name not in names and not (used and name == label)]
     notes += [f"columns that the model does not take are kept: {', '.join(kept)}"] if kept else []
     tell(notes)
     tell_csv([list(cells), *zip(*(map(_cell, column) for column in cells.values()), strict=True)], job.out)
+
+
+def label_of(model: Any) -> str:
+    """The name of the column that held the labels of the training data; empty if there was none."""
+    return str((model.origin.settings.get("label") if model.origin else None) or "") if model.classes else ""
+
+
+def known_classes(model: Any, cells: Sequence[Any]) -> Tensor:
+    """The class numbers `(n,)` of the cells of a label column, -1 for an empty cell.
+
+    Raises:
+        UserError: if a cell is no class of the model.
+    """
+    (kind,) = model.conditions
+    values = as_columns({"label": cells})["label"].tolist()
+    texts = ["" if v != v or v is None else f"{v:g}" if isinstance(v, float) else str(v) for v in values]
+    return torch.tensor([kind.number(text) if text else -1 for text in texts])
 
 
 def _cell(value: Any) -> Any:

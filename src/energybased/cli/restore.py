@@ -74,6 +74,7 @@ def restore(
     endings = (".csv",) if table else (".png", ".npz")
     out = (path if path.is_dir() else path.parent) / f"restored{endings[0]}" if out is None else out
     require(out.suffix in endings, f"{out} must end in {' or '.join(endings)}")
+    require(out.resolve() != what.resolve(), f"--out {out} would overwrite what is restored")
     require(out.parent.is_dir(), f"there is no folder {out.parent} to write {out.name} into")
     job = Job(path, place.load(path), what, out, steps, rng, given)
     count = CANDIDATES if candidates is None else candidates

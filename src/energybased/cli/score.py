@@ -11,7 +11,7 @@ from energybased.cli.given import with_given
 from energybased.cli.notes import tell, terms_note
 from energybased.cli.place import HERE, PlaceOptions
 from energybased.cli.seed import generator_of
-from energybased.cli.table import tell_csv
+from energybased.cli.table import require_csv, tell_csv
 from energybased.data.examples import examples
 from energybased.processes import is_first
 
@@ -41,6 +41,7 @@ def score(
         place: device and processes that compute.
     """
     rng = generator_of(seed)
+    require_csv(out)
     model = place.load(path)
     names, x, notes = examples(what, model.spec)
     model = with_given(model, given, len(x), what)

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from energybased.data.columns import write_csv
+from energybased.errors import require
 from energybased.evaluation import Row
 from energybased.evaluation.summary import summary
 
@@ -33,6 +34,12 @@ def show_all(rows: Sequence[Row]) -> None:
     for row in rows:
         table.add_row(row.metric, row.system, row.text, row.protocol)
     Console().print(table)
+
+
+def require_csv(out: Path | None) -> None:
+    """Raises `UserError` if the path is no file of a folder that exists, with the ending of a table; None is one."""
+    require(out is None or out.suffix == ".csv", f"{out} must end in .csv")
+    require(out is None or out.parent.is_dir(), f"there is no folder {out and out.parent} to write {out} into")
 
 
 def tell_csv(lines: Sequence[Sequence[str]], out: Path | None) -> None:

@@ -52,6 +52,8 @@ def examples(
         x, notes = examples_in(named_array(read_arrays(path), EXAMPLES, str(path)), str(path), spec.domain)
         if tuple(x.shape[1:]) == (1, *event):  # examples of the model have no channels
             x, notes = x[:, 0], ()
+        elif (1, *x.shape[1:]) == tuple(event):
+            x = x[:, None]
         names = [str(row) for row in range(len(x))]
     shape = ", ".join(map(str, event))
     require(tuple(x.shape[1:]) == tuple(event), f"{path} must hold x of (n, {shape}), got {tuple(x.shape)}")

@@ -87,13 +87,15 @@ class Missing:
         free: boolean, broadcastable to x `(n, *event)`; True at entries that are missing.
 
     Raises:
-        UserError: if `free` is not a boolean tensor.
+        UserError: if `free` is not a boolean tensor, or no entry is missing, or all are.
     """
 
     free: Tensor
 
     def __post_init__(self) -> None:
         require(isinstance(self.free, Tensor) and self.free.dtype == torch.bool, "free must be a boolean mask")
+        require(bool(self.free.any()), "the mask frees nothing: no entry is missing")
+        require(not bool(self.free.all()), "the mask frees everything: sample the model instead")
 
     def apply(self, x: Tensor, generator: Generator) -> Tensor:
         return x.masked_fill(self._free(x), 0.5)
@@ -243,4 +245,6 @@ def as_damage(free: Tensor | None, damage: Damage | None) -> Damage:
         UserError: if not one of them is given.
     """
     require((free is None) != (damage is None), "restore needs either free, a mask of missing entries, or damage")
+    known = damage is None or (isinstance(damage, Damage) and not isinstance(damage, type))
+    require(known, f"a damage is Missing, GaussianNoise, SaltPepper, Blur or LowResolution, got {damage!r}")
     return Missing(free) if damage is None else damage  # type: ignore[arg-type]

@@ -20,7 +20,7 @@ from energybased.models import model as shared
 from energybased.models.conditioned import conditioned
 from energybased.models.damage import Damage, as_damage
 from energybased.models.fitted import Fitted
-from energybased.models.model import Origin, by_chunks, checked, finite, moved, place_of, seeded
+from energybased.models.model import Origin, by_chunks, checked, finite, moved, place_of, require_shape, seeded
 from energybased.models.sampler import Sampler
 from energybased.models.scores import SCORES, ScoreBy, energies, scores
 from energybased.processes import ALONE, Processes
@@ -163,11 +163,12 @@ class EnergyModel:
         """b_y - E(x, y) for each class y, `(n, classes)`, of x `(n, *event)` in the user's units; differentiable in x.
 
         Their softmax is p(y | x) if exp(b_y - E(x, y)) is the joint density of x and y, up to a constant; b are the
-        `class_terms`.
+        `class_terms`. Values outside the domain are allowed, so that attacks and finite differences can pass them.
 
         Raises:
-            UserError: if there is no class that must still be given.
+            UserError: if x has another shape, or there is no class that must still be given.
         """
+        require_shape(x, self.spec)
         return self.class_logits(self.spec.domain.encode(x).to(self.place))
 
     def class_logits(self, v: Tensor) -> Tensor:
@@ -253,6 +254,7 @@ class EnergyModel:
         Raises:
             UserError: if not one of `free` and `damage` is given, or x cannot be an example that was damaged so.
         """
+        require(steps is None or steps >= 1, f"steps must be at least 1, got {steps}")
         damage, rng = as_damage(free, damage), seeded(generator)
         y = damage.check(x, self.spec)
         chains = conditioned(self, y, damage, rng)

@@ -13,7 +13,7 @@ from torch import Generator, Tensor
 from energybased.data import DataSpec
 from energybased.errors import UserError
 from energybased.models.file import digest
-from energybased.models.model import Origin, checked, export, moved, place_of
+from energybased.models.model import Origin, checked, export, moved, place_of, require_shape
 from energybased.networks.judge import FEATURES, JudgeNetwork
 
 
@@ -61,7 +61,12 @@ class Judge:
         return self.network.features(x.to(place_of(self.network)))
 
     def logits(self, x: Tensor) -> Tensor:
-        """Class logits `(n, classes)` of pictures `(n, channels, height, width)` in [0, 1]; differentiable in x."""
+        """Class logits `(n, classes)` of pictures `(n, channels, height, width)` in [0, 1]; differentiable in x.
+
+        Raises:
+            UserError: if x has another shape.
+        """
+        require_shape(x, self.spec)
         return self.network(x.to(place_of(self.network)))
 
     def probabilities(self, x: Tensor) -> Tensor:

@@ -187,6 +187,7 @@ class LatentModel:
         Raises:
             UserError: if not one of `free` and `damage` is given, or x cannot be an example that was damaged so.
         """
+        require(steps is None or steps >= 1, f"steps must be at least 1, got {steps}")
         damage, rng = as_damage(free, damage), seeded(generator)
         y = damage.check(x, self.spec)
         seen = encoded(y, self.spec, self.place)

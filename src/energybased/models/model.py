@@ -150,12 +150,17 @@ def checked(x: Any, spec: DataSpec, missing: Tensor | None = None) -> Tensor:
         UserError: if x has another shape, or values outside the domain.
     """
     x = torch.from_numpy(x) if isinstance(x, np.ndarray) else x
-    require(isinstance(x, Tensor) and x.is_floating_point(), "x must be a tensor of floating-point numbers")
-    event = tuple(spec.event)
-    require(tuple(x.shape[1:]) == event, f"x must be (n, {', '.join(map(str, event))}), got {tuple(x.shape)}")
+    require_shape(x, spec)
     require(len(x) >= 1, "x must hold at least one example")
     spec.domain.check(x if missing is None else x.masked_fill(missing, 0.0), "x")
     return x
+
+
+def require_shape(x: Any, spec: DataSpec) -> None:
+    """Raises `UserError` unless x is a floating-point tensor `(n, *event)`."""
+    require(isinstance(x, Tensor) and x.is_floating_point(), "x must be a tensor of floating-point numbers")
+    event = tuple(spec.event)
+    require(tuple(x.shape[1:]) == event, f"x must be (n, {', '.join(map(str, event))}), got {tuple(x.shape)}")
 
 
 def finite(scores: Tensor) -> Tensor:

@@ -128,13 +128,19 @@ class PGD:
         require(self.draws >= 1, f"logits are drawn at least once, got {self.draws}")
 
     def __call__(self, logits: Logits, x: Tensor, y: Tensor, generator: Generator | None = None) -> Tensor:
-        """Changed examples `(n, *event)` of examples x `(n, *event)` of classes y `(n,)`."""
+        """Changed examples `(n, *event)` of examples x `(n, *event)` of classes y `(n,)`.
+
+        Raises:
+            UserError: if x is outside the bounds, or y holds no class for each example.
+        """
+        check_attacked(x, y, self.ball)
         rng = seeded(generator)
         return torch.cat([self._chunk(logits, *part, rng) for part in zip(x.split(CHUNK), y.split(CHUNK), strict=True)])
 
     def _chunk(self, logits: Logits, x: Tensor, y: Tensor, rng: Generator) -> Tensor:
         with torch.no_grad():
             clean = self._mean(logits, x)
+        check_classes(clean, y)
         order = clean.scatter(1, y[:, None], math.inf).argsort(1, descending=True)  # the class itself is first
         best, lowest = x.clone(), margins(clean, y)
         for restart in range(self.restarts):
@@ -203,7 +209,12 @@ class RandomSearch:
 
     @torch.no_grad()
     def __call__(self, logits: Logits, x: Tensor, y: Tensor, generator: Generator | None = None) -> Tensor:
-        """Changed examples `(n, *event)` of examples x `(n, *event)` of classes y `(n,)`."""
+        """Changed examples `(n, *event)` of examples x `(n, *event)` of classes y `(n,)`.
+
+        Raises:
+            UserError: if x is outside the bounds, or y holds no class for each example.
+        """
+        check_attacked(x, y, self.ball)
         rng = seeded(generator)
         return torch.cat([self._chunk(logits, *part, rng) for part in zip(x.split(CHUNK), y.split(CHUNK), strict=True)])
 
@@ -211,7 +222,9 @@ class RandomSearch:
         centre = x.flatten(1)[:, None, None] if x.ndim != 4 else x  # (n, channels, height, width)
         signs = torch.randint(2, (*centre.shape[:2], 1, centre.shape[3]), generator=rng, device=rng.device)
         stripes = self._scaled((2.0 * signs - 1).to(centre).expand_as(centre))  # the first proposal of the paper
-        change, lowest = torch.zeros_like(centre), margins(logits(x), y)
+        clean = logits(x)
+        check_classes(clean, y)
+        change, lowest = torch.zeros_like(centre), margins(clean, y)
         for query in range(self.queries):
             rows = (lowest > 0).nonzero().squeeze(1)
             if len(rows) == 0:
@@ -250,6 +263,23 @@ class RandomSearch:
 
 
 Attack = Union[PGD, RandomSearch]
+
+
+def check_attacked(x: Tensor, y: Tensor, ball: Ball) -> None:
+    """Raises `UserError` unless x `(n, *event)` is within the bounds of the ball, and y `(n,)` holds their classes."""
+    require(x.is_floating_point() and x.ndim >= 2, f"x must be floating-point (n, *event), got {tuple(x.shape)}")
+    require(len(x) >= 1, "there is no example to attack")
+    low, high = float(x.min()), float(x.max())
+    inside = ball.bounds is None or (ball.bounds[0] <= low and high <= ball.bounds[1])
+    require(inside, f"x holds values in {low:g} ... {high:g}, outside the bounds {ball.bounds}")
+    whole = not y.is_floating_point() and tuple(y.shape) == (len(x),)
+    require(whole, f"y must hold a class number for each of {len(x)} examples, got {tuple(y.shape)} of {y.dtype}")
+
+
+def check_classes(logits: Tensor, y: Tensor) -> None:
+    """Raises `UserError` unless each class of y `(n,)` has one of the logits `(n, classes)`."""
+    known = int(y.min()) >= 0 and int(y.max()) < logits.shape[1]
+    require(known, f"y holds classes {int(y.min())} ... {int(y.max())}, but there are {logits.shape[1]} logits")
 
 
 def lengths(change: Tensor) -> Tensor:

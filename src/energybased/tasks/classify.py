@@ -25,7 +25,8 @@ class Refinement:
     Args:
         steps: transitions of the model's sampler that start at x; 0 for none.
         under: "marginal" follows one chain, under the energy summed over the classes. "class" follows a chain under
-            each class, as the paper does, and compares the energies at their ends.
+            each class, as the paper does, and compares the energies at their ends. It needs a radius: chains without
+            limit become samples of their class, whose energies say nothing about x.
         copies: number of copies of x, each with its own chain and noise, whose probabilities are averaged.
         noise: add Gaussian noise of the standard deviation in training to each copy before its chain begins.
         radius: largest change of an entry by the chain, in the model's units; None for no limit. The paper has 8/255.
@@ -41,10 +42,15 @@ class Refinement:
     radius: float | None = None
 
     def __post_init__(self) -> None:
-        require(self.steps >= 0, f"steps must not be negative, got {self.steps}")
+        for name, least in (("steps", 0), ("copies", 1)):
+            value = getattr(self, name)
+            whole = isinstance(value, int) and value >= least
+            require(whole, f"{name} must be a whole number of at least {least}, got {value}")
         require(self.under in ("marginal", "class"), f"under is 'marginal' or 'class', got {self.under!r}")
-        require(self.copies >= 1, f"copies must be at least 1, got {self.copies}")
         require(self.radius is None or 0 < self.radius < math.inf, f"radius must be positive, got {self.radius}")
+        bounded = self.under == "marginal" or self.steps == 0 or self.radius is not None
+        advice = "chains under each class need a radius, such as 8/255 of the paper"
+        require(bounded, f"{advice}: without one, they become samples of their class, and forget x")
 
     def __str__(self) -> str:
         noisy = f"the mean over {self.copies} {'noisy ' if self.noise else ''}copies" if self.active else ""
