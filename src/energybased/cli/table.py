@@ -13,13 +13,14 @@ from rich.table import Table
 from energybased.data.columns import write_csv
 from energybased.errors import require
 from energybased.evaluation import Row
-from energybased.evaluation.summary import summary
+from energybased.evaluation.summary import narrow, summary
 
 
 def show(rows: Sequence[Row], system: str) -> None:
     """Prints values in a few tables, those of the model `system` first."""
     console = Console()
-    for title, head, lines in summary(rows, system):
+    tables = (part for whole in summary(rows, system) for part in narrow(whole, console.width))
+    for title, head, lines in tables:
         table = Table(title, *head[1:], box=None, pad_edge=False)
         for column in table.columns[1:]:
             column.justify = "right"

@@ -74,12 +74,18 @@ def negative_log_likelihood(logits: Tensor, y: Tensor, temperature: float = 1.0)
 def fit_temperature(logits: Tensor, y: Tensor) -> float:
     """The temperature, in 0.001 ... 10,000, that minimises the negative log-likelihood (Guo et al. 2017).
 
-    It is convex in the inverse temperature, so there is one minimum.
+    It is convex in the inverse temperature, so there is one minimum if an example is classified wrongly. If none is,
+    the likelihood rises as the temperature falls to 0.
 
     Args:
         logits: of examples that were not trained on, `(n, classes)`.
         y: their class numbers, `(n,)`.
+
+    Raises:
+        UserError: if every example is classified rightly.
     """
+    wrong = bool((logits.argmax(1) != y.to(logits.device)).any())
+    require(wrong, f"all {len(y)} examples are classified rightly: the likelihood has no best temperature")
     from scipy.optimize import minimize_scalar
 
     def loss(log_temperature: float) -> float:

@@ -38,6 +38,5 @@ class Row(NamedTuple):
         return f"{self.value:.3f}" if abs(self.value) >= 0.1 else f"{self.value:.3g}"
 
     def json(self) -> dict[str, Any]:
-        """The row as an object of `results.json`."""
-        value = round(self.value, 4) if abs(self.value) >= 1 else float(f"{self.value:.4g}")
-        return {**self._asdict(), "value": value, "seconds": round(self.seconds, 2)}
+        """The row as an object of `results.json`, with more digits than are shown, so that none is rounded twice."""
+        return {**self._asdict(), "value": float(f"{self.value:.7g}"), "seconds": round(self.seconds, 2)}

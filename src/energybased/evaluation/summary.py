@@ -20,6 +20,7 @@ NETWORKS = {  # in words, by the endings of metrics in their features
 }
 DETECTION = {"ood": "detection of changed pictures, AUROC", "ood_sets": "detection of other data sets, AUROC"}
 SHOWN = "auroc_"  # of the statistics of detection
+GAP = 2  # characters between columns
 ENDINGS = ("_error", "_p", "_low")  # of values that stand behind another: its error, p-value, and interval's lower end
 
 
@@ -53,6 +54,32 @@ def summary(rows: Sequence[Row], system: str) -> list[Table]:
             groups.setdefault(title_of(row), []).append(row)
     order = [title for title in TITLES if title in groups] + [title for title in groups if title not in TITLES]
     return [table(title, groups[title], system) for title in order]
+
+
+def narrow(table: Table, width: int) -> list[Table]:
+    """The table in parts that are at most `width` characters wide, with some of its columns each.
+
+    >>> parts = narrow(Table("t", ("", "a", "b"), [("row", "1.25", "2.5")]), 12)
+    >>> [part.lines for part in parts]
+    [[('row', '1.25')], [('row', '2.5')]]
+    """
+    columns = list(zip(table.head, *table.lines, strict=True))
+    columns[0] = table.title, *columns[0][1:]
+    widths = [max(map(len, column)) for column in columns]
+    parts, used = list[list[int]](), width
+    for i, wide in enumerate(widths[1:], start=1):
+        used += wide + GAP
+        if used > width or not parts:
+            parts, used = [*parts, []], widths[0] + GAP + wide
+        parts[-1].append(i)
+    return [
+        Table(
+            table.title,
+            ("", *(table.head[i] for i in part)),
+            [(line[0], *(line[i] for i in part)) for line in table.lines],
+        )
+        for part in parts
+    ]
 
 
 def title_of(row: Row) -> str:
@@ -111,13 +138,13 @@ def cells(rows: Sequence[Row]) -> dict[tuple[str, str], str]:
 def rounded(value: float) -> str:
     """A value with three significant digits, or all digits before the point.
 
-    >>> [rounded(value) for value in (1234.5, 43.04, 9.906, 0.9996, 0.0139)]
-    ['1234', '43.0', '9.91', '1.000', '0.0139']
+    >>> [rounded(value) for value in (1234.5, 43.04, 9.906, 1.0, 0.9996, 0.0139)]
+    ['1234', '43.0', '9.91', '1.000', '1.000', '0.0139']
     """
     size = abs(value)
     if not 0.1 <= size < math.inf:
         return f"{value:.3g}"
-    return f"{value:.{0 if size >= 100 else 1 if size >= 10 else 2 if size >= 1 else 3}f}"
+    return f"{value:.{0 if size >= 100 else 1 if size >= 10 else 2 if size > 1 else 3}f}"
 
 
 def with_error(value: float, error: float) -> str:

@@ -26,7 +26,8 @@ class Calibration:
     """Expected calibration error and negative log-likelihood of p(y | x) on the test split.
 
     p(y | x) is softmax_y(b_y - E(x, y)) of an energy that is conditional on the class, or that of a judge. Both are
-    also measured with logits divided by the temperature that fits the validation split best (Guo et al. 2017).
+    also measured with logits divided by the temperature that fits the validation split best (Guo et al. 2017). There is
+    none if every validation example is classified rightly: the likelihood then rises as the temperature falls to 0.
     """
 
     needs: ClassVar[tuple[str, ...]] = ("class logits", "labels", "held-out data", "validation data")
@@ -36,16 +37,19 @@ class Calibration:
 
     def measure(self, subject: Subject) -> Iterator[Row]:
         (held, held_y), (test, y) = (logits_of(subject, s) for s in (subject.data.validation, subject.data.test))
-        temperature = fit_temperature(held, held_y)
-        on = f"on {len(y)} test examples{subject.learned}"
-        for ending, t, scaled in (("", 1.0, ""), ("_scaled", temperature, f", temperature {temperature:.3g}")):
+        on, fitted = f"on {len(y)} test examples{subject.learned}", bool((held.argmax(1) != held_y).any())
+        temperature = fit_temperature(held, held_y) if fitted else 1.0
+        why = f"; no temperature is fitted, since all {len(held_y)} validation examples are classified rightly"
+        scales = [("", 1.0, "" if fitted else why), ("_scaled", temperature, f", temperature {temperature:.3g}")]
+        for ending, t, scaled in scales[: 1 + fitted]:
             error = reliability((test.double() / t).softmax(1), y).error
             protocol = f"expected calibration error, {BINS} bins, {on}{scaled}"
             yield subject.row(f"ece{ending}", error, protocol, n=len(y))
             loss = negative_log_likelihood(test, y, t)
             yield subject.row(f"nll{ending}", loss, f"mean of -log p(y | x) in nats {on}{scaled}", n=len(y))
-        protocol = f"least negative log-likelihood on {len(held_y)} validation examples"
-        yield subject.row("temperature", temperature, protocol, n=len(held_y), split="validation")
+        if fitted:
+            protocol = f"least negative log-likelihood on {len(held_y)} validation examples"
+            yield subject.row("temperature", temperature, protocol, n=len(held_y), split="validation")
 
 
 def logits_of(subject: Subject, split: Split) -> tuple[Tensor, Tensor]:

@@ -11,8 +11,7 @@ from torch import Tensor
 
 from energybased.conditions import tensors
 from energybased.evaluation.compared import JUDGE, InFeatures, extractor_of, number, suffix
-from energybased.evaluation.enough import require_enough
-from energybased.evaluation.metrics.frechet_row import frechet_row, reference
+from energybased.evaluation.metrics.frechet_row import frechet_row, reference, require_frechet
 from energybased.evaluation.row import Row
 from energybased.evaluation.subject import Subject
 from energybased.evaluation.work import Work
@@ -32,7 +31,7 @@ class FrechetBuffer(InFeatures):
         metric = f"fd_buffer{suffix(self.extractor)}"
         x = buffer_samples(subject, subject.count if self.extractor == JUDGE else number(subject))
         if self.extractor != JUDGE:
-            require_enough(metric, extractor_of(subject, self.extractor).width + 1, len(x))
+            require_frechet(extractor_of(subject, self.extractor), len(x))
         against = reference(subject, self.extractor, len(x))
         yield frechet_row(subject, metric, x, against, "chains of the replay buffer")
 

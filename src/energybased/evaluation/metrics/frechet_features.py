@@ -15,8 +15,7 @@ from energybased.evaluation.compared import (
     suffix,
     systems,
 )
-from energybased.evaluation.enough import require_enough
-from energybased.evaluation.metrics.frechet_row import frechet_row, reference
+from energybased.evaluation.metrics.frechet_row import frechet_row, reference, require_frechet
 from energybased.evaluation.moments import Moments
 from energybased.evaluation.row import Row
 from energybased.evaluation.subject import Subject
@@ -31,7 +30,7 @@ class FrechetFeatures(InFeatures):
 
     def measure(self, subject: Subject) -> Iterator[Row]:
         metric, n = f"fd{suffix(self.extractor)}", number(subject)
-        require_enough(metric, extractor_of(subject, self.extractor).width + 1, n, n)
+        require_frechet(extractor_of(subject, self.extractor), n, n)
         against = reference(subject, self.extractor, n)
         for system in (*systems(subject), "Gaussian", FLOOR):
             features = Moments.of(features_of(subject, self.extractor, system))

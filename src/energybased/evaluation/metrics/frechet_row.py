@@ -34,6 +34,11 @@ def reference(subject: Subject, extractor: str = JUDGE, n: int = 0) -> Reference
     return Reference(extractor_of(subject, extractor), found)
 
 
+def require_frechet(extractor: Extractor, *counts: int) -> None:
+    """Raises `TooFew` if there are no more pictures than features on a side: a covariance is then singular."""
+    require_enough(f"a Fréchet distance in the features of {extractor.name}", extractor.width + 1, *counts)
+
+
 def frechet_row(
     subject: Subject, metric: str, x: Tensor | Moments, against: Reference, what: str, system: str = ""
 ) -> Row:
@@ -52,6 +57,6 @@ def frechet_row(
     """
     found = x if isinstance(x, Moments) else extract(against.extractor, x).moments
     name, n = against.extractor.name, found.count
-    require_enough(metric, len(found.mean) + 1, n, against.moments.count)  # else a covariance is singular
+    require_frechet(against.extractor, n, against.moments.count)
     protocol = f"fd@{n}({name}, {against.moments.count} test examples, pixels clipped): {what}"
     return subject.row(metric, frechet_distance(found, against.moments), protocol, n=n, system=system)
