@@ -12,7 +12,7 @@ from tables.attacks import attacks
 from tables.choices import choices
 from tables.contest import contest
 from tables.digits import energies
-from tables.latent import ablation, systems
+from tables.latent import ablation, prior_fit, systems
 from tables.latent_targets import latent_targets
 from tables.measurement import measurement
 from tables.noise_levels import noise_levels
@@ -43,7 +43,7 @@ PAGES: Mapping[str, Mapping[str, Callable[[], str]]] = {  # page -> mark -> func
         "first-paper": partial(papers, FIRST),
         "second-paper": partial(papers, LATENT),
     },
-    "docs/latent.md": {"latent": systems, "ablation": ablation, "anomaly": anomalies},
+    "docs/latent.md": {"latent": systems, "prior-fit": prior_fit, "ablation": ablation, "anomaly": anomalies},
     "docs/speed.md": {"processes": speed.processes, "annealing": speed.annealing},
     "docs/chains.md": {
         "bench": speed.bench,

@@ -11,6 +11,7 @@ DATA = {"mnist": "MNIST", "fashion-mnist": "Fashion-MNIST", "cifar10": "CIFAR-10
 LATENT = {"mnist": "mnist-latent-small", "fashion-mnist": "fashion-latent-small", "cifar10": "cifar10-latent-small"}
 STAGED = ("stages", "stages-afterwards", "stages-moment-matched", "stages-encoder")
 MOST = 10  # stages
+BASE = "base of the prior"
 
 
 def systems() -> str:
@@ -33,6 +34,18 @@ def ablation() -> str:
         count, minutes = (found.one(variant=r["variant"], metric=name) for name in ("active_stages", "minutes"))
         lines.append((r["variant"], number(r), f"{count['value']:.0f}", number(minutes)))
     return table("MNIST, a third of the updates | FD | active stages | minutes", lines)
+
+
+def prior_fit() -> str:
+    found, lines = Rows.read("prior_fit"), []
+    for name in dict.fromkeys(r["system"] for r in found):
+        prior, base = ({r["metric"]: r for r in found.all(system=name, variant=v)} for v in ("prior", BASE))
+        system = name.removeprefix("digits-latent").removeprefix("-") or "stages-encoder"  # the recipe's own
+        auroc = number(prior["prior_c2st"], 3), number(base["prior_c2st"], 3) if base else ""
+        chance = (f"{prior[metric]['value']:.2g}" for metric in ("prior_c2st_p", "prior_mmd_p", "prior_ksd_p"))
+        lines.append((float(prior["prior_c2st"]["value"]), (named(system), *auroc, *chance, number(prior["minutes"]))))
+    head = "system | prior: AUROC | its base: AUROC | p, classifier | p, mean discrepancy | p, Stein | minutes"
+    return table(head, [line for _, line in sorted(lines)])
 
 
 def named(system: str) -> str:
