@@ -2,7 +2,7 @@
 
 RUN is a run, or the name of a model that comes with the package. The logits are attacked on random examples of a split,
 and the sampler on some of them. `--noise` classifies copies with the noise that the model has learned, which the
-sampler then refines. How to refine is chosen on the validation split.
+sampler then refines. How to refine is chosen on the validation split. A row of more examples is kept.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
-from rows import Measured, trained
+from rows import Measured, Rows, trained
 from tyro.conf import Positional
 
 from energybased.evaluation import Subject
@@ -50,7 +50,8 @@ def main(
     for row in metric.measure(subject):
         fields = {"data": row.data, "system": row.system, "metric": row.metric, "split": split, "variant": variant}
         now = time.monotonic()
-        found.add(row.value, f"{row.protocol}; n = {row.n}", now - began, **fields)
+        if (Rows.read("robust").find(**fields) or {}).get("n", 0) <= row.n:
+            found.add(row.value, f"{row.protocol}; n = {row.n}", now - began, {"n": row.n}, **fields)
         began = now
     found.write()  # at the end, so that no file has half an experiment
 
