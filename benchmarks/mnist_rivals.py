@@ -137,10 +137,10 @@ def of_detection(subject: Subject, score: Score, what: str, system: str) -> Iter
 
 
 def of_unet(network: unet.UNet, subject: Subject) -> Iterator[Row]:
-    """The pictures and their damage are those of the metric `denoising`."""
+    """The pictures and their degradation are those of the metric `denoising`."""
     truth = subject.part(Denoising().pictures).test
-    x = network.restored(unet.DAMAGE.apply(truth, subject.rng()))
-    protocol = f"{len(truth)} random test pictures with {unet.DAMAGE.share:.0%} of the pixels set to 0 or 1"
+    x = network.restored(unet.DEGRADATION.apply(truth, subject.rng()))
+    protocol = f"{len(truth)} random test pictures with {unet.DEGRADATION.share:.0%} of the pixels set to 0 or 1"
     for name, value in {"psnr": psnr, "ssim": ssim}.items():
         yield subject.row(f"denoised_{name}", float(value(x, truth).mean()), protocol, n=len(truth))
 

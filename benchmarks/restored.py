@@ -13,7 +13,7 @@ from rows import RESULTS
 
 from energybased.data.pictures import grid, save_png
 from energybased.evaluation.metrics.inpainting import right_half
-from energybased.models.damage import Missing
+from energybased.models.degradation import Missing
 from energybased.runs.evaluate import subject_of
 from energybased.runs.load import run_of
 from energybased.tasks.restore import restore
@@ -23,9 +23,9 @@ DIGITS, CANDIDATES = 10, 8
 
 def main(path: str) -> None:
     subject = subject_of(run_of(path))
-    x, damage = subject.test[:DIGITS], Missing(right_half(subject))
-    hidden = damage.apply(x, subject.rng())
-    found = restore(subject.model, hidden, damage, candidates=CANDIDATES, generator=subject.rng())
+    x, degradation = subject.test[:DIGITS], Missing(right_half(subject))
+    hidden = degradation.apply(x, subject.rng())
+    found = restore(subject.model, hidden, degradation, candidates=CANDIDATES, generator=subject.rng())
     rows = torch.cat([x[:, None], hidden[:, None], found.x.cpu()], 1)
     save_png(grid(rows.flatten(0, 1), columns=rows.shape[1]), RESULTS / "mnist-restored.png")
 

@@ -12,11 +12,11 @@ from torch.nn import functional as F
 from energybased.data import DataSet
 from energybased.evaluation.metrics.denoising import Denoising
 from energybased.evaluation.restoration import psnr
-from energybased.models.damage import SaltPepper
+from energybased.models.degradation import SaltPepper
 
 WIDTHS = (16, 32, 64, 288)  # 1.3 million parameters, as the network of `mnist-conditional`
 RATE, BATCH, PART = 2e-3, 16, 200  # pictures in a part of a computation without an update
-DAMAGE = SaltPepper(Denoising().share)
+DEGRADATION = SaltPepper(Denoising().share)
 
 
 def twice(a: int, b: int) -> nn.Sequential:
@@ -26,7 +26,7 @@ def twice(a: int, b: int) -> nn.Sequential:
 
 
 class UNet(nn.Module):
-    """A U-Net (Ronneberger et al. 2015) from damaged pictures to restored ones, with these channels at each scale."""
+    """A U-Net (Ronneberger et al. 2015) from degraded pictures to restored ones, with these channels at each scale."""
 
     def __init__(self, channels: int, widths: tuple[int, ...] = WIDTHS) -> None:
         super().__init__()
@@ -35,14 +35,14 @@ class UNet(nn.Module):
         self.last = nn.Conv2d(widths[0], channels, 1)
 
     def forward(self, y: Tensor) -> Tensor:
-        """Restored pictures of damaged ones y `(n, channels, height, width)`. Pixels that tell what they were stay."""
+        """Restored pictures of degraded ones y `(n, channels, height, width)`. Pixels that tell what they were stay."""
         x, skips = y - 0.5, []
         for i, stage in enumerate(self.down):
             x = stage(F.max_pool2d(x, 2, ceil_mode=True) if i else x)
             skips.append(x)
         for stage, skip in zip(reversed(self.up), reversed(skips[:-1]), strict=True):
             x = stage(torch.cat([F.interpolate(x, skip.shape[2:]), skip], dim=1))
-        return DAMAGE.merge(y, self.last(x))
+        return DEGRADATION.merge(y, self.last(x))
 
     @torch.no_grad()
     def restored(self, y: Tensor) -> Tensor:
@@ -55,14 +55,14 @@ def build(data: DataSet) -> UNet:
 
 
 def fit(network: UNet, data: DataSet, minutes: float, seed: int) -> str:
-    """The mean PSNR, which is what is measured, is raised. Every batch is damaged anew."""
+    """The mean PSNR, which is what is measured, is raised. Every batch is degraded anew."""
     learner, rng = Learner(network, RATE), torch.Generator().manual_seed(seed)
     truth = data.values(data.validation, slice(1000))
-    held = DAMAGE.apply(truth, torch.Generator().manual_seed(seed))
+    held = DEGRADATION.apply(truth, torch.Generator().manual_seed(seed))
 
     def update(batch, progress: float) -> None:
         x = data.domain.read(batch.x)  # without dequantisation: black is 0, as pepper
-        learner.step(-psnr(network(DAMAGE.apply(x, rng)), x).mean(), progress)
+        learner.step(-psnr(network(DEGRADATION.apply(x, rng)), x).mean(), progress)
 
     def fault(net) -> float:
         return -float(psnr(net.restored(held), truth).mean())

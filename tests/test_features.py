@@ -259,6 +259,8 @@ def test_a_covariance_needs_more_pictures_than_features(subject):
     extractor = Counting()
     extractor.width = 1280
     subject.kept["extractor lite0"] = extractor
-    with pytest.raises(TooFew, match="features of counting needs at least 1281 examples on each side, but there are 500"):
+    with pytest.raises(
+        TooFew, match="features of counting needs at least 1281 examples on each side, but there are 500"
+    ):
         list(METRICS["fd_lite0"].measure(subject))
     assert extractor.calls == 0 and isinstance(subject.data.domain, Pixels)

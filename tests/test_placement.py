@@ -16,13 +16,13 @@ from energybased.latent import OBJECTIVES as LATENT
 from energybased.latent import EnergyPrior, ShortRun, StagedPrior
 from energybased.models import Judge
 from energybased.models.blur import Blur, LowResolution
-from energybased.models.damage import GaussianNoise, SaltPepper
+from energybased.models.degradation import GaussianNoise, SaltPepper
 from energybased.networks import BatchedMLP, dense_encoder, dense_generator
 from energybased.networks.judge import JudgeNetwork
 from energybased.objectives import OBJECTIVES, Batch, Refreshing
 
 TYPES = (torch.float32, torch.float64)
-DAMAGES = (GaussianNoise(0.2), SaltPepper(0.5), Blur(0.5), LowResolution(2))
+DEGRADATIONS = (GaussianNoise(0.2), SaltPepper(0.5), Blur(0.5), LowResolution(2))
 
 
 def rng():
@@ -90,10 +90,11 @@ def test_models(name, dtype):
         made = [model.score(x, generator=rng())]
         if "samples" in model.offers:
             made += [model.sample(3, generator=rng()), model.film(generator=rng())]
-            made.append(model.restore(x, torch.ones(1, dtype=torch.bool, device="cpu"), steps=2, generator=rng()))
-            for damage in DAMAGES if isinstance(model.spec.domain, Pixels) else ():
-                y = damage.apply(x, rng())
-                made.append(model.restore(y, damage=damage, steps=2, generator=rng()))
+            free = torch.arange(x.shape[-1], device="cpu") == 0
+            made.append(model.restore(x, free, steps=2, generator=rng()))
+            for degradation in DEGRADATIONS if isinstance(model.spec.domain, Pixels) else ():
+                y = degradation.apply(x, rng())
+                made.append(model.restore(y, degradation=degradation, steps=2, generator=rng()))
         if model.classes:
             made.append(model.given(1).sample(2, generator=rng()))
         if "latent vectors" in model.offers:

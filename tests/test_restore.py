@@ -22,7 +22,7 @@ from energybased.evaluation.restoration import (
 )
 from energybased.models.blur import Blur, LowResolution
 from energybased.models.class_terms import fit_class_terms, fitted_terms
-from energybased.models.damage import GaussianNoise, Missing, SaltPepper
+from energybased.models.degradation import GaussianNoise, Missing, SaltPepper
 from energybased.models.fitted import Fitted
 from energybased.networks import Separable
 from energybased.sampling import HMC, Langevin
@@ -57,11 +57,13 @@ def model(classes=0):
     return EnergyModel(Network(Flat(classes)), DataSpec(EVENT, Pixels(), conditions), sampler, NOISE, conditions)
 
 
-def matrix(damage):
+def matrix(degradation):
     """A, as a matrix on flattened pictures."""
     basis = torch.eye(DIM).double().view(DIM, *EVENT)
     return (
-        damage.operator(EVENT).to(basis)(basis).flatten(1).T if hasattr(damage, "operator") else torch.eye(DIM).double()
+        degradation.operator(EVENT).to(basis)(basis).flatten(1).T
+        if hasattr(degradation, "operator")
+        else torch.eye(DIM).double()
     )
 
 
@@ -77,18 +79,18 @@ def one(rng):
     return (MEAN + Gaussian(torch.zeros(DIM).double(), COVARIANCE).sample(1, rng)).view(1, *EVENT)
 
 
-@pytest.mark.parametrize("damage", [GaussianNoise(0.12), Blur(0.6, 0.12), LowResolution(2, 0.06)], ids=str)
-def test_a_noisier_measurement_than_the_model_gives_the_posterior(damage, rng):
+@pytest.mark.parametrize("degradation", [GaussianNoise(0.12), Blur(0.6, 0.12), LowResolution(2, 0.06)], ids=str)
+def test_a_noisier_measurement_than_the_model_gives_the_posterior(degradation, rng):
     """E[x | y] = m + C A^T (A C A^T + s^2)^-1 (y - A m). Restored examples are E[x | v], where x - v - y is a chain.
 
     So their covariance is Cov(x | y) - Cov(x | v).
     """
-    y, a = damage.apply(one(rng), rng), matrix(damage)
-    gain = COVARIANCE @ a.T @ torch.linalg.inv(a @ COVARIANCE @ a.T + damage.sigma**2 * torch.eye(len(a)).double())
+    y, a = degradation.apply(one(rng), rng), matrix(degradation)
+    gain = COVARIANCE @ a.T @ torch.linalg.inv(a @ COVARIANCE @ a.T + degradation.sigma**2 * torch.eye(len(a)).double())
     mean = MEAN + gain @ (y.flatten() - a @ MEAN)
     given_y = COVARIANCE - gain @ a @ COVARIANCE
     given_v = COVARIANCE - COVARIANCE @ torch.linalg.inv(NOISY) @ COVARIANCE
-    x = model().restore(y.expand(CHAINS, *y.shape[1:]), damage=damage, generator=rng)
+    x = model().restore(y.expand(CHAINS, *y.shape[1:]), degradation=degradation, generator=rng)
     agree(x.flatten(1), mean, given_y - given_v)
 
 
@@ -106,14 +108,14 @@ def test_missing_pixels_follow_the_known_ones(rng):
     agree(restored[:, ~known], mean[~known], (gain @ spread @ gain.T)[~known][:, ~known])
 
 
-@pytest.mark.parametrize("damage", [GaussianNoise(0.02), Blur(0.6), LowResolution(2)], ids=str)
-def test_a_cleaner_measurement_gets_the_noise_that_the_model_knows(damage, rng):
-    """Examples of the model that are damaged and restored are distributed as its denoised samples, whatever is added.
+@pytest.mark.parametrize("degradation", [GaussianNoise(0.02), Blur(0.6), LowResolution(2)], ids=str)
+def test_a_cleaner_measurement_gets_the_noise_that_the_model_knows(degradation, rng):
+    """Examples of the model that are degraded and restored are distributed as its denoised samples, whatever is added.
 
     v given y' has the conditional density, and y' that of the model's own measurements, so v has the density of v.
     """
     x = (MEAN + Gaussian(torch.zeros(DIM).double(), COVARIANCE).sample(CHAINS, rng)).view(-1, *EVENT)
-    restored = model().restore(damage.apply(x, rng), damage=damage, generator=rng).flatten(1)
+    restored = model().restore(degradation.apply(x, rng), degradation=degradation, generator=rng).flatten(1)
     gain = COVARIANCE @ torch.linalg.inv(NOISY)
     agree(restored, MEAN, gain @ COVARIANCE)
     # And y tells something: the error is below that of the mean by more than chance.
@@ -130,7 +132,7 @@ def test_a_latent_model_infers_what_its_generator_saw(rng):
     latent = LatentModel(linear, StandardNormal(2), sigma, kernel, spec=DataSpec(EVENT, Pixels()))
     y = linear(torch.tensor([[0.5, -0.5]]))
     y = y + 0.1 * torch.randn(y.shape, generator=rng)
-    x = latent.restore(y.expand(2000, *EVENT), damage=GaussianNoise(s), steps=300, generator=rng).flatten(1)
+    x = latent.restore(y.expand(2000, *EVENT), degradation=GaussianNoise(s), steps=300, generator=rng).flatten(1)
     precision = torch.eye(2) + weight.T @ weight / (sigma**2 + s**2)
     mean = bias + weight @ torch.linalg.solve(precision, weight.T @ (y.flatten() - bias) / (sigma**2 + s**2))
     spread = (weight @ torch.linalg.inv(precision) @ weight.T).diag().sqrt()
@@ -141,19 +143,19 @@ def test_a_latent_model_infers_what_its_generator_saw(rng):
 def test_salt_and_pepper_is_told_from_black_and_white(rng):
     """Of 200 x 200 pixels, 0.3 were black: one that is black now was so with probability .7 x .3 / (.7 x .3 + .15)."""
     x = torch.where(torch.rand(1, 1, 200, 200, generator=rng) < 0.3, 0.0, 0.5)
-    damage = SaltPepper(0.3)
-    y = damage.apply(x, rng)
-    kept, error = damage.kept(y), 5 / 200
+    degradation = SaltPepper(0.3)
+    y = degradation.apply(x, rng)
+    kept, error = degradation.kept(y), 5 / 200
     assert (kept[(y > 0) & (y < 1)] == 1).all() and (kept[y == 1] < error).all()
     assert abs(float(kept[y == 0][0]) - 0.21 / 0.36) < error
     both = torch.cat([x, x.clamp(min=0.25)])  # each picture has its own share of black pixels
-    y = damage.apply(both, rng)
-    kept = damage.kept(y)
+    y = degradation.apply(both, rng)
+    kept = degradation.kept(y)
     assert abs(float(kept[0][y[0] == 0][0]) - 0.21 / 0.36) < error and (kept[1][y[1] == 0] < error).all()
     # A model restores what was set, and leaves what is exact.
     clean = one(rng).expand(64, *EVENT)
     y = SaltPepper(0.3).apply(clean, rng)
-    restored = model().restore(y, damage=SaltPepper(0.3), generator=rng)
+    restored = model().restore(y, degradation=SaltPepper(0.3), generator=rng)
     assert torch.equal(restored[y == clean], clean[y == clean])
     assert mse(restored, clean).mean() < COVARIANCE.diag().mean() < mse(y, clean).mean()
 
@@ -239,7 +241,7 @@ def test_across_classes_with_and_without_a_tether(rng):
 
 
 @pytest.mark.parametrize(
-    ("damage", "y", "words"),
+    ("degradation", "y", "words"),
     [
         (lambda: GaussianNoise(0.0), None, "must be positive"),
         (lambda: SaltPepper(1.0), None, "between 0 and 1"),
@@ -254,21 +256,21 @@ def test_across_classes_with_and_without_a_tether(rng):
         (lambda: Missing(torch.tensor([True, False, True])), torch.rand(1, *EVENT), "broadcast"),
         (lambda: Missing(torch.ones(EVENT, dtype=torch.bool)), None, "frees everything"),
         (lambda: Missing(torch.zeros(EVENT, dtype=torch.bool)), None, "frees nothing"),
-        (lambda: "blur", torch.rand(1, *EVENT), "a damage is Missing"),
-        (lambda: Blur, torch.rand(1, *EVENT), "a damage is Missing"),
+        (lambda: "blur", torch.rand(1, *EVENT), "a degradation is Missing"),
+        (lambda: Blur, torch.rand(1, *EVENT), "a degradation is Missing"),
     ],
 )
-def test_what_cannot_be_restored(damage, y, words):
+def test_what_cannot_be_restored(degradation, y, words):
     with pytest.raises(UserError, match=words):
-        model().restore(y, damage=damage())
+        model().restore(y, degradation=degradation())
 
 
 def test_what_else_cannot_be_restored(rng):
     x = torch.rand(1, *EVENT)
     for ask, words in (
         (lambda: model().restore(x), "either free"),
-        (lambda: model().restore(x, damage=Blur(0.5), steps=0), "steps must be at least 1"),
-        (lambda: replace(model(), spec=DataSpec(EVENT)).restore(x, damage=Blur(1.0)), "no pictures"),
+        (lambda: model().restore(x, degradation=Blur(0.5), steps=0), "steps must be at least 1"),
+        (lambda: replace(model(), spec=DataSpec(EVENT)).restore(x, degradation=Blur(1.0)), "no pictures"),
         (lambda: across(model(), x, 1, generator=rng), "no classes"),
         (lambda: across(model(2), x, 2, generator=rng), "classes 0"),
         (lambda: restore(replace(model(), sampler=None), x, Blur(0.5), generator=rng), "no sampler"),
@@ -311,7 +313,7 @@ class Oracle:
     classes = 0
     noise = 0.0
 
-    def restore(self, y, *, damage, steps=None, generator):
+    def restore(self, y, *, degradation, steps=None, generator):
         known = (y > 0) & (y < 1) & (y != 0.5)  # not missing, no salt and no pepper
         x = self.truth[((y[:, None] - self.truth) * known[:, None]).square().flatten(2).sum(2).argmin(1)]
         return x + torch.where(x > 0.5, -0.1, 0.1)
@@ -357,8 +359,8 @@ def test_the_metrics_of_restoring():
     noisy = {(r.system, r.metric): r.value for r in METRICS["denoising"].measure(subject)}
     assert noisy["model", "denoised_psnr"] == pytest.approx(20, abs=0.01)
     for name in ("median filter", "adaptive median filter", "total variation"):
-        assert noisy[name, "denoised_psnr"] > noisy["damaged", "denoised_psnr"]
-        assert noisy[name, "denoised_ssim"] > noisy["damaged", "denoised_ssim"]
+        assert noisy[name, "denoised_psnr"] > noisy["degraded", "denoised_psnr"]
+        assert noisy[name, "denoised_ssim"] > noisy["degraded", "denoised_ssim"]
 
 
 def test_class_terms_weigh_what_training_leaves_open(rng):

@@ -56,9 +56,9 @@ def here(folder, monkeypatch):
         ["p.png", "--mask", "mask.png"],
         ["p.png", "--mask", "drawn.png"],
         ["p.png", "--noise", "gaussian=0.2"],
-        ["p.png", "--noise", "salt-pepper=0.2", "--damage"],
+        ["p.png", "--noise", "salt-pepper=0.2", "--degrade"],
         ["p.png", "--blur", "1", "--given", "3"],
-        ["p.png", "--scale", "2", "--damage"],
+        ["p.png", "--scale", "2", "--degrade"],
         ["small.png", "--scale", "2", "--noise", "gaussian=0.05"],
         ["large.png", "--mask", "mask.png"],
     ],
@@ -72,7 +72,7 @@ def test_candidates_are_drawn_and_listed(here, capsys, words):
     first = [float(cell) for cell in cells]
     assert first == sorted(first) and ("converted to greyscale" in err) == ("large.png" in words)
     assert err.splitlines()[-2:] == ["r.png", "r-candidates.png"]
-    width = 8 * (4 + ("--damage" in words)) + 3 + ("--damage" in words)
+    width = 8 * (4 + ("--degrade" in words)) + 3 + ("--degrade" in words)
     factor = 512 // width
     with Image.open("r.png") as best, Image.open("r-candidates.png") as sheet:
         assert best.size == (512, 512) and sheet.size == (width * factor, 8 * factor)
@@ -169,7 +169,7 @@ def test_a_row_is_filled_given_its_class(here, capsys):
         ("digits p.png --blur 50", "leaves nothing"),
         ("digits p.png --scale 3", "cannot be cut"),
         ("digits p.png --scale 2", "8 x 8 pixels, not 4 x 4"),
-        ("digits p.png --scale 16 --damage", "cannot be cut"),
+        ("digits p.png --scale 16 --degrade", "cannot be cut"),
         ("digits p.png --scale 2 --noise salt-pepper=0.1", "gaussian"),
         ("digits p.png --noise gaussian=0.1 --given 12", "is no class"),
         ("digits p.png --noise gaussian=0.1 --candidates 0", "candidates"),
@@ -186,7 +186,7 @@ def test_a_row_is_filled_given_its_class(here, capsys):
         ("table p.png --blur 1", "takes no pictures"),
         ("table t.csv", "no empty cells"),
         ("table t.csv --noise gaussian=0.1", "is a table"),
-        ("table t.csv --damage", "is a table"),
+        ("table t.csv --degrade", "is a table"),
         ("table blank.csv", "row 2 of blank.csv is empty"),
         ("kinds odd.csv", "'odd' is no class"),
         ("kinds one.csv --given one.csv", "one.csv has the columns a, b, c, kind, but the condition is a class"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 OWN = "mnist-conditional"
 RECIPES = (OWN, "mnist-jem", "mnist-paper", "fashion", "cifar10-small")
-REFERENCES = ("floor", "damaged", "untouched", "test split", "training rows")
+REFERENCES = ("floor", "degraded", "untouched", "test split", "training rows")
 
 
 def is_rival(system: str) -> bool:

@@ -18,7 +18,7 @@ VERBS = {
     "sample": "draw samples from a run: pictures, or rows of a table",
     "score": "compute anomaly scores of rows, pictures or arrays, as CSV",
     "classify": "name the class of rows, pictures or arrays, with its probability, as CSV",
-    "restore": "restore damaged pictures, map them to a class, or fill a table's empty cells",
+    "restore": "restore degraded pictures, map them to a class, or fill a table's empty cells",
     "evaluate": "measure a run, and print a table of the values",
     "report": "write a report of a run as one HTML file",
     "doctor": "check this machine, or the health of a run",

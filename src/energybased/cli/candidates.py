@@ -1,10 +1,10 @@
-"""Candidates of damaged pictures, with their energies as CSV."""
+"""Candidates of degraded pictures, with their energies as CSV."""
 
 from __future__ import annotations
 
 import torch
 
-from energybased.cli.damage import DamageOptions
+from energybased.cli.degradation import DegradationOptions
 from energybased.cli.drawn import write_drawn
 from energybased.cli.given import with_given
 from energybased.cli.job import Job
@@ -12,24 +12,24 @@ from energybased.cli.notes import tell, terms_note
 from energybased.cli.table import tell_csv
 from energybased.data.examples import examples
 from energybased.models.blur import Linear, LowResolution
-from energybased.models.damage import Missing
+from energybased.models.degradation import Missing
 from energybased.processes import is_first
 from energybased.tasks.restore import restore
 
 
-def draw_candidates(job: Job, damage: DamageOptions, count: int) -> None:
-    """Draws candidates of damaged pictures, prints their energies, and writes the best ones and a sheet of all.
+def draw_candidates(job: Job, degradation: DegradationOptions, count: int) -> None:
+    """Draws candidates of degraded pictures, prints their energies, and writes the best ones and a sheet of all.
 
     Args:
         job: the pictures, and what restores them.
-        damage: what was done to them, or is to be done first.
+        degradation: what was done to them, or is to be done first.
         count: number of candidates of each picture.
 
     Raises:
         UserError: if the options exclude each other, or do not fit the pictures or the model.
     """
-    spec, whole, rng = job.model.spec, damage.damage, job.generator
-    kind, notes = damage.read(job.what, spec.event)
+    spec, whole, rng = job.model.spec, degradation.degrade, job.generator
+    kind, notes = degradation.read(job.what, spec.event)
     small = kind.small(spec.event) if isinstance(kind, LowResolution) and not whole else None
     names, x, more = examples(job.what, spec, small)
     scaled = any("scaled" in note for note in more) and not whole and not isinstance(kind, Missing)

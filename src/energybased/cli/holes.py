@@ -14,7 +14,7 @@ from energybased.cli.notes import tell, terms_note
 from energybased.cli.table import tell_csv
 from energybased.data.columns import as_columns, features, read_cells
 from energybased.errors import require
-from energybased.models.damage import Missing
+from energybased.models.degradation import Missing
 from energybased.processes import is_first
 from energybased.tasks.restore import restore
 
@@ -48,8 +48,8 @@ def fill_cells(job: Job, candidates: int) -> None:
             continue
         classes = None if y is None or bool((y[rows] < 0).any()) else y[rows]
         given = with_given(model, job.given, len(x), path, rows) if classes is None else model.given(classes)
-        damage = Missing(empty[rows])
-        found = restore(given, x[rows], damage, candidates=candidates, steps=job.steps, generator=job.generator)
+        degradation = Missing(empty[rows])
+        found = restore(given, x[rows], degradation, candidates=candidates, steps=job.steps, generator=job.generator)
         done[rows] = torch.where(empty[rows], found.best.to(x), x[rows])
     if not is_first():
         return

@@ -18,7 +18,7 @@ class Job:
         model: its model.
         what: path of the pictures, or of the table.
         out: path of what is written.
-        steps: transitions of each chain; None for the length of the recipe, or more if the damage makes steps shorter.
+        steps: transitions of each chain; None for the length of the recipe, or more if steps are shorter.
         generator: source of random numbers.
         given: text or file of the conditions; None if there is no `--given`.
     """

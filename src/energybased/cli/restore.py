@@ -9,7 +9,7 @@ from pathlib import Path
 import tyro
 
 from energybased.cli.candidates import draw_candidates
-from energybased.cli.damage import UNDAMAGED, DamageGroup
+from energybased.cli.degradation import UNDEGRADED, DegradationGroup
 from energybased.cli.holes import fill_cells
 from energybased.cli.job import Job
 from energybased.cli.mapped import map_pictures
@@ -27,7 +27,7 @@ def restore(
     path: tyro.conf.Positional[Path],
     what: tyro.conf.Positional[Path],
     /,
-    damage: DamageGroup = UNDAMAGED,
+    degradation: DegradationGroup = UNDEGRADED,
     candidates: int | None = None,
     to: str | None = None,
     tether: float | None = None,
@@ -37,21 +37,22 @@ def restore(
     given: str | None = None,
     place: PlaceOptions = HERE,
 ) -> int:
-    """Restores damaged pictures, maps pictures to another class, or fills the empty cells of a table.
+    """Restores degraded pictures, maps pictures to another class, or fills the empty cells of a table.
 
     Of each picture, several candidates are drawn, and their energies printed as CSV, in nats; a low energy means that
     the model finds a candidate probable. One picture shows the best candidates, a second one all of them beside the
-    damaged ones. With --to, the second one shows the way from the picture to the other class.
+    degraded ones. With --to, the second one shows the way from the picture to the other class.
 
     Args:
         path: a run, an exported model, or the name of one that comes with this package.
         what: a picture, a folder of pictures, an .npy or .npz file, or a table (.csv, .parquet) with empty cells.
-        damage: what was done to the pictures.
+        degradation: what was done to the pictures.
         candidates: number of candidates; 8 if not given.
         to: class that the pictures become.
         tether: with --to, the standard deviation of a Gaussian around the picture, which bounds how far a pixel goes:
             2.4 if not given; 0 for no bound.
-        steps: transitions of each chain; the recipe's length, or more if the damage makes steps shorter, if not given.
+        steps: transitions of each chain. If not given, the recipe's length, or more where the degradation makes steps
+            shorter.
         seed: seed of all random numbers.
         out: a .png, .npz or .csv file. The default is restored.png or restored.csv in the folder of the run.
         given: condition of a conditional model, as in `ebm sample`. Without it, chains sum over the classes.
@@ -64,12 +65,12 @@ def restore(
     require(wide, f"the tether is a standard deviation, or 0 for none, got {tether}")
     require(tether is None or to is not None, "--tether goes with --to only")
     require(what.exists(), f"there is nothing at {what}")
-    undamaged = damage == UNDAMAGED
-    plain = undamaged and to is None
-    require(plain or not table, f"{what} is a table, of which empty cells are filled: it has no other damage")
-    require(table or damage.named or to is not None, f"say what was done to {what}: {KINDS}")
-    single = undamaged and given is None and candidates is None
-    excluded = "--mask, --noise, --blur, --scale, --damage, --candidates and --given"
+    undegraded = degradation == UNDEGRADED
+    plain = undegraded and to is None
+    require(plain or not table, f"{what} is a table, of which empty cells are filled: it has no other degradation")
+    require(table or degradation.named or to is not None, f"say what was done to {what}: {KINDS}")
+    single = undegraded and given is None and candidates is None
+    excluded = "--mask, --noise, --blur, --scale, --degrade, --candidates and --given"
     require(to is None or single, f"--to takes a whole picture, and draws one chain: leave out {excluded}")
     endings = (".csv",) if table else (".png", ".npz")
     out = (path if path.is_dir() else path.parent) / f"restored{endings[0]}" if out is None else out
@@ -81,7 +82,7 @@ def restore(
     if table:
         fill_cells(job, count)
     elif to is None:
-        draw_candidates(job, damage, count)
+        draw_candidates(job, degradation, count)
     else:
         map_pictures(job, to, TETHER if tether is None else tether)
     return 0

@@ -55,7 +55,7 @@ def nearest_filled(y: Tensor, free: Tensor, train: Tensor) -> Tensor:
     """Pictures y `(n, *event)`, with the missing part of the training picture whose known part is the nearest.
 
     Args:
-        y: damaged pictures.
+        y: degraded pictures.
         free: boolean, `event`; True where pixels are missing.
         train: training pictures, `(m, *event)`.
     """
@@ -108,7 +108,7 @@ def total_variation(y: Tensor, weight: float) -> Tensor:
 def best_setting(
     method: Callable[[Tensor, Setting], Tensor], settings: Iterable[Setting], y: Tensor, truth: Tensor
 ) -> Setting:
-    """The setting with which a method has the largest mean PSNR on damaged pictures y `(n, *event)`."""
+    """The setting with which a method has the largest mean PSNR on degraded pictures y `(n, *event)`."""
     return max(settings, key=lambda setting: float(psnr(method(y, setting), truth).mean()))
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from energybased.evaluation.subject import Subject
 from energybased.models.conditioned import conditioned
-from energybased.models.damage import Damage
+from energybased.models.degradation import Degradation
 
 LONGER = 10  # how often the chains of a latent model that restore have the length of others
 
@@ -38,11 +38,11 @@ def samples(subject: Subject) -> Work:
     return drawing(subject, subject.count, shared=True)
 
 
-def restoring(subject: Subject, n: int, damage: Damage) -> Work:
+def restoring(subject: Subject, n: int, degradation: Degradation) -> Work:
     """n restored examples, by chains under the sum over the classes, or on the posterior of a latent model."""
     model = subject.model
     if not subject.has("chains"):
         return Work("posteriors", LONGER * n) if model.steps else Work(None)
-    y = damage.apply(subject.test[:1], subject.rng())
-    length = conditioned(model, y, damage, subject.rng()).steps
+    y = degradation.apply(subject.test[:1], subject.rng())
+    length = conditioned(model, y, degradation, subject.rng()).steps
     return Work("summed chains" if model.classes else "chains", n * length)

@@ -1,4 +1,4 @@
-"""Blur and missing resolution: damages y = A x + sigma eps with a separable linear A."""
+"""Blur and missing resolution: degradations y = A x + sigma eps with a separable linear A."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from energybased.data import DataSpec
 from energybased.energies import Measured
 from energybased.energy import Energy
 from energybased.errors import require
-from energybased.models.damage import LEAST_SIGMA, SOFTNESS, Evidence, measured, normal
+from energybased.models.degradation import LEAST_SIGMA, SOFTNESS, Evidence, measured, normal
 from energybased.networks import Separable
 
 INEXACT = 0.01  # noise of a blurred or scaled picture: its bytes are rounded, and its blur is not quite the one given

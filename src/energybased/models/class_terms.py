@@ -9,7 +9,7 @@ import torch
 from torch import Generator, Tensor
 
 from energybased.data import DataSet
-from energybased.models.damage import normal
+from energybased.models.degradation import normal
 from energybased.models.model import by_chunks
 
 EXAMPLES = slice(5000)  # most labelled examples that the terms are fitted to

@@ -1,4 +1,4 @@
-"""Chains of an energy over data that are conditioned on damaged examples."""
+"""Chains of an energy over data that are conditioned on degraded examples."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch import Generator, Tensor
 
 from energybased.energy import Energy
-from energybased.models.damage import Damage, encoded
+from energybased.models.degradation import Degradation, encoded
 from energybased.models.model import by_chunks
 from energybased.sampling import AnyKernel, Streams, sample
 from energybased.sampling.denoise import denoise
@@ -61,17 +61,17 @@ class Conditioned:
 
 
 def conditioned(
-    model: Any, y: Tensor, damage: Damage, generator: Generator, state: Tensor | None = None
+    model: Any, y: Tensor, degradation: Degradation, generator: Generator, state: Tensor | None = None
 ) -> Conditioned:
-    """Chains of a model on p(v | y) for damaged examples y, with noise added to y as `Damage.evidence` says.
+    """Chains of a model on p(v | y) for degraded examples y, with noise added to y as `Degradation.evidence` says.
 
     At a temperature T other than 1, the energy of the measurement is multiplied by T, as if that of the model were
     divided by it. The sampler's steps are shortened, and there are more of them, if the measurement is narrow.
 
     Args:
         model: an `EnergyModel`; if a class must still be given, v has the density summed over the classes.
-        y: damaged examples `(n, *measured)`, as `Damage.check` returns them.
-        damage: what was done to them.
+        y: degraded examples `(n, *measured)`, as `Degradation.check` returns them.
+        degradation: what was done to them.
         generator: source of random numbers.
         state: where the chains begin, `(n, *event)` in the model's units; fresh starts and y if not given.
 
@@ -80,7 +80,7 @@ def conditioned(
     """
     model.require_rows(len(y))
     sampler, energy = model.require_sampler(), model.marginal
-    evidence = damage.evidence(encoded(y, model.spec, model.place), model.noise, generator)
+    evidence = degradation.evidence(encoded(y, model.spec, model.place), model.noise, generator)
     start, bounds = evidence.start, getattr(sampler.kernel, "bounds", None)
     start = start if bounds is None else start.clamp(*bounds)
     if evidence.energy is not None:

@@ -18,7 +18,7 @@ from energybased.energy import Energy
 from energybased.errors import UserError, require
 from energybased.models import model as shared
 from energybased.models.conditioned import conditioned
-from energybased.models.damage import Damage, as_damage
+from energybased.models.degradation import Degradation, as_degradation
 from energybased.models.fitted import Fitted
 from energybased.models.model import Origin, by_chunks, checked, finite, moved, place_of, require_shape, seeded
 from energybased.models.sampler import Sampler
@@ -234,32 +234,33 @@ class EnergyModel:
         x: Tensor,
         free: Tensor | None = None,
         *,
-        damage: Damage | None = None,
+        degradation: Degradation | None = None,
         steps: int | None = None,
         generator: Generator | None = None,
     ) -> Tensor:
-        """One restored example for each damaged one, `(n, *event)`: the last states of chains, denoised.
+        """One restored example for each degraded one, `(n, *event)`: the last states of chains, denoised.
 
-        The chains sample p(v | y), where v is an example with the model's noise and y the damaged one, with noise added
-        to it as `Damage.evidence` says. If a class must still be given, they sample the sum over the classes.
+        The chains sample p(v | y), where v is an example with the model's noise and y the degraded one, with noise
+        added to it as `Degradation.evidence` says. If a class must still be given, they sample the sum over the
+        classes.
 
         Args:
-            x: damaged examples y, in the user's units.
-            free: boolean mask, broadcastable to x, of missing entries; short for `damage=Missing(free)`.
-            damage: what was done to the examples.
-            steps: transitions of each chain. The default is the sampler's length, or more if the damage makes steps
-                shorter.
+            x: degraded examples y, in the user's units.
+            free: boolean mask, broadcastable to x, of missing entries; short for `degradation=Missing(free)`.
+            degradation: what was done to the examples.
+            steps: transitions of each chain. The default is the sampler's length, or more if the degradation makes
+                steps shorter.
             generator: seeds the chains; they get a new seed if not given.
 
         Raises:
-            UserError: if not one of `free` and `damage` is given, or x cannot be an example that was damaged so.
+            UserError: if not one of `free` and `degradation` is given, or x cannot be an example that was degraded so.
         """
         require(steps is None or steps >= 1, f"steps must be at least 1, got {steps}")
-        damage, rng = as_damage(free, damage), seeded(generator)
-        y = damage.check(x, self.spec)
-        chains = conditioned(self, y, damage, rng)
+        degradation, rng = as_degradation(free, degradation), seeded(generator)
+        y = degradation.check(x, self.spec)
+        chains = conditioned(self, y, degradation, rng)
         chains = chains if steps is None else replace(chains, steps=steps)
-        return damage.merge(y, chains.ends(Streams.of(rng, chains.start)))
+        return degradation.merge(y, chains.ends(Streams.of(rng, chains.start)))
 
     def score(self, x: Tensor, *, generator: Generator | None = None) -> Tensor:
         """Anomaly scores `(n,)` of x `(n, *event)`, as `score_by` says. High means out of distribution.

@@ -16,7 +16,7 @@ from energybased.errors import UserError, require
 from energybased.latent import Posterior
 from energybased.latent.prior import KERNEL, Prior
 from energybased.models import model as shared
-from energybased.models.damage import Damage, as_damage, encoded
+from energybased.models.degradation import Degradation, as_degradation, encoded
 from energybased.models.evidence import LEVELS, forward_evidence
 from energybased.models.model import Origin, by_chunks, checked, finite, moved, place_of, seeded
 from energybased.networks import Encoder, TwoStageEncoder
@@ -170,32 +170,32 @@ class LatentModel:
         x: Tensor,
         free: Tensor | None = None,
         *,
-        damage: Damage | None = None,
+        degradation: Degradation | None = None,
         steps: int | None = None,
         generator: Generator | None = None,
     ) -> Tensor:
-        """One restored example for each damaged one: g(z) `(n, *event)`, with z inferred from the damaged example.
+        """One restored example for each degraded one: g(z) `(n, *event)`, with z inferred from the degraded example.
 
         Args:
-            x: damaged examples y, in the user's units.
-            free: boolean mask, broadcastable to x, of missing entries; short for `damage=Missing(free)`.
-            damage: what was done to the examples.
+            x: degraded examples y, in the user's units.
+            free: boolean mask, broadcastable to x, of missing entries; short for `degradation=Missing(free)`.
+            degradation: what was done to the examples.
             steps: transitions of the chains, which start at noise. The default is ten times the steps of the model, or
                 200 if the model has none.
             generator: seeds the chains; they get a new seed if not given.
 
         Raises:
-            UserError: if not one of `free` and `damage` is given, or x cannot be an example that was damaged so.
+            UserError: if not one of `free` and `degradation` is given, or x cannot be an example that was degraded so.
         """
         require(steps is None or steps >= 1, f"steps must be at least 1, got {steps}")
-        damage, rng = as_damage(free, damage), seeded(generator)
-        y = damage.check(x, self.spec)
+        degradation, rng = as_degradation(free, degradation), seeded(generator)
+        y = degradation.check(x, self.spec)
         seen = encoded(y, self.spec, self.place)
         prior: Any = self.prior
-        energy = prior + Through(self.generator, damage.likelihood(seen, self.sigma))
+        energy = prior + Through(self.generator, degradation.likelihood(seen, self.sigma))
         start = self.posterior.start({}, seen, self.dim, rng)
         steps = 10 * (self.steps or POSTERIOR_STEPS) if steps is None else steps
-        return damage.merge(y, self.generate(self._chains(energy, start, steps, rng)))
+        return degradation.merge(y, self.generate(self._chains(energy, start, steps, rng)))
 
     def score(self, x: Tensor, *, generator: Generator | None = None) -> Tensor:
         """Anomaly scores `(n,)`: the mean of `score_at` over five posterior samples. High means out of distribution.

@@ -16,7 +16,7 @@ from energybased.energies.noise_conditional import NoiseConditional
 from energybased.energy import NUMBER, Energy
 from energybased.errors import UserError, require
 from energybased.models.conditioned import conditioned
-from energybased.models.damage import Damage, as_damage
+from energybased.models.degradation import Degradation, as_degradation
 from energybased.models.energy import FILM_CHAINS, FILM_FRAMES, EnergyModel
 from energybased.models.model import by_chunks, moved, place_of, seeded
 from energybased.sampling import Streams
@@ -109,7 +109,7 @@ class NoiseConditionalModel(EnergyModel):
         x: Tensor,
         free: Tensor | None = None,
         *,
-        damage: Damage | None = None,
+        degradation: Degradation | None = None,
         steps: int | None = None,
         generator: Generator | None = None,
     ) -> Tensor:
@@ -118,15 +118,15 @@ class NoiseConditionalModel(EnergyModel):
         Args:
             steps: transitions at each level; the sampler's length if not given.
         """
-        damage, rng = as_damage(free, damage), seeded(generator)
-        y = damage.check(x, self.spec)
+        degradation, rng = as_degradation(free, degradation), seeded(generator)
+        y = degradation.check(x, self.spec)
         state: Tensor | None = None
         for sigma in noise_levels(*self._levels.levels, self.flow_levels):
-            chains = conditioned(self.at(sigma), y, damage, rng, state)
+            chains = conditioned(self.at(sigma), y, degradation, rng, state)
             chains = chains if steps is None else replace(chains, steps=steps)
             state = chains.states(Streams.of(rng, chains.start))
         assert state is not None  # there are at least two levels
-        return damage.merge(y, chains.cleaned(state))
+        return degradation.merge(y, chains.cleaned(state))
 
     def film(self, *, generator: Generator | None = None) -> Tensor:
         """What the flow of eight samples expects at each level, `(8, frames, *event)`: x, denoised."""

@@ -31,7 +31,7 @@ from energybased.algebra import Given
 from energybased.data import DataSet
 from energybased.energy import Energy
 from energybased.errors import require
-from energybased.models.damage import normal
+from energybased.models.degradation import normal
 from energybased.models.density_of_states import DensityOfStates
 from energybased.models.fitted import Fitted
 from energybased.models.model import by_chunks, seeded

@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 
 from energybased.errors import require
 from energybased.models.conditioned import Conditioned, conditioned
-from energybased.models.damage import GaussianNoise, normal
+from energybased.models.degradation import GaussianNoise, normal
 from energybased.models.model import checked
 from energybased.sampling import Streams, sample
 from energybased.sampling.denoise import denoise

@@ -13,7 +13,7 @@ from energybased.algebra import Rowwise
 from energybased.conditions import Classes
 from energybased.energy import Condition, Energy
 from energybased.errors import require
-from energybased.models.damage import normal
+from energybased.models.degradation import normal
 from energybased.models.model import CHUNK, checked, seeded
 from energybased.sampling import Kernel, Streams, sample
 

@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 
 from energybased.errors import require
 from energybased.models import EnergyModel
-from energybased.models.damage import normal
+from energybased.models.degradation import normal
 from energybased.sampling import Streams
 from energybased.sampling.chain import advance
 

@@ -1,4 +1,4 @@
-"""Several restored candidates of damaged examples, ordered by their energies."""
+"""Several restored candidates of degraded examples, ordered by their energies."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import torch
 from torch import Generator, Tensor
 
 from energybased.errors import require
-from energybased.models.damage import Damage
+from energybased.models.degradation import Degradation
 from energybased.models.scores import noisy_energies
 
 COPIES = 8  # noisy copies of an example over which its energy is averaged
 
 
 class Restored(NamedTuple):
-    """Candidates for each damaged example, by rising energy.
+    """Candidates for each degraded example, by rising energy.
 
     Args:
         x: the candidates, `(n, candidates, *event)`, in the user's units.
@@ -40,32 +40,35 @@ class Restored(NamedTuple):
 def restore(
     model: Any,
     y: Tensor,
-    damage: Damage,
+    degradation: Degradation,
     *,
     candidates: int = 8,
     steps: int | None = None,
     generator: Generator,
 ) -> Restored:
-    """Restores damaged examples, several times each.
+    """Restores degraded examples, several times each.
 
     Args:
         model: an energy or a latent model. If it is conditional on a class that is not given, chains sample the sum
             over the classes.
-        y: damaged examples `(n, *measured)`, in the user's units.
-        damage: what was done to them.
+        y: degraded examples `(n, *measured)`, in the user's units.
+        degradation: what was done to them.
         candidates: number of chains of each example.
         steps: transitions of each chain; see `EnergyModel.restore`.
         generator: source of random numbers.
 
     Raises:
-        UserError: if the model cannot restore, or y cannot be examples that were damaged so.
+        UserError: if the model cannot restore, or y cannot be examples that were degraded so.
     """
     require(candidates >= 1, f"there must be at least one candidate, got {candidates}")
     require(hasattr(model, "restore"), "this model has no energy of examples: it cannot restore them")
     require("chains" in model.offers or "latent vectors" in model.offers, why_not(model))
     n = len(y)
     x = repeated(model, candidates).restore(
-        y.repeat_interleave(candidates, 0), damage=expanded(damage, y, candidates), steps=steps, generator=generator
+        y.repeat_interleave(candidates, 0),
+        degradation=expanded(degradation, y, candidates),
+        steps=steps,
+        generator=generator,
     )
     energies = energies_of(model, x.unflatten(0, (n, candidates)), generator)
     order = energies.argsort(1)
@@ -95,12 +98,12 @@ def repeated(model: Any, count: int) -> Any:
     return replace(model, energy=model.energy.expand(count), rows=model.rows * count)
 
 
-def expanded(damage: Any, y: Tensor, count: int) -> Any:
-    """The damage for a batch in which every row of y `(n, *measured)` is repeated."""
-    free = getattr(damage, "free", None)
+def expanded(degradation: Any, y: Tensor, count: int) -> Any:
+    """The degradation for a batch in which every row of y `(n, *measured)` is repeated."""
+    free = getattr(degradation, "free", None)
     if free is None or free.ndim < y.ndim or len(free) == 1:
-        return damage
-    return replace(damage, free=free.repeat_interleave(count, 0))
+        return degradation
+    return replace(degradation, free=free.repeat_interleave(count, 0))
 
 
 def why_not(model: Any) -> str:

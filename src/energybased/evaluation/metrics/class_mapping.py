@@ -14,7 +14,7 @@ from energybased.evaluation.restoration import mse
 from energybased.evaluation.row import Row
 from energybased.evaluation.subject import Subject
 from energybased.evaluation.work import Work, drawing, restoring
-from energybased.models.damage import GaussianNoise
+from energybased.models.degradation import GaussianNoise
 from energybased.tasks.across import across
 
 TETHERS: tuple[float | None, ...] = (0.5, 0.8, 1.2, 1.6, 2.0, 2.4, 3.0, None)  # from the strongest

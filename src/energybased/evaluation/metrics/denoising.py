@@ -20,7 +20,7 @@ from energybased.evaluation.restoration import (
 from energybased.evaluation.row import Row
 from energybased.evaluation.subject import LARGE, RESTORE, Subject
 from energybased.evaluation.work import Work, restoring
-from energybased.models.damage import SaltPepper
+from energybased.models.degradation import SaltPepper
 from energybased.tasks.restore import restore
 
 
@@ -28,8 +28,8 @@ from energybased.tasks.restore import restore
 class Denoising:
     """PSNR and SSIM of test pictures of which a share of the pixels was set to 0 or 1, restored.
 
-    Beside the model: the damaged pictures, a median filter, an adaptive one and total variation, whose settings have
-    the largest PSNR on damaged validation pictures. The mean of several chains estimates the mean of the conditional
+    Beside the model: the degraded pictures, a median filter, an adaptive one and total variation, whose settings have
+    the largest PSNR on degraded validation pictures. The mean of several chains estimates the mean of the conditional
     density, which has the least expected squared error; it has a row of its own.
 
     Args:
@@ -50,10 +50,10 @@ class Denoising:
         yield restoring(subject, n, SaltPepper(self.share))
 
     def measure(self, subject: Subject) -> Iterator[Row]:
-        model, data, damage = subject.model, subject.data, SaltPepper(self.share)
+        model, data, degradation = subject.model, subject.data, SaltPepper(self.share)
         truth, held = (data.values(split.some(self.pictures)) for split in (data.test, data.validation))
-        y, held_y = damage.apply(truth, subject.rng()), damage.apply(held, subject.rng())
-        found = restore(model, y, damage, candidates=self.chains, generator=subject.rng())
+        y, held_y = degradation.apply(truth, subject.rng()), degradation.apply(held, subject.rng())
+        found = restore(model, y, degradation, candidates=self.chains, generator=subject.rng())
         size = best_setting(median_filtered, MEDIAN_SIZES, held_y, held)
         largest = best_setting(adaptive_median_filtered, ADAPTIVE_SIZES, held_y, held)
         weight = best_setting(total_variation, TV_WEIGHTS, held_y, held)
@@ -61,7 +61,7 @@ class Denoising:
         systems = {
             "": (found.x[:, 0].cpu(), f"chain of least energy of {self.chains}, {noise}"),
             f"mean of {self.chains} chains": (found.mean.cpu(), noise),
-            "damaged": (y, "as they are"),
+            "degraded": (y, "as they are"),
             "median filter": (median_filtered(y, size), f"{size} x {size} pixels, chosen on the validation split"),
             "adaptive median filter": (
                 adaptive_median_filtered(y, largest),

@@ -13,7 +13,7 @@ from energybased.evaluation.restoration import mean_filled, mse, nearest_filled,
 from energybased.evaluation.row import Row
 from energybased.evaluation.subject import LARGE, RESTORE, Subject
 from energybased.evaluation.work import Work, restoring
-from energybased.models.damage import Missing
+from energybased.models.degradation import Missing
 
 VALUES = {"mse": mse, "psnr": psnr, "ssim": ssim}
 
@@ -48,9 +48,9 @@ class Inpainting:
         count = len(test)
         labels, truth = test.y, data.domain.read(test.x)
         assert isinstance(labels, Tensor)
-        damage = Missing(free)
-        hidden = damage.apply(truth, subject.rng())
-        restored = model.restore(hidden, damage=damage, generator=subject.rng()).cpu()
+        degradation = Missing(free)
+        hidden = degradation.apply(truth, subject.rng())
+        restored = model.restore(hidden, degradation=degradation, generator=subject.rng()).cpu()
         systems = {
             "": (
                 restored,
@@ -75,7 +75,9 @@ class Inpainting:
         error = float(lead.std()) / count**0.5
         yield subject.row("inpainted_lead_error", error, f"standard error: {protocol}", n=count)
         known = data.values(data.train.some(count))
-        again = model.restore(damage.apply(known, subject.rng()), damage=damage, generator=subject.rng()).cpu()
+        again = model.restore(
+            degradation.apply(known, subject.rng()), degradation=degradation, generator=subject.rng()
+        ).cpu()
         protocol = f"right half of {len(known)} random training pictures restored: {systems[''][1]}"
         yield from error_rows(subject, again, known, protocol, split="train")
 

@@ -9,7 +9,7 @@ import torch
 
 from energybased.data.pictures import grid
 from energybased.evaluation.metrics.inpainting import right_half
-from energybased.models.damage import Damage, Missing, SaltPepper
+from energybased.models.degradation import Degradation, Missing, SaltPepper
 from energybased.report.page import picture
 from energybased.report.section import Contents
 
@@ -25,13 +25,13 @@ class Restoring:
     def bodies(self, contents: Contents) -> Iterator[str]:
         subject = contents.subject
         model, x = subject.model, subject.test[:SHOWN]
-        damages: dict[str, Damage] = {
+        degradations: dict[str, Degradation] = {
             "the right half is missing": Missing(right_half(subject)),
             f"{SHARE:.0%} of the pixels are set to black or white": SaltPepper(SHARE),
         }
-        for words, damage in damages.items():
-            y = damage.apply(x, subject.rng())
-            restored = model.restore(y, damage=damage, generator=subject.rng()).to(x)
-            rows = "Top: damaged; middle: restored, one chain each; bottom: as they were"
+        for words, degradation in degradations.items():
+            y = degradation.apply(x, subject.rng())
+            restored = model.restore(y, degradation=degradation, generator=subject.rng()).to(x)
+            rows = "Top: degraded; middle: restored, one chain each; bottom: as they were"
             caption = f"The first {len(x)} pictures of the test split, not selected; {words}. {rows}"
             yield picture(grid(torch.cat([y, restored, x]), columns=len(x)), caption)

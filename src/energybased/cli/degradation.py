@@ -1,4 +1,4 @@
-"""Damages on the command line."""
+"""Degrades on the command line."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from PIL import Image
 from energybased.data.folder import BROKEN, SUFFIXES, as_array, is_transparent
 from energybased.errors import UserError, nearest, require
 from energybased.models.blur import Blur, LowResolution
-from energybased.models.damage import Damage, GaussianNoise, Missing, SaltPepper
+from energybased.models.degradation import Degradation, GaussianNoise, Missing, SaltPepper
 
 NOISES = ("salt-pepper", "gaussian")
 
 
 @dataclass(frozen=True)
-class DamageOptions:
+class DegradationOptions:
     """What was done to pictures.
 
     Args:
@@ -31,31 +31,35 @@ class DamageOptions:
             picture is.
         blur: width of a Gaussian blur of the picture: its standard deviation in pixels.
         scale: how many pixels of the model a pixel of the picture is wide and high: 2 for a picture of half the size.
-        damage: the picture is whole, and is first damaged so. To see what restoring can do.
+        degrade: the picture is whole, and is first degraded so. To see what restoring can do.
     """
 
     mask: Path | None = None
     noise: str | None = None
     blur: float | None = None
     scale: int | None = None
-    damage: bool = False
+    degrade: bool = False
 
     @property
     def named(self) -> bool:
-        """Whether a damage is named."""
+        """Whether a degradation is named."""
         return any(option is not None for option in (self.mask, self.noise, self.blur, self.scale))
 
-    def read(self, what: Path, event: Sequence[int]) -> tuple[Damage, tuple[str, ...]]:
-        """The damage of the pictures of shape `event` in the file or folder `what`, and remarks.
+    def read(self, what: Path, event: Sequence[int]) -> tuple[Degradation, tuple[str, ...]]:
+        """The degradation of the pictures of shape `event` in the file or folder `what`, and remarks.
 
         Raises:
             UserError: if the options name none or exclude each other, a number is out of range, or the mask cannot be
                 read.
         """
         kinds = [option is not None for option in (self.mask, self.blur, self.scale)]
-        require(sum(kinds) <= 1, "--mask, --blur and --scale exclude each other: restore one damage after the other")
+        require(
+            sum(kinds) <= 1, "--mask, --blur and --scale exclude each other: restore one degradation after the other"
+        )
         if self.mask is not None:
-            require(self.noise is None, "--mask and --noise exclude each other: restore one damage after the other")
+            require(
+                self.noise is None, "--mask and --noise exclude each other: restore one degradation after the other"
+            )
             return read_mask(self.mask, what, event)
         kind, value = ("", 0.0) if self.noise is None else read_noise(self.noise)
         sigma = {"sigma": value} if kind else {}
@@ -64,12 +68,12 @@ class DamageOptions:
             return Blur(self.blur, **sigma), ()
         if self.scale is not None:
             return LowResolution(self.scale, **sigma), ()
-        require(kind != "", "no damage is named")
+        require(kind != "", "no degradation is named")
         return (SaltPepper if kind == "salt-pepper" else GaussianNoise)(value), ()
 
 
-UNDAMAGED = DamageOptions()
-DamageGroup = Annotated[DamageOptions, tyro.conf.arg(name="")]  # so that the options have no prefix
+UNDEGRADED = DegradationOptions()
+DegradationGroup = Annotated[DegradationOptions, tyro.conf.arg(name="")]  # so that the options have no prefix
 
 
 def read_noise(text: str) -> tuple[str, float]:

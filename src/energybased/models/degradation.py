@@ -1,7 +1,7 @@
 """What was done to an example, from which a model restores it.
 
 A model learns the density of v = x + noise eps, where x is an example and `noise` what the recipe added to the data. A
-damaged example y says something about x. Before chains over v are conditioned on it, random noise is added to y until
+degraded example y says something about x. Before chains over v are conditioned on it, random noise is added to y until
 it is what a measurement of v would be: p(y | v) is then exact, and so is the conditional density of v that the chains
 sample. The random noise is drawn once for each chain. It costs information that the model, which has never seen less
 noise, could not use.
@@ -28,7 +28,7 @@ LEAST_SIGMA = 0.02  # and in [0, 1]; the step of the chains is proportional to i
 
 
 class Evidence(NamedTuple):
-    """What a damaged example says about v, in the model's units.
+    """What a degraded example says about v, in the model's units.
 
     Args:
         start: first states of the chains, `(n, *event)`.
@@ -46,18 +46,18 @@ class Evidence(NamedTuple):
 
 
 @runtime_checkable
-class Damage(Protocol):
+class Degradation(Protocol):
     """What was done to examples x `(n, *event)`. y is what is left of them, in the units of the user."""
 
     def apply(self, x: Tensor, generator: Generator) -> Tensor:
-        """Damages examples x `(n, *event)`."""
+        """Degrades examples x `(n, *event)`."""
         ...
 
     def check(self, y: Tensor, spec: DataSpec) -> Tensor:
         """y, after a check of its shape and values, without entries that are unknown.
 
         Raises:
-            UserError: if y cannot be an example of this spec that was damaged so.
+            UserError: if y cannot be an example of this spec that was degraded so.
         """
         ...
 
@@ -230,7 +230,7 @@ def measured(y: Tensor, spec: DataSpec, shape: tuple[int, ...]) -> Tensor:
 
 
 def encoded(y: Tensor, spec: DataSpec, place: Tensor) -> Tensor:
-    """Damaged y `(n, *measured)` in the model's units, on the device and in the dtype of `place`.
+    """Degraded y `(n, *measured)` in the model's units, on the device and in the dtype of `place`.
 
     What has another shape than examples, such as a picture of less resolution, is of pixels, which keep their units.
     """
@@ -238,13 +238,15 @@ def encoded(y: Tensor, spec: DataSpec, place: Tensor) -> Tensor:
     return (spec.domain.encode(y) if whole else y).to(place)
 
 
-def as_damage(free: Tensor | None, damage: Damage | None) -> Damage:
-    """The damage, or `Missing` with a boolean mask `free` that is broadcastable to `(n, *event)`.
+def as_degradation(free: Tensor | None, degradation: Degradation | None) -> Degradation:
+    """The degradation, or `Missing` with a boolean mask `free` that is broadcastable to `(n, *event)`.
 
     Raises:
         UserError: if not one of them is given.
     """
-    require((free is None) != (damage is None), "restore needs either free, a mask of missing entries, or damage")
-    known = damage is None or (isinstance(damage, Damage) and not isinstance(damage, type))
-    require(known, f"a damage is Missing, GaussianNoise, SaltPepper, Blur or LowResolution, got {damage!r}")
-    return Missing(free) if damage is None else damage  # type: ignore[arg-type]
+    require(
+        (free is None) != (degradation is None), "restore needs either free, a mask of missing entries, or degradation"
+    )
+    known = degradation is None or (isinstance(degradation, Degradation) and not isinstance(degradation, type))
+    require(known, f"a degradation is Missing, GaussianNoise, SaltPepper, Blur or LowResolution, got {degradation!r}")
+    return Missing(free) if degradation is None else degradation  # type: ignore[arg-type]
