@@ -3,7 +3,8 @@
 All is chosen on the validation split: the weight of guidance and the number of levels of the flow by the Fréchet
 distance of 1,000 samples; the level at which the model scores and classifies by the mean of its accuracy and of the
 AUROC of its energy; then the score by its AUROC. The AUROC is the mean over inverted pictures and, for CIFAR-10,
-pictures of CIFAR-100, or else flipped ones. `--only` names the choices to make.
+test pictures of CIFAR-100, by which the score is then not judged, or else flipped ones. `--only` names the choices to
+make.
 """
 
 from __future__ import annotations

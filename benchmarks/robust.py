@@ -2,7 +2,8 @@
 
 RUN is a run, or the name of a model that comes with the package. The logits are attacked on random examples of a split,
 and the sampler on some of them. `--noise` classifies copies with the noise that the model has learned, which the
-sampler then refines. How to refine is chosen on the validation split. A row of more examples is kept.
+sampler then refines. `--split validation` is for choosing how to refine. Accuracy without attack is kept if it is that
+of more examples.
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ def main(
     for row in metric.measure(subject):
         fields = {"data": row.data, "system": row.system, "metric": row.metric, "split": split, "variant": variant}
         now = time.monotonic()
-        if (Rows.read("robust").find(**fields) or {}).get("n", 0) <= row.n:
+        clean = row.metric.startswith("robust_clean")
+        if not clean or (Rows.read("robust").find(**fields) or {}).get("n", 0) <= row.n:
             found.add(row.value, f"{row.protocol}; n = {row.n}", now - began, {"n": row.n}, **fields)
         began = now
     found.write()  # at the end, so that no file has half an experiment

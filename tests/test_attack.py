@@ -174,6 +174,21 @@ def test_settings_that_make_no_sense(build):
         build()
 
 
+def test_a_random_search_is_not_misled_by_lucky_draws(rng):
+    """Noise in the logits larger than what the ball can change: one draw ends the search at once, the mean does not."""
+    model, x, ball = linear(3), examples(rng, 60, inner=0.2), Ball("linf", 0.2)
+    y = model(x).argmax(1)
+
+    def noisy(z):
+        logits = model(z)
+        return logits + 0.5 * torch.randn(logits.shape, generator=rng)
+
+    clean = margins(model(x), y)
+    falls = [(clean - margins(model(RandomSearch(ball, 60, draws)(noisy, x, y, rng)), y)).detach() for draws in (1, 8)]
+    gain = falls[1] - falls[0]
+    assert gain.mean() > 3 * gain.std() / len(x) ** 0.5
+
+
 @pytest.mark.parametrize("attack", [PGD(BALLS[0], steps=1), RandomSearch(BALLS[0], queries=1)], ids=["pgd", "search"])
 @pytest.mark.parametrize(
     ("x", "y", "words"),

@@ -245,6 +245,7 @@ def test_a_judge_classifies(folder, monkeypatch, capsys):
         (["runs/a", "x.npz", "--copies", "0"], "copies must be a whole number of at least 1"),
         (["runs/a", "x.npz", "--steps", "5", "--under", "class"], "need a radius"),
         (["runs/a", "x.npz", "--radius", "0.1"], "give --steps"),
+        (["runs/a", "x.npz", "--under", "class"], "give --steps"),
         (["runs/a", "x.npz", "--out", "found.txt"], "must end in .csv"),
         (["runs/a", "x.npz", "--out", "gone/found.csv"], "no folder gone"),
         (["runs/a", "x.npz", "--copies", "8"], "8 copies without steps or noise are all the same"),

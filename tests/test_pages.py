@@ -83,7 +83,7 @@ def test_samples_of_a_buffer_and_of_the_ensemble_beside_fresh_ones(results, ense
     lines = [line for line in sampling.sampling() if "cifar10-small" in line[0]]
     assert lines[0][3].startswith("not measured") and lines[1][3:] == (
         f"2.00; 1.90; {ensemble:.2f} (1,500 samples)",
-        met,
+        f"{met}, of one run, whose error is not known",
     )
 
 
@@ -111,6 +111,10 @@ def test_a_classifier_is_judged_by_its_own_accuracy(results):
     logits, refined = list(attacks.own("mnist-jem"))
     assert logits[3:] == ("99.0% (0.290 ... 0.500)", "1.0% (0.290 ... 0.500)", "yes / **missed**")
     assert refined[3:] == ("96.0% (0.290 ... 0.500)", "40.0% (0.290 ... 0.500)", "**missed** / **missed**")
+    made[f"{attacked}_sampler_low"] = 0.31
+    for transfer, met in (({}, "not under all attacks"), ({f"{attacked}_sampler_transfer": 0.5}, "yes")):
+        results("robust", *(("mnist-jem", metric, value, words) for metric, value in (made | transfer).items()))
+        assert list(attacks.own("mnist-jem"))[1][5] == f"**missed** / {met}"
     results("mnist-tasks", (OWN, "accuracy", 0.98, {}))
     (line,) = attacks.own(OWN)
     assert line[3] == "98.0%" and "waits for" in line[4] and line[5] == "yes / –"

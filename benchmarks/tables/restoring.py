@@ -27,7 +27,10 @@ def inpainted(rows: Rows) -> Line:
     target = math.nextafter(max(filled, near), 1), f"> {filled:.1%}, mean-fill, and {near:.1%}, nearest neighbour"
     stretch = whole - 0.05, f"≥ {whole - 0.05:.1%}, 5 points below untouched"
     value, bounds = found[OWN]["value"], [(-bound, words) for bound, words in (target, stretch)]
-    return goal(what, percent(found[OWN]) + lead(rows), -value, *bounds)
+    line = goal(what, percent(found[OWN]) + lead(rows), -value, *bounds)
+    mean, error = (rows.find(system=OWN, metric=f"inpainted_lead{end}") for end in ("", "_error"))
+    level = mean is not None and error is not None and abs(mean["value"]) < 2 * error["value"]
+    return (*line[:-1], "level with the nearest neighbour, within two standard errors") if level else line
 
 
 def lead(rows: Rows) -> str:

@@ -35,7 +35,9 @@ def mixed(file: str, system: str, command: str) -> Iterator[Line]:
         fresh, *others = (r["value"] for r in found)
         stretch = math.nextafter(fresh, 0), f"< {fresh:.2f}, fresh, both"
         measured = f"{'; '.join(number(r, 2) for r in found)} ({counts(found)} samples)"
-        yield goal(what, measured, max(others), (math.inf, "measured"), stretch)
+        line = goal(what, measured, max(others), (math.inf, "measured"), stretch)
+        one = min(len(shared), len(found[0]["seeds"])) < 2
+        yield (*line[:-1], f"{line[-1]}, of one run, whose error is not known") if one else line
 
 
 def of_seeds(row: Row, seeds: set[int]) -> Row:

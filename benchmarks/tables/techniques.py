@@ -24,9 +24,9 @@ def method() -> str:
 
 
 def compared(system: str, rows: Rows) -> Line:
-    fd = (told(rows.find(metric=metric)) for metric in ("minutes", "fd", "fd_buffer", "fd_lite0"))
+    fd = (told(rows.find(metric=metric)) or "not measured" for metric in ("minutes", "fd", "fd_buffer", "fd_lite0"))
     sure = rows.find(metric="confident")
-    return system, updates(rows[0]), *fd, "" if sure is None else percent(sure)
+    return system, updates(rows[0]), *fd, "not measured" if sure is None else percent(sure)
 
 
 def techniques() -> str:

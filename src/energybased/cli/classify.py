@@ -54,6 +54,7 @@ def classify(
     averaged = steps > 0 or noise or copies <= 1
     require(averaged, f"{copies} copies without steps or noise are all the same: give --steps or --noise")
     require(radius is None or steps > 0, "--radius limits transitions: give --steps")
+    require(under == "marginal" or steps > 0, "--under class is about transitions: give --steps")
     refinement = Refinement(steps, under, copies, noise, radius)
     require_csv(out)
     model: Any = load(path, device=device)

@@ -1,4 +1,4 @@
-"""Degrades on the command line."""
+"""Degradations on the command line."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class DegradationOptions:
             standard deviation was added to pixel values in [0, 1]. The latter also says how noisy a blurred or scaled
             picture is.
         blur: width of a Gaussian blur of the picture: its standard deviation in pixels.
-        scale: how many pixels of the model a pixel of the picture is wide and high: 2 for a picture of half the size.
+        scale: downsampling factor: 2 for a picture of half the model's width and height.
         degrade: the picture is whole, and is first degraded so. To see what restoring can do.
     """
 

@@ -17,7 +17,7 @@ def map_pictures(job: Job, to: str, tether: float) -> None:
     Args:
         job: the pictures, and what maps them.
         to: number or label of the class.
-        tether: how far a pixel may go; 0 for no bound. See `tasks.across`.
+        tether: standard deviation of the Gaussian penalty around the picture; 0 for none. See `tasks.across`.
 
     Raises:
         UserError: if the model has no such class, or the pictures do not fit it.

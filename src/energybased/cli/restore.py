@@ -49,8 +49,8 @@ def restore(
         degradation: what was done to the pictures.
         candidates: number of candidates; 8 if not given.
         to: class that the pictures become.
-        tether: with --to, the standard deviation of a Gaussian around the picture, which bounds how far a pixel goes:
-            2.4 if not given; 0 for no bound.
+        tether: with --to, the standard deviation of a Gaussian penalty around the picture; a smaller one keeps pixels
+            closer to it. 2.4 if not given; 0 for no penalty.
         steps: transitions of each chain. If not given, the recipe's length, or more where the degradation makes steps
             shorter.
         seed: seed of all random numbers.

@@ -89,7 +89,7 @@ def title_of(row: Row) -> str:
         return DETECTION[name]
     network = name.rpartition("_")[2]
     if network in NETWORKS:
-        return f"samples, in the features of {network}"
+        return f"samples, in the features of {NETWORKS[network]}"
     for title, starts in TITLES.items():
         if any(name == start or name.startswith(f"{start}_") for start in starts):
             return title

@@ -139,7 +139,7 @@ class PGD:
 
     def _chunk(self, logits: Logits, x: Tensor, y: Tensor, rng: Generator) -> Tensor:
         with torch.no_grad():
-            clean = self._mean(logits, x)
+            clean = averaged(logits, x, self.draws)
         check_classes(clean, y)
         order = clean.scatter(1, y[:, None], math.inf).argsort(1, descending=True)  # the class itself is first
         best, lowest = x.clone(), margins(clean, y)
@@ -165,7 +165,7 @@ class PGD:
         for step in range(self.steps + 1):
             with torch.enable_grad():
                 leaf = moved.detach().requires_grad_()
-                values = self._mean(logits, leaf)
+                values = averaged(logits, leaf, self.draws)
                 if likelihood:
                     loss = values.log_softmax(1)[each, y]
                 else:
@@ -180,11 +180,6 @@ class PGD:
                 moved = self.ball.project(moved - length * self.ball.steepest(gradient), x)
         return best, lowest
 
-    def _mean(self, logits: Logits, x: Tensor) -> Tensor:
-        if self.draws == 1:
-            return logits(x)
-        return torch.stack([logits(x).log_softmax(1) for _ in range(self.draws)]).mean(0)
-
 
 @dataclass(frozen=True)
 class RandomSearch:
@@ -193,9 +188,13 @@ class RandomSearch:
     It follows the Square Attack (Andriushchenko et al. 2020), whose linf proposals it has. An l2 proposal adds a square
     and scales the whole change to the length epsilon. Events that are not pictures are changed in random intervals.
 
+    For random logits (`draws` > 1), margins are those of the mean log probability over the draws. The change so far is
+    evaluated anew beside each proposal, and no example leaves the search: one lucky draw proves nothing.
+
     Args:
         ball: the allowed changes.
-        queries: evaluations of the logits for each example.
+        queries: proposals for each example.
+        draws: number of evaluations of the logits for a margin.
 
     Raises:
         UserError: for settings out of range.
@@ -203,9 +202,11 @@ class RandomSearch:
 
     ball: Ball
     queries: int = 300
+    draws: int = 1
 
     def __post_init__(self) -> None:
         require(self.queries >= 1, f"an attack takes at least 1 query, got {self.queries}")
+        require(self.draws >= 1, f"logits are drawn at least once, got {self.draws}")
 
     @torch.no_grad()
     def __call__(self, logits: Logits, x: Tensor, y: Tensor, generator: Generator | None = None) -> Tensor:
@@ -222,16 +223,18 @@ class RandomSearch:
         centre = x.flatten(1)[:, None, None] if x.ndim != 4 else x  # (n, channels, height, width)
         signs = torch.randint(2, (*centre.shape[:2], 1, centre.shape[3]), generator=rng, device=rng.device)
         stripes = self._scaled((2.0 * signs - 1).to(centre).expand_as(centre))  # the first proposal of the paper
-        clean = logits(x)
+        clean = averaged(logits, x, self.draws)
         check_classes(clean, y)
         change, lowest = torch.zeros_like(centre), margins(clean, y)
         for query in range(self.queries):
-            rows = (lowest > 0).nonzero().squeeze(1)
+            rows = (lowest > 0).nonzero().squeeze(1) if self.draws == 1 else torch.arange(len(x), device=x.device)
             if len(rows) == 0:
                 break
+            if self.draws > 1 and query > 0:
+                lowest = margins(averaged(logits, (centre + change).view_as(x), self.draws), y)
             proposed = stripes[rows] if query == 0 else self._proposed(change[rows], query / self.queries, rng)
             moved = self.ball.project(centre[rows] + proposed, centre[rows])
-            margin = margins(logits(moved.view(-1, *x.shape[1:])), y[rows])
+            margin = margins(averaged(logits, moved.view(-1, *x.shape[1:]), self.draws), y[rows])
             better = margin < lowest[rows]
             kept = rows[better]
             change[kept], lowest[kept] = (moved - centre[rows])[better], margin[better]
@@ -263,6 +266,13 @@ class RandomSearch:
 
 
 Attack = Union[PGD, RandomSearch]
+
+
+def averaged(logits: Logits, x: Tensor, draws: int) -> Tensor:
+    """Logits `(n, classes)` of x `(n, *event)`; of several draws, the mean of their log probabilities."""
+    if draws == 1:
+        return logits(x)
+    return torch.stack([logits(x).log_softmax(1) for _ in range(draws)]).mean(0)
 
 
 def check_attacked(x: Tensor, y: Tensor, ball: Ball) -> None:

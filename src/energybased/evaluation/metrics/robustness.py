@@ -31,7 +31,7 @@ class Robustness:
     sampler of the model refines an example before it is classified, and the whole of it is attacked: by PGD on the
     logits and on the judge, by PGD over random draws, whose gradients bypass the chains, pass through them, or are
     those of chains of a single transition, which have less noise, and by a random search. Pixels are in [0, 1]. The
-    network computes in the precision of its weights, so that rounding hides no gradient. Classes are decided after
+    network computes in float32, so that rounding hides no gradient. Classes are decided after
     the attack, with new random numbers.
 
     Args:
@@ -73,7 +73,7 @@ class Robustness:
             PGD(ball, self.steps, self.restarts), PGD(ball, self.sampler_steps, 1, self.draws)
             PGD(ball, self.transfer_steps, 1)
             RandomSearch(ball, self.queries)
-            RandomSearch(ball, self.sampler_queries)
+            RandomSearch(ball, self.sampler_queries, self.draws)
 
     def balls(self, bounds: tuple[float, float] | None) -> list[Ball]:
         """The allowed changes, in order."""
@@ -82,7 +82,7 @@ class Robustness:
     def work(self, subject: Subject) -> Iterator[Work]:
         n, balls = len(subject.test), len(self.linf) + len(self.l2)
         copies = self.part * self.refinement.copies * (3 * self.refinement.steps + 1)
-        refined = copies * (self.sampler_steps * self.draws + self.sampler_queries / 3)  # a query has no gradient
+        refined = copies * self.draws * (self.sampler_steps + 2 * self.sampler_queries / 3)  # a query has no gradient
         yield Work("gradients", balls * n * (self.steps * self.restarts + self.queries / 3))  # a query has no gradient
         if subject.has("chains"):
             yield Work("summed chains", balls * min(1.0, n / self.part) * refined)
@@ -153,10 +153,15 @@ class Robustness:
             kept = right(sampler, torch.cat([attack(seen, *part, rng) for part in parts]), y)
             left = left & kept
             yield subject.row(f"{name}_{kind}", float(kept.float().mean()), f"{words}, alone", n=len(x))
-        search = RandomSearch(ball, self.sampler_queries)
+        search = RandomSearch(ball, self.sampler_queries, self.draws)
         if bool(left.any()):
             left[left.clone()] = right(sampler, search(sampler, x[left], y[left], rng), y[left])
-        told = "; ".join([*(words for *_, words in attacks.values()), f"random search of {search.queries} queries"])
+        told = "; ".join(
+            [
+                *(words for *_, words in attacks.values()),
+                f"random search of {search.queries} queries over {search.draws} draws",
+            ]
+        )
         yield from self._interval(subject, name, left, told)
 
     def on_logits(self, ball: Ball, logits: Logits, surrogate: Logits | None) -> dict[str, tuple[Attack, Logits]]:
