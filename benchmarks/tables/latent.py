@@ -44,7 +44,7 @@ def prior_fit() -> str:
         auroc = number(prior["prior_c2st"], 3), number(base["prior_c2st"], 3) if base else ""
         chance = (f"{prior[metric]['value']:.2g}" for metric in ("prior_c2st_p", "prior_mmd_p", "prior_ksd_p"))
         lines.append((float(prior["prior_c2st"]["value"]), (named(system), *auroc, *chance, number(prior["minutes"]))))
-    head = "system | prior: AUROC | its base: AUROC | p, classifier | p, mean discrepancy | p, Stein | minutes"
+    head = "system | prior: AUROC | its base: AUROC | p, classifier | p, MMD | p, KSD | minutes"
     return table(head, [line for _, line in sorted(lines)])
 
 

@@ -43,7 +43,9 @@ def mnist(**changes: Any) -> EnergyRecipe:
     """MNIST without its labels; as `mnist-conditional`, but with shorter steps and a lower learning rate.
 
     With the settings of `mnist-conditional`, the chains fell behind after 4,700 updates, and the guard stopped the
-    training at update 6,280 after three returns. The shorter steps and the lower rate are those of `fashion`.
+    training at update 6,280 after three returns. The shorter steps and the lower rate are those of `fashion`. The
+    Fréchet distance (judge-mnist) is 1.7 for chains of the replay buffer, and 19 for fresh ones, which are too short to
+    reach every digit. It is 32 for the best mixture of Gaussians (results/mnist.json).
     """
     digits = mnist_conditional(recipe="mnist", conditional=False, score_by="energy")
     buffer = replace(digits.buffer, by_class=False)
