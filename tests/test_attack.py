@@ -162,6 +162,7 @@ def test_pgd_is_no_weaker_than_that_of_foolbox(monkeypatch):
         lambda: PGD(BALLS[0], steps=0),
         lambda: PGD(BALLS[0], restarts=0),
         lambda: PGD(BALLS[0], draws=0),
+        lambda: PGD(BALLS[0], steps=1.5),
         lambda: RandomSearch(BALLS[0], queries=0),
         lambda: Robustness(linf=(0.1, -0.2)),
         lambda: Robustness(linf=(), l2=()),
@@ -196,6 +197,8 @@ def test_a_random_search_is_not_misled_by_lucky_draws(rng):
         (255 * torch.ones(2, *SHAPE), torch.zeros(2, dtype=torch.long), "outside the bounds"),
         (torch.ones(2, *SHAPE), torch.zeros(3, dtype=torch.long), "a class number for each of 2 examples"),
         (torch.ones(2, *SHAPE), torch.zeros(2), "a class number for each of 2 examples"),
+        (torch.ones(2, *SHAPE), torch.zeros(2, dtype=torch.int32), "y must be int64"),
+        (torch.ones(2, *SHAPE).numpy(), torch.zeros(2, dtype=torch.long), "must be tensors"),
         (torch.ones(2, *SHAPE), torch.tensor([0, 3]), "classes 0 ... 3, but there are 3 logits"),
         (torch.ones(2, *SHAPE), torch.tensor([-1, 0]), "classes -1 ... 0"),
         (torch.ones(0, *SHAPE), torch.zeros(0, dtype=torch.long), "no example"),
@@ -204,6 +207,18 @@ def test_a_random_search_is_not_misled_by_lucky_draws(rng):
 def test_examples_that_cannot_be_attacked(attack, x, y, words):
     with pytest.raises(UserError, match=words):
         attack(linear(3), x, y)
+
+
+def test_classifiers_that_cannot_be_attacked():
+    x, y = torch.ones(2, *SHAPE), torch.zeros(2, dtype=torch.long)
+    for attack in (PGD(BALLS[0], steps=1), RandomSearch(BALLS[0], queries=1)):
+        for logits, words in (
+            (lambda x: linear(3)(x) * math.nan, "not finite"),
+            (linear(1), "at least two classes"),
+            (lambda x: x.flatten(1).sum(1), "at least two classes"),
+        ):
+            with pytest.raises(UserError, match=words):
+                attack(logits, x, y)
 
 
 def test_the_interval_of_a_binomial():

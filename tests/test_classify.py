@@ -248,6 +248,7 @@ def test_a_judge_classifies(folder, monkeypatch, capsys):
         (["runs/a", "x.npz", "--under", "class"], "give --steps"),
         (["runs/a", "x.npz", "--out", "found.txt"], "must end in .csv"),
         (["runs/a", "x.npz", "--out", "gone/found.csv"], "no folder gone"),
+        (["runs/a", "x.csv", "--out", "./x.csv"], "would overwrite"),
         (["runs/a", "x.npz", "--copies", "8"], "8 copies without steps or noise are all the same"),
         (["runs/a", "gone.png"], "there is nothing at"),
         (["runs/a"], "nothing to classify"),

@@ -143,7 +143,9 @@ def test_a_row_is_filled_given_its_class(here, capsys):
     assert len(set(filled.values())) == 3
     (here / "rows.csv").write_text("a,b,c,kind\n4,4,,low\n4,,4,\n")
     assert main(["restore", "runs/kinds", "rows.csv", "--steps", "50", "--out", "filled.csv"]) == 0
-    assert "3 empty cells" not in (told := capsys.readouterr().err) and "2 empty cells of 2 rows" in told
+    assert "2 empty cells of 2 rows" in capsys.readouterr().err
+    assert main(["restore", "runs/kinds", "rows.csv", "--steps", "5", "--given", "high", "--out", "filled.csv"]) == 0
+    assert "column kind is kept as it is" in (told := capsys.readouterr().err) and "does not take" not in told
 
 
 @pytest.mark.parametrize(
@@ -176,6 +178,9 @@ def test_a_row_is_filled_given_its_class(here, capsys):
         ("digits p.png --noise gaussian=0.1 --out x.csv", "must end in"),
         ("digits p.png --noise gaussian=0.1 --out no/x.png", "there is no folder no to write x.png into"),
         ("digits p.png --noise gaussian=0.1 --out p.png", "would overwrite"),
+        ("digits p.png --mask mask.png --out mask.png", "would overwrite"),
+        ("digits q-candidates.png --noise gaussian=0.1 --out q.png", "would overwrite"),
+        ("digits sub --noise gaussian=0.1 --out sub/new.png", "add to what is restored"),
         ("digits p.png --to 12", "'12' is no class"),
         ("digits p.png --to 3 --blur 1", "--to takes a whole picture"),
         ("digits p.png --to 3 --candidates 8", "draws one chain"),  # also when given as the default is
@@ -197,6 +202,9 @@ def test_a_row_is_filled_given_its_class(here, capsys):
 def test_one_sentence(here, capsys, words, sentence):
     (here / "blank.csv").write_text("a,b,c\n1,,3\n,,\n")
     (here / "text.csv").write_text("a,b,c\n1,NA,3\n")
+    for copy in (here / "q-candidates.png", here / "sub" / "p.png"):
+        copy.parent.mkdir(exist_ok=True)
+        copy.write_bytes((here / "p.png").read_bytes())
     (here / "odd.csv").write_text("a,b,c,kind\n1,,3,odd\n")
     (here / "one.csv").write_text("a,b,c,kind\n1,,3,low\n")
     assert main(["restore", *f"runs/{words}".split()]) == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from mnist_rivals import RIVALS
@@ -60,11 +61,22 @@ def lines() -> Iterator[Line]:
 
 
 def first(ranked: list[tuple[str, Row]]) -> str:
-    """The name of the best system, or of the two that are level: within the spread of their seeds."""
+    """The name of the best system, or of those that are level: within the spread of their seeds, or of their examples.
+
+    An accuracy on n examples has the spread of a binomial; two are level within two standard errors of the difference.
+    """
     (name, best), *others = ranked
-    spread = best["sd"] or 0.0
-    level = [other for other, r in others if abs(r["value"] - best["value"]) <= spread + (r["sd"] or 0.0)]
+    level = [other for other, r in others if abs(r["value"] - best["value"]) <= spread(best, r)]
     return f"level: {', '.join([name, *level])}" if level else name
+
+
+def spread(a: Row, b: Row) -> float:
+    """How far two values may lie apart by chance."""
+    counts = [re.search(r"n = (\d+)|(\d+) random test pictures", r["protocol"]) for r in (a, b)]
+    if a["metric"].startswith("robust_") and all(counts):
+        of = zip((a, b), counts, strict=True)
+        return 2 * sum(r["value"] * (1 - r["value"]) / int(n[1] or n[2]) for r, n in of if n) ** 0.5
+    return (a["sd"] or 0.0) + (b["sd"] or 0.0)
 
 
 def own(metric: str) -> dict[str, Row]:

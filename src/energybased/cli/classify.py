@@ -56,7 +56,7 @@ def classify(
     require(radius is None or steps > 0, "--radius limits transitions: give --steps")
     require(under == "marginal" or steps > 0, "--under class is about transitions: give --steps")
     refinement = Refinement(steps, under, copies, noise, radius)
-    require_csv(out)
+    require_csv(out, *what)
     model: Any = load(path, device=device)
     names = labels(model)
     tell(terms_note(model, path))

@@ -24,7 +24,12 @@ def write_drawn(out: Path, best: Tensor, rows: Tensor, name: str, arrays: Mappin
     if out.suffix == ".npz":
         write_arrays(out, {key: value.cpu().numpy() for key, value in arrays.items()})
         return [out]
-    sheet = out.with_name(f"{out.stem}-{name}.png")
+    sheet = sheet_of(out, name)
     save_png(grid(best), out)
     save_png(grid(rows.flatten(0, 1), columns=rows.shape[1]), sheet)
     return [out, sheet]
+
+
+def sheet_of(out: Path, name: str) -> Path:
+    """The path of the sheet beside pictures, which shows what the name says."""
+    return out.with_name(f"{out.stem}-{name}.png")

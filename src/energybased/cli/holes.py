@@ -59,7 +59,10 @@ def fill_cells(job: Job, candidates: int) -> None:
     notes = [*terms_note(model, job.run), f"{int(empty.sum())} empty cells of {int(holes.sum())} rows were filled"]
     used = y is not None and bool((y[holes] >= 0).any())
     notes += [f"rows were filled given their class, of column {label}"] if used else []
-    kept = [name for name in cells if name not in names and not (used and name == label)]
+    overridden = bool(label) and label in cells and job.given is not None
+    notes += [f"--given holds for all rows, and column {label} is kept as it is"] if overridden else []
+    known = names if not (used or overridden) else (*names, label)
+    kept = [name for name in cells if name not in known]
     notes += [f"columns that the model does not take are kept: {', '.join(kept)}"] if kept else []
     tell(notes)
     tell_csv([list(cells), *zip(*(map(_cell, column) for column in cells.values()), strict=True)], job.out)

@@ -10,6 +10,7 @@ import tyro
 
 from energybased.cli.candidates import draw_candidates
 from energybased.cli.degradation import UNDEGRADED, DegradationGroup
+from energybased.cli.drawn import sheet_of
 from energybased.cli.holes import fill_cells
 from energybased.cli.job import Job
 from energybased.cli.mapped import map_pictures
@@ -75,7 +76,11 @@ def restore(
     endings = (".csv",) if table else (".png", ".npz")
     out = (path if path.is_dir() else path.parent) / f"restored{endings[0]}" if out is None else out
     require(out.suffix in endings, f"{out} must end in {' or '.join(endings)}")
-    require(out.resolve() != what.resolve(), f"--out {out} would overwrite what is restored")
+    name = "film" if to is not None else "candidates"
+    for written in (out, sheet_of(out, name)):
+        read = [path.resolve() for path in (what, degradation.mask) if path is not None]
+        inside = what.is_dir() and what.resolve() in written.resolve().parents
+        require(written.resolve() not in read and not inside, f"--out {out} would overwrite or add to what is restored")
     require(out.parent.is_dir(), f"there is no folder {out.parent} to write {out.name} into")
     job = Job(path, place.load(path), what, out, steps, rng, given)
     count = CANDIDATES if candidates is None else candidates

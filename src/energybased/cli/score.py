@@ -41,7 +41,7 @@ def score(
         place: device and processes that compute.
     """
     rng = generator_of(seed)
-    require_csv(out)
+    require_csv(out, what)
     model = place.load(path)
     names, x, notes = examples(what, model.spec)
     model = with_given(model, given, len(x), what)

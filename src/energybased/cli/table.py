@@ -37,10 +37,17 @@ def show_all(rows: Sequence[Row]) -> None:
     Console().print(table)
 
 
-def require_csv(out: Path | None) -> None:
-    """Raises `UserError` if the path is no file of a folder that exists, with the ending of a table; None is one."""
+def require_csv(out: Path | None, *inputs: Path) -> None:
+    """Raises `UserError` unless the path ends as a table, in a folder that exists, and is none of the inputs' paths.
+
+    None, for no file, passes.
+    """
     require(out is None or out.suffix == ".csv", f"{out} must end in .csv")
     require(out is None or out.parent.is_dir(), f"there is no folder {out and out.parent} to write {out} into")
+    require(
+        out is None or out.resolve() not in [path.resolve() for path in inputs],
+        f"--out would overwrite {out}, which is read",
+    )
 
 
 def tell_csv(lines: Sequence[Sequence[str]], out: Path | None) -> None:

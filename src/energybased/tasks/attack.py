@@ -123,9 +123,7 @@ class PGD:
     draws: int = 1
 
     def __post_init__(self) -> None:
-        require(self.steps >= 1, f"an attack takes at least 1 step, got {self.steps}")
-        require(self.restarts >= 1, f"an attack has at least 1 restart, got {self.restarts}")
-        require(self.draws >= 1, f"logits are drawn at least once, got {self.draws}")
+        check_counts(steps=self.steps, restarts=self.restarts, draws=self.draws)
 
     def __call__(self, logits: Logits, x: Tensor, y: Tensor, generator: Generator | None = None) -> Tensor:
         """Changed examples `(n, *event)` of examples x `(n, *event)` of classes y `(n,)`.
@@ -205,8 +203,7 @@ class RandomSearch:
     draws: int = 1
 
     def __post_init__(self) -> None:
-        require(self.queries >= 1, f"an attack takes at least 1 query, got {self.queries}")
-        require(self.draws >= 1, f"logits are drawn at least once, got {self.draws}")
+        check_counts(queries=self.queries, draws=self.draws)
 
     @torch.no_grad()
     def __call__(self, logits: Logits, x: Tensor, y: Tensor, generator: Generator | None = None) -> Tensor:
@@ -275,19 +272,29 @@ def averaged(logits: Logits, x: Tensor, draws: int) -> Tensor:
     return torch.stack([logits(x).log_softmax(1) for _ in range(draws)]).mean(0)
 
 
+def check_counts(**counts: int) -> None:
+    """Raises `UserError` unless all of these are whole numbers of at least 1."""
+    for name, count in counts.items():
+        require(isinstance(count, int) and count >= 1, f"{name} must be a whole number of at least 1, got {count}")
+
+
 def check_attacked(x: Tensor, y: Tensor, ball: Ball) -> None:
     """Raises `UserError` unless x `(n, *event)` is within the bounds of the ball, and y `(n,)` holds their classes."""
+    require(isinstance(x, Tensor) and isinstance(y, Tensor), "x and y must be tensors")
     require(x.is_floating_point() and x.ndim >= 2, f"x must be floating-point (n, *event), got {tuple(x.shape)}")
     require(len(x) >= 1, "there is no example to attack")
     low, high = float(x.min()), float(x.max())
     inside = ball.bounds is None or (ball.bounds[0] <= low and high <= ball.bounds[1])
     require(inside, f"x holds values in {low:g} ... {high:g}, outside the bounds {ball.bounds}")
-    whole = not y.is_floating_point() and tuple(y.shape) == (len(x),)
-    require(whole, f"y must hold a class number for each of {len(x)} examples, got {tuple(y.shape)} of {y.dtype}")
+    whole = y.dtype == torch.int64 and tuple(y.shape) == (len(x),)
+    require(whole, f"y must be int64, a class number for each of {len(x)} examples, got {tuple(y.shape)} of {y.dtype}")
 
 
 def check_classes(logits: Tensor, y: Tensor) -> None:
-    """Raises `UserError` unless each class of y `(n,)` has one of the logits `(n, classes)`."""
+    """Raises `UserError` unless each class of y `(n,)` has one of the logits `(n, classes)`, which are finite."""
+    several = logits.ndim == 2 and logits.shape[1] >= 2
+    require(several, f"logits must be (n, classes) with at least two classes, got {tuple(logits.shape)}")
+    require(bool(logits.isfinite().all()), "the classifier has logits that are not finite")
     known = int(y.min()) >= 0 and int(y.max()) < logits.shape[1]
     require(known, f"y holds classes {int(y.min())} ... {int(y.max())}, but there are {logits.shape[1]} logits")
 
