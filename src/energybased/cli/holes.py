@@ -57,6 +57,9 @@ def fill_cells(job: Job, candidates: int) -> None:
         filled = zip(cells[name], done[:, i].tolist(), empty[:, i].tolist(), strict=True)
         cells[name] = [repr(value) if hole else cell for cell, value, hole in filled]
     notes = [*terms_note(model, job.run), f"{int(empty.sum())} empty cells of {int(holes.sum())} rows were filled"]
+    noise = getattr(model, "noise", 0.0)
+    smoothed = f"the model knows columns with noise of {noise:g} standard deviations: values that follow closely from"
+    notes += [f"{smoothed} others are filled with more spread"] if noise else []
     used = y is not None and bool((y[holes] >= 0).any())
     notes += [f"rows were filled given their class, of column {label}"] if used else []
     overridden = bool(label) and label in cells and job.given is not None
