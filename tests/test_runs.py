@@ -128,7 +128,8 @@ class Meagre:
 
 def test_too_few_examples_for_a_metric(run, monkeypatch, caplog):
     monkeypatch.setitem(EXTRACTORS, "lite0", lambda weights, device: Wide())
-    with pytest.raises(UserError, match=r"in the features of .* needs at least 1281 examples on each side, but there are 500"):
+    words = "needs at least 1281 examples on each side, but there are 500"
+    with pytest.raises(UserError, match=f"in the features of .* {words}"):
         evaluate(run, metrics="fd_lite0")
     for name in list(METRICS):
         monkeypatch.delitem(METRICS, name)
