@@ -28,7 +28,7 @@ def test_metrics_run_down_and_systems_across_with_the_model_first():
     assert judge.title == "samples" and judge.head == ("", "ours", "best mixture", "floor")
     lines = [("precision", "0.750", "", "")]
     assert judge.lines == [("fd", "32.6", "37.1", "25.6"), ("kd", "0.5 ± 0.1", "", ""), lines[0]]
-    assert "lite0" in lite.title and lite.lines == [("kd_lite0", "0.25 ± 0.05")]
+    assert "EfficientNet-Lite0" in lite.title and lite.lines == [("kd_lite0", "0.25 ± 0.05")]
 
 
 def test_of_detection_the_aurocs_are_shown_by_system():
