@@ -6,11 +6,14 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
+from energybased.energy import Energy
 from energybased.evaluation.partition import GROUPS, Sandwich
 from energybased.evaluation.row import Row
 from energybased.evaluation.subject import Subject
+from energybased.models.model import CHUNK
 from energybased.sampling.annealed import Estimate
 
 
@@ -114,3 +117,9 @@ def likelihood_rows(
         yield subject.row(f"{name}{side}", scale * found.mean, f"{unit}: {protocol}", n=n, system=system)
         error = abs(scale) * found.standard_error
         yield subject.row(f"{name}{side}_error", error, f"standard error, {unit}: {protocol}", n=n, system=system)
+
+
+@torch.no_grad()
+def energies(energy: Energy, x: Tensor) -> Tensor:
+    """Energies `(n,)` of x `(n, ...)`, in float64 on the processor."""
+    return torch.cat([energy(part) for part in x.split(CHUNK)]).double().cpu()

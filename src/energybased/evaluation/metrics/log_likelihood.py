@@ -12,18 +12,18 @@ from torch import Generator, Tensor
 
 from energybased.data import Split
 from energybased.energies import Analytic, PrincipalGaussian, Uniform
-from energybased.energy import Energy
 from energybased.errors import require
 from energybased.evaluation.enough import require_enough
 from energybased.evaluation.latent_likelihood import latent_rows
-from energybased.evaluation.likelihood import Likelihood, likelihood_rows, log_z_rows, sides_of
+from energybased.evaluation.level_likelihood import level_rows
+from energybased.evaluation.likelihood import Likelihood, energies, likelihood_rows, log_z_rows, sides_of
 from energybased.evaluation.mixtures import COMPONENTS, EXAMPLES, add_noise, candidates
 from energybased.evaluation.partition import GROUPS, Sandwich, enough_chains, sandwiches
 from energybased.evaluation.row import Row
 from energybased.evaluation.subject import Subject
 from energybased.evaluation.work import Work
 from energybased.models import EnergyModel
-from energybased.models.model import CHUNK
+from energybased.models.noise_conditional import NoiseConditionalModel
 from energybased.sampling.kernel import Bounds
 
 OF_CLASS = 10 * GROUPS  # chains for each class; with ten, the error of the mean over them is below 0.1 nats on MNIST
@@ -56,7 +56,8 @@ class LogLikelihood:
     bound if the samples are exact; those of chains are not. A model that has learned noisy data is measured on data
     with the same noise, beside a Gaussian and a mixture of Gaussians that are fitted to such data. The density of an
     energy that is conditional on the class is sum_y p(y) exp(-E(x, y)) / Z_y, with the shares of the classes in the
-    training split. For a latent model see `evaluation.latent_likelihood`.
+    training split. For an energy over levels of noise see `evaluation.level_likelihood`, and for a latent model
+    `evaluation.latent_likelihood`.
     """
 
     needs: ClassVar[tuple[str, ...]] = ("energies", "held-out data")
@@ -67,20 +68,29 @@ class LogLikelihood:
 
     def measure(self, subject: Subject) -> Iterator[Row]:
         require_enough("a log-likelihood with its error", 2, len(subject.test))
-        yield from latent_rows(subject) if subject.has("latent vectors") else energy_rows(subject)
+        if subject.has("latent vectors"):
+            yield from latent_rows(subject)
+            return
+        rng, noise = subject.rng(), subject.model.noise
+        x = noisy(subject, subject.data.test, rng, noise)
+        if isinstance(subject.model, NoiseConditionalModel):
+            yield from level_rows(subject, x, rng)
+        else:
+            yield from energy_rows(subject, x, rng)
+        for system, (values, fit) in baselines(subject, x.flatten(1).double(), rng).items():
+            yield from likelihood_rows(subject, "", Likelihood(values), noise, fit, system)
 
 
-def energy_rows(subject: Subject) -> Iterator[Row]:
-    """Rows of an energy over data, and of densities that are fitted to the data."""
+def energy_rows(subject: Subject, x: Tensor, rng: Generator) -> Iterator[Row]:
+    """Rows of an energy over data, at test examples x with the noise of the model, `(n, *event)`."""
     model: EnergyModel = subject.model
-    rng, labels = subject.rng(), range(model.classes)
+    labels = range(model.classes)
     path = path_of(subject)
     parts = [model.given(label) for label in labels] or [model]
     count = OF_CLASS if model.classes else enough_chains(math.prod(subject.data.event))
     found = log_zs(model, path, count, rng)
     sides = sides_of(found, path.name)
     yield from log_z_rows(subject, found, sides, count)
-    x = noisy(subject, subject.data.test, rng, model.noise)
     shares = class_shares(subject, len(parts))
     minus_energies = torch.stack([-energies(part.energy, x.to(model.place)) for part in parts], 1)
     for side, (estimates, how) in sides.items():
@@ -90,8 +100,6 @@ def energy_rows(subject: Subject) -> Iterator[Row]:
         error = float((joint.softmax(1).mean(0) * errors).square().sum().sqrt())
         likelihood = Likelihood(joint.logsumexp(1), error)
         yield from likelihood_rows(subject, side, likelihood, model.noise, how)
-    for system, (values, fit) in baselines(subject, x.flatten(1).double(), rng).items():
-        yield from likelihood_rows(subject, "", Likelihood(values), model.noise, fit, system)
 
 
 def log_zs(model: EnergyModel, path: Path, chains: int, rng: Generator) -> list[Sandwich]:
@@ -179,9 +187,3 @@ def class_shares(subject: Subject, classes: int) -> Tensor:
     assert isinstance(y, Tensor)
     counts = torch.bincount(y.cpu().long(), minlength=classes).double()
     return counts / counts.sum()
-
-
-@torch.no_grad()
-def energies(energy: Energy, x: Tensor) -> Tensor:
-    """Energies `(n,)` of x `(n, ...)`, in float64 on the processor."""
-    return torch.cat([energy(part) for part in x.split(CHUNK)]).double().cpu()
