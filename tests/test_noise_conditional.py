@@ -256,3 +256,43 @@ def test_multiscale_scores_are_the_lengths_of_scores_at_all_levels(rng):
     assert far.min() > near.max()  # lengths vary by a twentieth
     with pytest.raises(UserError, match="over levels of noise"):
         EnergyModel(energy.at(0.1), spec, score_by="multiscale scores").score(x)
+
+
+def gaussian_model(rng=None, scale=0.5):
+    """A model whose energy is that of Gaussian data, `(3, 8, 8)`, at all levels."""
+    energy = noise_conditional(Nothing(), scale)
+    sampler = Sampler(Underdamped(0.07, 0.7), length=5)
+    spec = DataSpec(EVENT, Reals())
+    return NoiseConditionalModel(energy.at(0.1), spec, sampler, 0.1, levels=energy, flow_levels=20)
+
+
+def test_restored_gaussians_have_their_standard_deviation(rng):
+    """Entries are independent, so the free ones have the deviation of the data, whatever is known of the others.
+
+    States that went on to the next level as they were would have the noise of the level above.
+    """
+    model, free = gaussian_model(), torch.arange(8) >= 4
+    x = model.levels.mean + 0.5 * torch.randn(100, *EVENT, generator=rng)
+    found = model.restore(x, free, steps=1, generator=rng)
+    assert torch.equal(found[..., :4], x[..., :4])
+    spread = (found - model.levels.mean)[..., 4:].std()
+    assert float(spread) == pytest.approx(0.5, abs=0.02)  # 9,600 entries: a standard error of 0.004
+
+
+def test_redrawn_examples_are_as_far_as_their_level(rng):
+    """The flow of a Gaussian is linear: v - mean shrinks by the ratio of the standard deviations of both levels."""
+    model = gaussian_model()
+    x = model.levels.mean + 0.5 * torch.randn(100, *EVENT, generator=rng)
+    for sigma in (0.2, 2.0):
+        found = model.redraw(x, sigma, steps=40, generator=rng)
+        kept = 0.5**2 / (0.5**2 + sigma**2)  # the flow to 0 keeps 0.5 / s of v; x is 0.5 of the s that v has
+        slope = ((found - model.levels.mean) * (x - model.levels.mean)).mean() / (x - model.levels.mean).square().mean()
+        assert float(slope) == pytest.approx(kept**0.5, abs=0.03)
+    film = model.redraw(x[:3], 0.5, steps=6, film=True, generator=torch.Generator().manual_seed(0))
+    assert film.shape == (3, 6, *EVENT)
+    last = model.redraw(x[:3], 0.5, steps=6, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(film[:, -1], last)
+    assert model.redraw(x[:3], None, generator=rng).shape == (3, *EVENT)
+    for sigma in (0.05, 6.0, math.nan, "0.5"):
+        with pytest.raises(UserError, match="the level must be in"):
+            model.redraw(x, sigma, generator=rng)

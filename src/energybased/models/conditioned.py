@@ -47,17 +47,17 @@ class Conditioned:
 
     def ends(self, streams: Streams) -> Tensor:
         """The last states, denoised, `(n, *event)`, in the user's units."""
-        return self.cleaned(self.states(streams))
+        found: Tensor = self.model.spec.domain.decode(self.denoised(self.states(streams)))
+        return found
 
-    def cleaned(self, x: Tensor) -> Tensor:
-        """States x `(n, *event)`, denoised, in the user's units."""
+    def denoised(self, x: Tensor) -> Tensor:
+        """States x `(n, *event)`, denoised."""
         model, density = self.model, self.model.marginal
 
         def clean(rows: Tensor) -> Tensor:
             return denoise(density.select(rows), x[rows], model.noise, model.sampler.denoise)
 
-        decoded: Tensor = model.spec.domain.decode(by_chunks(clean, len(x), model.place, model.processes))
-        return decoded
+        return by_chunks(clean, len(x), model.place, model.processes)
 
 
 def conditioned(

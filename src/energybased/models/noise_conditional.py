@@ -16,7 +16,7 @@ from energybased.energies.noise_conditional import NoiseConditional
 from energybased.energy import NUMBER, Energy
 from energybased.errors import UserError, require
 from energybased.models.conditioned import conditioned
-from energybased.models.degradation import Degradation, as_degradation
+from energybased.models.degradation import Degradation, as_degradation, normal
 from energybased.models.energy import FILM_CHAINS, FILM_FRAMES, EnergyModel
 from energybased.models.model import by_chunks, moved, place_of, seeded
 from energybased.sampling import Streams
@@ -115,18 +115,58 @@ class NoiseConditionalModel(EnergyModel):
     ) -> Tensor:
         """As `EnergyModel.restore`, by chains at each level of the flow in turn, from the highest to the lowest.
 
+        Between two levels, the state x moves along the flow, by Euler's method: to D + (lower / sigma) (x - D), where D
+        is x denoised. Without this it would have too much noise for the next level.
+
         Args:
             steps: transitions at each level; the sampler's length if not given.
         """
         degradation, rng = as_degradation(free, degradation), seeded(generator)
         y = degradation.check(x, self.spec)
         state: Tensor | None = None
+        expected, above = y, 0.0  # of the level above
         for sigma in noise_levels(*self._levels.levels, self.flow_levels):
+            if state is not None:
+                state = expected + sigma / above * (state - expected)
             chains = conditioned(self.at(sigma), y, degradation, rng, state)
             chains = chains if steps is None else replace(chains, steps=steps)
             state = chains.states(Streams.of(rng, chains.start))
+            expected, above = chains.denoised(state), sigma
         assert state is not None  # there are at least two levels
-        return degradation.merge(y, chains.cleaned(state))
+        return degradation.merge(y, self.spec.domain.decode(expected))
+
+    def redraw(
+        self, x: Tensor, sigma: float | None, *, steps: int | None = None, film: bool = False, generator: Generator
+    ) -> Tensor:
+        """Examples x get noise of a level and follow the flow down from there, as in SDEdit (Meng et al. 2022).
+
+        Args:
+            x: `(n, *event)`, in the user's units.
+            sigma: the level, in the model's units: how far the samples may be from x. None: they begin at pure noise.
+            steps: number of levels of the flow; `flow_levels` if not given.
+            film: return what the flow expects at each level, `(n, steps, *event)`, of which the last is the sample.
+            generator: source of random numbers.
+
+        Returns:
+            samples `(n, *event)`, in the user's units, or the film.
+
+        Raises:
+            UserError: if the level is not above the lowest one, or beyond the range of the training.
+        """
+        (low, high), at = self._levels.levels, self._path(len(x))
+        inside = sigma is None or (isinstance(sigma, NUMBER) and low < sigma <= high)
+        require(inside, f"the level must be in {low:g} ... {high:g}, and not the lowest, got {sigma!r}")
+        clean = self.spec.domain.encode(x).to(self.place)
+        start = self._top(len(x), generator) if sigma is None else clean + sigma * normal(clean, generator)
+        levels = noise_levels(low, high if sigma is None else sigma, self.flow_levels if steps is None else steps)
+
+        def run(rows: Tensor) -> Tensor:
+            path = zip(levels, flow(lambda level: at(level).select(rows), start[rows], levels), strict=True)
+            kept = path if film else deque(path, maxlen=1)
+            return torch.stack([denoise(at(level).select(rows), v, level) for level, v in kept], 1)
+
+        found: Tensor = self.spec.domain.decode(by_chunks(run, len(x), self.place, self.processes))
+        return found if film else found[:, 0]
 
     def film(self, *, generator: Generator | None = None) -> Tensor:
         """What the flow of eight samples expects at each level, `(8, frames, *event)`: x, denoised."""

@@ -1,4 +1,4 @@
-"""Examples of one class mapped to another, by chains on the energy of the other class that start at the example."""
+"""Examples of one class mapped to another: by chains, or by noise and the flow through levels of noise."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from energybased.errors import require
 from energybased.models.conditioned import Conditioned, conditioned
 from energybased.models.degradation import GaussianNoise, normal
 from energybased.models.model import checked
+from energybased.models.noise_conditional import NoiseConditionalModel
 from energybased.sampling import Streams, sample
 from energybased.sampling.denoise import denoise
 
-FRAMES = 12
+FRAMES = 12  # of a chain
 TETHER = 2.4  # the choice of the metric class_mapping on validation pictures of MNIST (results/mnist-tasks.json)
 
 
@@ -25,8 +26,8 @@ class Across(NamedTuple):
 
     Args:
         x: the last states of the chains, denoised, `(n, *event)`, in the user's units.
-        film: the example and states of its chain, denoised, `(n, frames, *event)`, at logarithmically spaced steps;
-            the last one is `x`. None if it was not asked for.
+        film: the example and states of its chain, denoised, `(n, frames, *event)`, at logarithmically spaced steps, or
+            at each level of the flow; the last one is `x`. None if it was not asked for.
     """
 
     x: Tensor
@@ -48,13 +49,16 @@ def across(
     With a tether, the energy of a measurement y = x' + tether eps is added, where y is the example and x' what it
     becomes: a `GaussianNoise`. Without one, chains that run long forget where they started.
 
+    With a model over levels of noise, the example gets noise of the level `tether` instead, and follows the flow of the
+    class down from there (`NoiseConditionalModel.redraw`).
+
     Args:
         model: an energy model that is conditional on a class.
         x: examples `(n, *event)`, in the user's units.
         to: the class: a number or a label, or numbers `(n,)`.
         tether: its standard deviation, in the model's units: a small one keeps chains near x. None: no tether.
-        steps: transitions of each chain. The default is the sampler's length, or more if the tether makes steps
-            shorter.
+        steps: transitions of each chain, or levels of the flow. The default is the sampler's length, or more if the
+            tether makes steps shorter; or the levels of the model's flow.
         film: whether to keep states on the way.
         generator: source of random numbers.
 
@@ -65,6 +69,9 @@ def across(
     sampler = model.sampler
     require(sampler is not None, "this model has no sampler: pass sampler=... to train")
     target, x = model.given(to), checked(x, model.spec)
+    if isinstance(model, NoiseConditionalModel):
+        made = target.redraw(x, tether, steps=steps, film=film, generator=generator)
+        return Across(made[:, -1], torch.cat([x[:, None].to(made), made], 1)) if film else Across(made, None)
     clean = model.spec.domain.encode(x).to(model.place)
     start = clean + model.noise * normal(clean, generator)
     if tether is None:
