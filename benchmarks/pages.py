@@ -14,6 +14,7 @@ from tables.contest import contest
 from tables.digits import energies
 from tables.latent import ablation, prior_fit, systems
 from tables.latent_targets import latent_targets
+from tables.level_tasks import level_tasks
 from tables.measurement import measurement
 from tables.noise_levels import noise_levels
 from tables.papers import FIRST, LATENT, papers
@@ -30,6 +31,7 @@ PAGES: Mapping[str, Mapping[str, Callable[[], str]]] = {  # page -> mark -> func
         "results": energies,
         "pictures": pictures,
         "noise-levels": noise_levels,
+        "level-tasks": level_tasks,
         "method": method,
         "techniques": techniques,
         "tasks": tasks,

@@ -11,19 +11,14 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import tyro
-from rows import Measured, Rows, trained
+from rows import Measured, Rows
+from subjects import subject_at
 from tyro.conf import Positional
 
-from energybased.evaluation import Subject
 from energybased.evaluation.metrics.robustness import Robustness
-from energybased.models.shipped import shipped
-from energybased.recipes import read_recipe
-from energybased.runs.evaluate import subject_of
-from energybased.runs.judge import find_judge
-from energybased.runs.load import load, run_of
 from energybased.tasks.classify import Refinement
 
 
@@ -39,7 +34,7 @@ def main(
     copies: int = 4,
     noise: bool = False,
 ) -> None:
-    subject, made = subject_at(path)
+    subject, made = subject_at(path, "robust.py")
     subject = replace(subject, data=replace(subject.data, test=getattr(subject.data, split))).part(examples)
     refinement = Refinement(steps=steps, copies=copies, noise=noise)
     metric = Robustness(linf=epsilon, l2=l2, part=part, refinement=refinement)
@@ -56,18 +51,6 @@ def main(
             found.add(row.value, f"{row.protocol}; n = {row.n}", now - began, {"n": row.n}, **fields)
         began = now
     found.write()  # at the end, so that no file has half an experiment
-
-
-def subject_at(path: Path) -> tuple[Subject, str]:
-    """The subject of a run or of a shipped model, and the command that makes and measures it, without its options."""
-    if path.exists() or str(path) not in shipped():
-        run = run_of(path)
-        return subject_of(run), f"{trained(run)}, python benchmarks/robust.py RUN"
-    model: Any = load(path)
-    recipe = read_recipe(model.origin.settings)
-    data = recipe.load_data()
-    subject = Subject(model, data, find_judge(data, None), recipe.seed, recipe.recipe)
-    return subject, f"python benchmarks/robust.py {path}"
 
 
 if __name__ == "__main__":

@@ -61,6 +61,27 @@ def ensemble_small() -> str:
     return f"`cifar10-small`, ensemble: {values}" if values else ""
 
 
+def levels(metric: str, digits: int = 2) -> str:
+    """A value of the network over levels of noise that comes with the package."""
+    row = Rows.read("cifar10-energy-resumed").find(metric=metric, system="cifar10-energy", split="test")
+    return "" if row is None else number(row, digits)
+
+
+def level_distances() -> str:
+    """Its Fréchet distances, of samples by class."""
+    return f"`cifar10-energy`: FD(judge) {levels('fd', 1)}, FD(lite0) {levels('fd_lite0', 1)}, no FID"
+
+
+def level_auroc(kind: str) -> Callable[[], str]:
+    """Of the score that validation chose."""
+
+    def ours() -> str:
+        value = levels(f"auroc_{kind}")
+        return f"`cifar10-energy`: {value}, by its multiscale scores" if value else ""
+
+    return ours
+
+
 def detected(digit: int) -> Callable[[], str]:
     place = (1, 4, 5, 7, 9).index(digit)
     return lambda: f"{precision('stages', 'ratio', 'pooled')[place]:.3f} (`mnist-anomaly-small`, pooled split)"
@@ -89,7 +110,7 @@ FIRST = (
         "SNGAN 8.59, 25.50; Improved GAN 8.09, –",
         "8.30, 37.90",
         REVIEW,
-        fd_small,
+        lambda: f"{fd_small()}; {level_distances()}",
         waiting("cifar10-conditional", INCEPTION),
     ),
     Cell(
@@ -114,15 +135,15 @@ FIRST = (
             rivals,
             value,
             sure,
-            None,
+            level_auroc(kind),
             waiting("cifar10", "ood_sets"),
         )
-        for other, rivals, value, sure in (
-            ("SVHN", "PixelCNN++ 0.32, Glow 0.24 (recalled)", "0.63", LISTED),
-            ("textures", "PixelCNN++ 0.33, Glow 0.27 (recalled)", "0.48", LISTED),
-            ("constant pictures", "PixelCNN++ 0.0, Glow 0.0", "0.30", RECALLED),
-            ("uniform noise", "PixelCNN++ 1.0, Glow 1.0", "1.0", RECALLED),
-            ("interpolations", "PixelCNN++ 0.71, Glow 0.59 (recalled)", "0.70", LISTED),
+        for other, kind, rivals, value, sure in (
+            ("SVHN", "svhn", "PixelCNN++ 0.32, Glow 0.24 (recalled)", "0.63", LISTED),
+            ("textures", "textures", "PixelCNN++ 0.33, Glow 0.27 (recalled)", "0.48", LISTED),
+            ("constant pictures", "constant", "PixelCNN++ 0.0, Glow 0.0", "0.30", RECALLED),
+            ("uniform noise", "uniform", "PixelCNN++ 1.0, Glow 1.0", "1.0", RECALLED),
+            ("interpolations", "interpolated", "PixelCNN++ 0.71, Glow 0.59 (recalled)", "0.70", LISTED),
         )
     ),
     Cell(
@@ -130,7 +151,7 @@ FIRST = (
         "",
         "49.1 % (listed) or 49.6 % (recalled)",
         f"{LISTED}; {RECALLED}",
-        None,
+        lambda: f"`cifar10-energy`: {100 * float(levels('accuracy', 4)):.1f} %",
         waiting("cifar10-conditional", "accuracy"),
     ),
 )

@@ -35,7 +35,7 @@ from energybased.sampling import HMC
 from energybased.sampling.annealed import Estimate
 from energybased.sampling.annealed_sequence import anneal_sequence
 
-LEVELS, CHAINS, KERNEL = 500, 2 * GROUPS, HMC(0.2, 5)  # of annealing; the step size is adapted on the way
+LEVELS, CHAINS, KERNEL = 500, GROUPS, HMC(0.2, 5)  # of annealing; the step size is adapted on the way
 DATA_LEVELS, DATA_EXAMPLES = 128, 256  # levels of the estimate by noisy data, and examples at each
 
 
@@ -94,8 +94,11 @@ def annealed_log_z(model: NoiseConditionalModel, rng: Generator) -> Sandwich:
     x = replace(model, guidance=0.0).start(CHAINS, generator=rng)  # of the energy without a class
     down = [last, *reversed(steps), normal]  # the first transitions are under the energy of the samples
     backward = anneal_sequence(down, last.standardised(x), forward.kernel, generator=rng, populations=GROUPS)
-    below, above, known = forward.estimate(), backward.estimate(), float(normal.log_z)
-    return Sandwich(below._replace(value=known + below.value), above._replace(value=known - above.value))
+    known, below, above = float(normal.log_z), forward.estimate(), backward.estimate()
+    return Sandwich(  # chains were not resampled, so the weights of all are comparable
+        Estimate(known + below.value, below.error, forward.ess()),
+        Estimate(known - above.value, above.error, backward.ess()),
+    )
 
 
 def log_z_by_data(subject: Subject, model: NoiseConditionalModel, rng: Generator) -> Estimate:

@@ -34,7 +34,8 @@ class NoiseConditionalModel(EnergyModel):
     Args:
         levels: the energy at all levels.
         flow_levels: number of levels of the flow, each but the last with two gradients.
-        guidance: weight of guidance by class in samples; 1 for none; see `energies.guided`.
+        guidance: weight of guidance by class in samples; 1 for none, 0 for samples without a class; see
+            `energies.guided`.
         bind: makes the energy of the model of that of a level, once a class was given or energies were composed.
     """
 
@@ -210,8 +211,11 @@ class NoiseConditionalModel(EnergyModel):
 
         def at(sigma: float) -> Energy:
             energy: Energy = levels.at(sigma)
+            free = levels.free(sigma)
+            if self.guidance == 0 and self.bind is None and free is not None:
+                return free  # which `Guided` would compute beside a class
             if levels.classes and self.guidance != 1:
-                energy = Guided(energy, levels.classes, self.guidance, levels.free(sigma))
+                energy = Guided(energy, levels.classes, self.guidance, free)
             return energy if bind is None else bind(energy)
 
         return at
