@@ -208,6 +208,10 @@ class EnergyModel:
             steps: transitions of each chain; the sampler's length if not given.
             generator: seeds the chains; they get a new seed if not given.
         """
+        return self.sample_chains(n, steps=steps, generator=generator)
+
+    def sample_chains(self, n: int, *, steps: int | None = None, generator: Generator | None = None) -> Tensor:
+        """As `sample`, by chains also if the model has another way to draw samples."""
         rng, sampler = seeded(generator), self.require_sampler()
         start, energy = self.start(n, generator=rng), self.cycle_classes(n)
         steps = sampler.length if steps is None else steps
