@@ -24,7 +24,6 @@ from energybased.runs.evaluate import subject_of
 from energybased.runs.load import run_of
 
 COUNT, ENLARGED = 100, 3
-CLASSES = ("aeroplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")  # of CIFAR-10
 
 
 def main(
@@ -53,7 +52,7 @@ def main(
         return
     given = [line.strip().lower() for line in names.read_text().split("\n") if line.strip()]
     require(len(given) == COUNT, f"{names} has {len(given)} names, but there are {COUNT} pictures")
-    numbers = [int(name) if name.isdigit() else CLASSES.index(name) for name in given]
+    numbers = [subject.data.conditions[0].number(name) for name in given]
     share = float((torch.tensor(numbers) == y[order]).float().mean())
     what = "random test pictures" if test else "samples"
     told = f"{COUNT} {what} in a shuffled order, each named from the picture alone, out of ten classes, by {by}"

@@ -21,6 +21,15 @@ from energybased.errors import UserError, require
 PART = 1 << 24  # entries of data that are looked at together
 
 
+def is_number(text: str) -> bool:
+    """Whether a text is that of a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 @dataclass(frozen=True)
 class Classes:
     """Class numbers `(batch,)` in 0 ... count - 1.
@@ -42,12 +51,18 @@ class Classes:
         return f"a class of 0 ... {self.count - 1}"
 
     def number(self, label: str) -> int:
-        """The number of a label.
+        """The number of a label. Where labels are words, the number itself is understood too.
 
         Raises:
             UserError: if no class has it.
+
+        >>> Classes(2, ("cat", "dog")).number("dog"), Classes(2, ("cat", "dog")).number("1")
+        (1, 1)
         """
-        names = self.names or tuple(map(str, range(self.count)))
+        numbers = tuple(map(str, range(self.count)))
+        names = self.names or numbers
+        if label in numbers and not any(map(is_number, names)):
+            return numbers.index(label)
         require(label in names, f"{label!r} is no class; the classes are {', '.join(names[:20])}")
         return names.index(label)
 

@@ -8,6 +8,7 @@ from energybased.data.source import Source
 
 URL = "https://www.cs.toronto.edu/~kriz/"
 VALIDATION = 5000
+CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")  # of CIFAR-10
 
 
 def cifar10(root: str | None) -> DataSet:
@@ -15,7 +16,7 @@ def cifar10(root: str | None) -> DataSet:
     folder, archive = "cifar-10-batches-py", "cifar-10-python.tar.gz"
     place = Source(archive, URL + archive, "c58f30108f718f92721af3b95e74349a", (folder,)).locate(root)
     train = read_batches(place, folder, [f"data_batch_{i}" for i in range(1, 6)], "labels")
-    return published("cifar10", train, read_batches(place, folder, ["test_batch"], "labels"), VALIDATION)
+    return published("cifar10", train, read_batches(place, folder, ["test_batch"], "labels"), VALIDATION, CLASSES)
 
 
 def cifar100(root: str | None) -> DataSet:

@@ -132,16 +132,21 @@ class DataSet:
         return fingerprint([t for s in self.splits for t in (s.file or s.x, s.index, *tensors(s.y))])
 
 
-def published(name: str, train: Split, test: Split, validation: int) -> DataSet:
+def published(name: str, train: Split, test: Split, validation: int, names: tuple[str, ...] = ()) -> DataSet:
     """Pictures with a published test split.
 
-    The last `validation` training examples, and at most a tenth of them, become the validation split.
+    The last `validation` training examples, and at most a tenth of them, become the validation split. `names` are the
+    published words for the classes.
     """
     require(len(train) > 0, f"{name} has no training examples")
     for split in (train, test):
         require(split.y is None or int(split.y.min()) >= 0, f"{name} has labels below its first class")  # type: ignore[union-attr]
     cut = len(train) - min(validation, len(train) // 10)
     conditions = () if train.y is None else describe(concatenated(train.y, test.y))
+    if names and train.y is not None:
+        most = max(int(y.max()) for y in (train.y, test.y))  # type: ignore[union-attr]
+        require(most < len(names), f"{name} has a label {most}, but {len(names)} classes")
+        conditions = (Classes(len(names), names),)
     parts = train.part(slice(cut)), train.part(slice(cut, None)), test
     return DataSet(name, *parts, conditions=conditions)
 

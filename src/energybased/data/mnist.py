@@ -30,6 +30,18 @@ FASHION = {
     TEST_X: "bef4ecab320f06d8554ea6380940ec79",
     TEST_Y: "bb300cfdad3c16e7a12a480ee83cd310",
 }
+ARTICLES = (
+    "t-shirt",
+    "trouser",
+    "pullover",
+    "dress",
+    "coat",
+    "sandal",
+    "shirt",
+    "sneaker",
+    "bag",
+    "ankle boot",
+)  # of Fashion-MNIST
 KMNIST = {
     TRAIN_X: "bdb82020997e1d708af4cf47b453dcf7",
     TRAIN_Y: "e144d726b3acfaa3e44228e80efcd344",
@@ -46,7 +58,7 @@ def mnist(root: str | None) -> DataSet:
 def fashion_mnist(root: str | None) -> DataSet:
     """28x28 articles of clothing, with splits of the same sizes as MNIST."""
     url = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
-    return _read("fashion-mnist", "FashionMNIST", url, FASHION, root)
+    return _read("fashion-mnist", "FashionMNIST", url, FASHION, root, ARTICLES)
 
 
 def kmnist(root: str | None) -> DataSet:
@@ -68,7 +80,9 @@ def kmnist_test(root: str | None) -> Tensor:
     return torch.from_numpy(x)[:, None]
 
 
-def _read(name: str, folder: str, url: str, sums: Mapping[str, str], root: str | None) -> DataSet:
+def _read(
+    name: str, folder: str, url: str, sums: Mapping[str, str], root: str | None, names: tuple[str, ...] = ()
+) -> DataSet:
     files = {}
     for file, md5 in sums.items():
         path = f"{folder}/raw/{file}"
@@ -79,4 +93,4 @@ def _read(name: str, folder: str, url: str, sums: Mapping[str, str], root: str |
         require(images.ndim == 3 and labels.ndim == 1, f"{name}: {x} or {y} holds an array of the wrong shape")
         require(len(images) == len(labels), f"{name} has {len(images)} images in {x}, but {len(labels)} labels in {y}")
         splits.append(Split(images[:, None], labels.to(torch.int64)))
-    return published(name, splits[0], splits[1], VALIDATION)
+    return published(name, splits[0], splits[1], VALIDATION, names)

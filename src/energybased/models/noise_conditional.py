@@ -18,7 +18,7 @@ from energybased.errors import UserError, require
 from energybased.models.conditioned import conditioned
 from energybased.models.degradation import Degradation, as_degradation, normal
 from energybased.models.energy import FILM_CHAINS, FILM_FRAMES, EnergyModel
-from energybased.models.model import by_chunks, moved, place_of, seeded
+from energybased.models.model import by_chunks, checked, moved, place_of, seeded
 from energybased.sampling import Streams
 from energybased.sampling.denoise import denoise
 from energybased.sampling.flow import flow, noise_levels
@@ -154,7 +154,8 @@ class NoiseConditionalModel(EnergyModel):
         Raises:
             UserError: if the level is not above the lowest one, or beyond the range of the training.
         """
-        (low, high), at = self._levels.levels, self._path(len(x))
+        self.require_rows(len(x))
+        x, (low, high), at = checked(x, self.spec), self._levels.levels, self._path(len(x))
         inside = sigma is None or (isinstance(sigma, NUMBER) and low < sigma <= high)
         require(inside, f"the level must be in {low:g} ... {high:g}, and not the lowest, got {sigma!r}")
         clean = self.spec.domain.encode(x).to(self.place)
