@@ -426,3 +426,14 @@ def test_a_damaged_file_of_kmnist(tmp_path, array):
         np.savez(file, array)
     with pytest.raises(UserError, match="kmnist-test-imgs"):
         kmnist_test(str(tmp_path))
+
+
+def test_published_classes_have_their_names(root):
+    data = load_data("cifar10", root)
+    (kind,) = data.conditions
+    assert kind.count == 10 and kind.number("frog") == kind.number("6") == 6
+    with pytest.raises(UserError, match="'10' is no class; the classes are airplane, automobile"):
+        kind.number("10")
+    with pytest.raises(UserError, match="'1' is no class; the classes are 3, 8"):  # a number may be a label itself
+        Classes(2, ("3", "8")).number("1")
+    assert load_data("fashion-mnist", root).conditions[0].number("ankle boot") == 9
