@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, get_args
 
 import tyro
 from rows import Measured, trained
@@ -33,7 +33,7 @@ from energybased.runs.evaluate import subject_of
 from energybased.runs.load import run_of
 
 SAMPLES, SCORED = 1000, 1000
-CHOICES = ("guidance", "flow_levels", "noise", "score")
+Choice = Literal["guidance", "flow_levels", "noise", "score"]
 
 
 def main(
@@ -42,7 +42,7 @@ def main(
     guidance: tuple[float, ...] = (1.0, 1.5, 2.0, 2.5),
     flow_levels: tuple[int, ...] = (10, 18, 30),
     noise: tuple[float, ...] = (0.02, 0.05, 0.1, 0.2, 0.3),
-    only: tuple[str, ...] = CHOICES,
+    only: tuple[Choice, ...] = get_args(Choice),
 ) -> None:
     run = run_of(path)
     subject, model = subject_of(run), subject_of(run).model
@@ -51,8 +51,7 @@ def main(
     found = Measured("level_choice", [run.recipe["settings"]["seed"]], command)
     fields = {"data": subject.data.name, "system": run.recipe["recipe"], "split": "validation"}
     x = subject.data.values(subject.data.validation)
-    best = replace(model, guidance=guidance[0], flow_levels=flow_levels[0])
-    distances: dict[str, float] = {}
+    best, distances = model, dict[str, float]()
     for kind, values in (("guidance", guidance), ("flow_levels", flow_levels)):
         if kind not in only:
             continue

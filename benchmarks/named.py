@@ -1,7 +1,9 @@
-"""What samples are taken for: `python benchmarks/named.py RUN` writes runs/named.png, 100 samples in a shuffled order.
+"""What samples are taken for: `python benchmarks/named.py MODEL` writes runs/named.png, 100 samples in random order.
+
+MODEL is a run, or the name of a model that comes with the package.
 
 Somebody who has not seen the order looks at the picture and writes the names of the classes, as numbers or words, one a
-line from the top left, into a file. `python benchmarks/named.py RUN --names FILE --by WHO` then writes
+line from the top left, into a file. `python benchmarks/named.py MODEL --names FILE --by WHO` then writes
 results/named.json: the share that is named by the class that was asked for. A second picture of 100 random test
 pictures (`--test`) says what share of real ones is named rightly.
 """
@@ -14,28 +16,27 @@ from typing import Annotated
 
 import torch
 import tyro
-from rows import Measured, trained
+from rows import Measured
+from subjects import subject_at
 from tyro.conf import Positional
 
 from energybased.data.pictures import grid, save_png
 from energybased.errors import require
 from energybased.recipes import find_recipe
-from energybased.runs.evaluate import subject_of
-from energybased.runs.load import run_of
 
 COUNT, ENLARGED = 100, 3
 
 
 def main(
-    path: Annotated[Positional[Path], tyro.conf.arg(name="RUN")],
+    path: Annotated[Positional[Path], tyro.conf.arg(name="MODEL")],
     /,
     names: Path | None = None,
     by: str = "",
     test: bool = False,
     picture: Path = Path("runs/named.png"),
 ) -> None:
-    run = run_of(path)
-    recipe, subject = run.recipe["recipe"], subject_of(run)
+    subject, made = subject_at(path, "named.py")
+    recipe = subject.system
     require(subject.data.name == "cifar10", "the names are those of the classes of CIFAR-10")
     order = torch.randperm(COUNT, generator=subject.rng())
     held = subject.data.test.some(COUNT)
@@ -56,7 +57,7 @@ def main(
     share = float((torch.tensor(numbers) == y[order]).float().mean())
     what = "random test pictures" if test else "samples"
     told = f"{COUNT} {what} in a shuffled order, each named from the picture alone, out of ten classes, by {by}"
-    found = Measured("named", [run.recipe["settings"]["seed"]], f"{trained(run)}, python benchmarks/named.py RUN")
+    found = Measured("named", [subject.seed], made)
     found.add(share, told, 0.0, data=subject.data.name, system=recipe, metric="named_rightly", kind=what)
     found.write()
 

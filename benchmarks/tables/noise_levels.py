@@ -27,7 +27,7 @@ UNSEEN = ("textures", "constant", "uniform", "interpolated")
 WORDS = {
     "class_asked": "samples whose class for the judge is the class asked for",
     "confident": "samples with judge confidence > 0.9",
-    "accuracy": "accuracy of the lowest energy, test split",
+    "accuracy": "accuracy of the classes, test split",
 }
 
 

@@ -51,9 +51,10 @@ def restore(
         candidates: number of candidates; 8 if not given.
         to: class that the pictures become.
         tether: with --to, the standard deviation of a Gaussian penalty around the picture; a smaller one keeps pixels
-            closer to it. 2.4 if not given; 0 for no penalty.
-        steps: transitions of each chain. If not given, the recipe's length, or more where the degradation makes steps
-            shorter.
+            closer to it. 2.4 if not given; 0 for no penalty. A model over levels of noise gives the picture noise of
+            this level instead; with 0, it draws a fresh sample.
+        steps: transitions of each chain, at each level of noise if there are several; with --to and such a model, the
+            number of levels. If not given, the recipe's, or more where the degradation makes steps shorter.
         seed: seed of all random numbers.
         out: a .png, .npz or .csv file. The default is restored.png or restored.csv in the folder of the run.
         given: condition of a conditional model, as in `ebm sample`. Without it, chains sum over the classes.

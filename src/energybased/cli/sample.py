@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,6 +23,7 @@ from energybased.data.pictures import grid, save_png, sheet
 from energybased.errors import require
 from energybased.models import Model
 from energybased.models.energy import FILM_CHAINS
+from energybased.models.noise_conditional import NoiseConditionalModel
 from energybased.processes import is_first
 
 
@@ -32,6 +35,7 @@ def sample(
     seed: int = 0,
     out: Path | None = None,
     given: str | None = None,
+    guidance: float | None = None,
     place: PlaceOptions = HERE,
 ) -> int:
     """Draws samples from a model, and writes them as a picture, a table or arrays.
@@ -42,23 +46,27 @@ def sample(
     Args:
         path: a run, an exported model, or the name of one that comes with this package.
         n: number of samples.
-        steps: transitions of each chain; the recipe's length if not given.
+        steps: transitions of each chain, or number of levels of noise of a model that has several; the recipe's if not
+            given.
         seed: seed of all random numbers.
         out: a .png, .npz or .csv file. The default is samples.png for pictures, and samples.csv for other data, in the
             folder of the run.
         given: condition of a conditional model: a class, numbers such as 0.5,1.0, or a .npy, .npz, .csv or .parquet
             file with one row per sample.
+        guidance: weight of guidance by class, of a model over levels of noise: 1 for none, larger for samples that are
+            more typical of their class, 0 for samples without a class. The recipe's if not given.
         place: device and processes that compute.
     """
     require(n >= 1, f"n must be at least 1, got {n}")
     rng = generator_of(seed)
     require(steps is None or steps >= 1, f"steps must be at least 1, got {steps}")
     model = place.load(path)
+    model = model if guidance is None else guided(model, guidance)
     view, folder = model.spec.domain.view(model.spec.event), path if path.is_dir() else path.parent
     out = folder / f"samples{'.png' if view == 'pictures' else '.csv'}" if out is None else out
     require(out.suffix in (".png", ".npz", ".csv"), f"{out} must end in .png, .npz or .csv")
     require(out.parent.is_dir(), f"there is no folder {out.parent} to write {out.name} into")
-    classes, labels, filmed = model.classes, None, model
+    classes, labels, filmed = (0 if guidance == 0 else model.classes), None, model
     if given is not None:
         parts, n = read_given(given, model, n)
         filmed = model.given(*(part[torch.arange(FILM_CHAINS) % n] for part in parts))
@@ -85,6 +93,21 @@ def sample(
         write_arrays(out, arrays)
     print(out)
     return 0
+
+
+def guided(model: Model, weight: float) -> Model:
+    """The model with another weight of guidance.
+
+    Raises:
+        UserError: if it has no guidance, or the weight is not finite.
+    """
+    require(
+        isinstance(model, NoiseConditionalModel) and model.classes > 0,
+        "guidance is of models over levels of noise that are conditional on a class",
+    )
+    require(math.isfinite(weight), f"guidance must be a finite number, got {weight}")
+    found: Model = replace(model, guidance=weight)  # type: ignore[type-var]
+    return found
 
 
 def _pictures(filmed: Model, x: Tensor, classes: int, seed: int, out: Path, pictures: bool) -> int:

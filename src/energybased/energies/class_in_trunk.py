@@ -47,6 +47,10 @@ class ClassInTrunk(NoiseConditional):
         u, fields, numbers = self._outputs(x, sigma, self.without(x))
         return self._sums(sigma, u, fields, numbers[:, :1]) - numbers[:, 1:].log_softmax(1)
 
+    @property
+    def labels(self) -> int:
+        return self.classes + 1  # the last one means none
+
     def without(self, x: Tensor) -> Tensor:
         """The class number that means none, `(batch,)`, for rows of x."""
         return torch.full((len(x),), self.classes, device=x.device)

@@ -132,6 +132,11 @@ class NoiseConditional(Energy):
         s = (sigma.square() + self.scale.square()).sqrt()
         return u / s + 2 * self.scale / (sigma * s) * field
 
+    @property
+    def labels(self) -> int:
+        """How many class numbers the energy understands."""
+        return self.classes
+
     def seen(self, y: Tensor | None, rng: Generator) -> Tensor | None:
         """The classes `(batch,)` that an objective trains with, of labels y: the labels."""
         return y
@@ -200,6 +205,10 @@ class AtLevel(Rowwise):
     """A `NoiseConditional` energy at a level of the noise; see its method `at`."""
 
     def forward(self, x: Tensor, y: Condition | None = None) -> Tensor:
+        labels = self.energy.labels
+        if isinstance(y, Tensor) and labels and y.device.type == "cpu":  # elsewhere, a look at y would wait for it
+            known = bool(((y >= 0) & (y < labels)).all())
+            require(known, f"the energy knows the classes 0 ... {labels - 1}, got {y.unique().tolist()}")
         return self.energy.of_class(x, self.rows_of(x)[0], y)[0]
 
     def by_class(self, x: Tensor, classes: int) -> Tensor:

@@ -17,7 +17,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import pairwise
 
 import torch
 from torch import Generator, Tensor
@@ -75,7 +74,7 @@ def level_rows(subject: Subject, x: Tensor, rng: Generator) -> Iterator[Row]:
     found = [annealed_log_z(model, rng)]
     sides = sides_of(found, f"a Gaussian through {LEVELS} levels of noise")
     yield from log_z_rows(subject, found, sides, CHAINS)
-    told = f"log Z by {DATA_EXAMPLES} training examples with the noise of each of {DATA_LEVELS} levels"
+    told = f"log Z by {DATA_EXAMPLES} draws of training examples with the noise of each of {DATA_LEVELS} levels"
     yield subject.row("log_z_levels", by_data.value, f"{told}, nats", n=DATA_EXAMPLES)
     yield subject.row("log_z_levels_error", by_data.error, f"standard error; {told}, nats", n=DATA_EXAMPLES)
     values = -energies(model.marginal, x.to(model.place))
@@ -108,17 +107,17 @@ def log_z_by_data(subject: Subject, model: NoiseConditionalModel, rng: Generator
     normal = StandardNormal(math.prod(event)).to(model.place)
 
     def noisy(sigma: float) -> Tensor:
-        rows = torch.randperm(len(clean), generator=rng)[:DATA_EXAMPLES]
+        rows = torch.randint(len(clean), (DATA_EXAMPLES,), generator=rng)
         return (clean[rows] + sigma * torch.randn(len(rows), *event, generator=rng)).to(model.place)
 
     samples = [normal.sample(DATA_EXAMPLES, rng).view(-1, *event)]
     samples += [step.standardised(noisy(sigma)) for sigma, step in zip(levels, steps, strict=True)]
-    total, variance = float(normal.log_z), 0.0
-    for (before, now), ends in zip(pairwise([normal, *steps]), pairwise(samples), strict=True):
-        for u in ends:
-            change = energies(now, u) - energies(before, u)
-            total -= float(change.mean()) / 2
-            variance += float(change.var()) / (4 * len(change))
+    total, variance, every = float(normal.log_z), 0.0, [normal, *steps]
+    for i, u in enumerate(samples):  # half of the change to the level and half of that from it, on the same samples
+        before, after = every[max(i - 1, 0)], every[min(i + 1, len(steps))]
+        change = (energies(after, u) - energies(before, u)) / 2
+        total -= float(change.mean())
+        variance += float(change.var()) / len(change)
     return Estimate(total, math.sqrt(variance), math.nan)
 
 

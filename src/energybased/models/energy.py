@@ -279,7 +279,7 @@ class EnergyModel:
         return finite(scores(self, self._encoded(x), generator))
 
     def energies(self, x: Tensor) -> Tensor:
-        """Energies `(n,)` of x `(n, *event)`, in nats up to a constant, summed over the classes if none is given.
+        """Energies `(n,)` of x `(n, *event)`, in nats up to a constant; of x without a class if none is given.
 
         Raises:
             UserError: if x is not of the model's shape and domain, or an energy is not finite.

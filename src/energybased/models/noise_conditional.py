@@ -22,6 +22,7 @@ from energybased.models.model import by_chunks, checked, moved, place_of, seeded
 from energybased.sampling import Streams
 from energybased.sampling.denoise import denoise
 from energybased.sampling.flow import flow, noise_levels
+from energybased.sampling.stiffened import scaled
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,7 @@ class NoiseConditionalModel(EnergyModel):
         energy = energy if self.bind is None else self.bind(energy)
         sampler, ratio = self.sampler, float(sigma) / self.noise
         if sampler is not None:
-            kernel: Any = sampler.kernel
-            sampler = replace(sampler, kernel=replace(kernel, step_size=ratio * kernel.step_size))
+            sampler = replace(sampler, kernel=scaled(sampler.kernel, ratio))
         return replace(self, energy=energy, noise=float(sigma), sampler=sampler, score_by="energy", fitted=None)
 
     @property
@@ -83,7 +83,8 @@ class NoiseConditionalModel(EnergyModel):
     def composed(self, combine: Callable[[Energy], Energy]) -> NoiseConditionalModel:
         found = super().composed(combine)
         assert isinstance(found, NoiseConditionalModel)
-        return replace(found, bind=combine)
+        earlier = self.bind  # such as that of a class that was given
+        return replace(found, bind=combine if earlier is None else lambda energy: combine(earlier(energy)))
 
     def start(self, n: int, *, generator: Generator | None = None) -> Tensor:
         """x `(n, *event)` at the level `noise`, in the model's units, by the flow from the highest level."""
@@ -122,6 +123,7 @@ class NoiseConditionalModel(EnergyModel):
         Args:
             steps: transitions at each level; the sampler's length if not given.
         """
+        require(steps is None or steps >= 1, f"steps must be at least 1, got {steps}")
         degradation, rng = as_degradation(free, degradation), seeded(generator)
         y = degradation.check(x, self.spec)
         state: Tensor | None = None
@@ -137,7 +139,13 @@ class NoiseConditionalModel(EnergyModel):
         return degradation.merge(y, self.spec.domain.decode(expected))
 
     def redraw(
-        self, x: Tensor, sigma: float | None, *, steps: int | None = None, film: bool = False, generator: Generator
+        self,
+        x: Tensor,
+        sigma: float | None,
+        *,
+        steps: int | None = None,
+        film: bool = False,
+        generator: Generator | None = None,
     ) -> Tensor:
         """Examples x get noise of a level and follow the flow down from there, as in SDEdit (Meng et al. 2022).
 
@@ -146,7 +154,7 @@ class NoiseConditionalModel(EnergyModel):
             sigma: the level, in the model's units: how far the samples may be from x. None: they begin at pure noise.
             steps: number of levels of the flow; `flow_levels` if not given.
             film: return what the flow expects at each level, `(n, steps, *event)`, of which the last is the sample.
-            generator: source of random numbers.
+            generator: seeds the noise; it gets a new seed if not given.
 
         Returns:
             samples `(n, *event)`, in the user's units, or the film.
@@ -154,6 +162,7 @@ class NoiseConditionalModel(EnergyModel):
         Raises:
             UserError: if the level is not above the lowest one, or beyond the range of the training.
         """
+        generator = seeded(generator)
         self.require_rows(len(x))
         x, (low, high), at = checked(x, self.spec), self._levels.levels, self._path(len(x))
         inside = sigma is None or (isinstance(sigma, NUMBER) and low < sigma <= high)

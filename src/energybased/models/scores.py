@@ -10,11 +10,11 @@
   tilts, as background (Ren et al. 2019).
 - "density of states": -log q(T(x)), where T(x) are the energies E(x, y) of all classes y, or E(x), and that of the
   base, if there is one. The mixture of Gaussians q is fitted to training examples (Morningstar et al. 2021).
-
 - "multiscale scores": -log q(T(x)), where T(x) are log |sigma grad E(x | sigma)| at ten levels of noise (multiscale
   score matching analysis, Mahmood et al. 2021), for a model over levels of noise.
 
-The energy of a model whose class is not given is that summed over the classes.
+The energy of a model whose class is not given is that summed over the classes, or the one that the network has learned
+without a class.
 """
 
 from __future__ import annotations

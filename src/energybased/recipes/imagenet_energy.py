@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from energybased.objectives.denoising_score_matching import DenoisingScoreMatching
 from energybased.recipes.cifar10_energy import cifar10_energy_gpu
 from energybased.recipes.network import UNetField
 from energybased.recipes.noise_conditional import NoiseConditionalRecipe
@@ -15,15 +14,13 @@ def imagenet32_energy(**changes: Any) -> NoiseConditionalRecipe:
     """ImageNet at 32x32 by class, as one energy over all levels of noise, for GPUs.
 
     It is written as `cifar10-energy-gpu` is, and has never been run: nothing was chosen or measured, neither network,
-    nor budget, nor sampling. The energies of a thousand classes would take as many passes, so no cross entropy compares
-    them.
+    nor budget, nor sampling.
     """
     recipe = replace(
         cifar10_energy_gpu(),
         recipe="imagenet32-energy",
         data="imagenet32",
         network=UNetField((128, 256, 512), 3, 2),
-        objective=DenoisingScoreMatching(),
         steps=500_000,
         minutes=None,
     )

@@ -137,6 +137,13 @@ class UNetField:
     blocks: int = 2
     patch: int = 4
 
+    def __post_init__(self) -> None:
+        require(
+            len(self.widths) > 0 and min(self.widths) >= 1, f"widths must be numbers of channels, got {self.widths}"
+        )
+        require(self.blocks >= 1, f"blocks must be at least 1, got {self.blocks}")
+        require(self.patch >= 1, f"patch must be at least 1, got {self.patch}")
+
     def build(self, event: Sequence[int], outputs: int, numbers: int, classes: int = 0) -> nn.Module:
         """The network over pictures of shape `event`, with these numbers of fields and numbers, that sees classes."""
         return networks.UNet(event, self.widths, self.blocks, self.patch, outputs, numbers, classes)
@@ -151,6 +158,9 @@ class MLPField:
     """
 
     hidden: tuple[int, ...] = (256, 256, 256)
+
+    def __post_init__(self) -> None:
+        require(len(self.hidden) > 0 and min(self.hidden) >= 1, f"hidden must be widths of layers, got {self.hidden}")
 
     def build(self, event: Sequence[int], outputs: int, numbers: int, classes: int = 0) -> nn.Module:
         """The network over events of shape `event`, with these numbers of fields and numbers, that sees classes."""

@@ -75,7 +75,7 @@ class NoiseConditionalRecipe(Recipe):
     def __post_init__(self) -> None:
         super().__post_init__()
         low, high = self.levels
-        require(0 < low < high, f"levels are 0 < smallest < largest, got {self.levels}")
+        require(0 < low < high < math.inf, f"levels are 0 < smallest < largest, got {self.levels}")
         require(low <= self.noise <= high, f"noise must be one of the levels {low:g} ... {high:g}, got {self.noise}")
         require(self.score_by in SCORES, f"score_by is one of {', '.join(SCORES)}, got {self.score_by!r}")
         known = self.class_in in ("last layers", "trunk")
@@ -87,7 +87,13 @@ class NoiseConditionalRecipe(Recipe):
         require(matching or not self.denoiser, "a denoiser is the start of score matching: here, denoiser must be 0")
         number = isinstance(self.guidance, NUMBER) and math.isfinite(self.guidance)
         require(number, f"guidance must be a finite number, got {self.guidance!r}")
-        require(self.flow_levels >= 2, f"flow_levels must be at least 2, got {self.flow_levels}")
+        whole = isinstance(self.flow_levels, int) and self.flow_levels >= 2
+        require(whole, f"flow_levels must be a whole number of at least 2, got {self.flow_levels}")
+        require(
+            self.precision in ("float32", "bfloat16"), f"precision is 'float32' or 'bfloat16', got {self.precision!r}"
+        )
+        levelled = isinstance(self.objective, AnyLevelObjective.__args__)  # type: ignore[attr-defined]
+        require(levelled, f"{type(self.objective).__name__} is no objective over levels of noise")
 
     def parts(self, data: DataSet) -> Mapping[str, nn.Module]:
         torch.manual_seed(self.seed)

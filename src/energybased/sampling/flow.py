@@ -20,7 +20,8 @@ def noise_levels(low: float, high: float, n: int) -> list[float]:
     >>> [round(sigma, 3) for sigma in noise_levels(0.01, 10.0, 3)]
     [10.0, 0.718, 0.01]
     """
-    require(n >= 2, f"a path through the levels of noise needs at least 2 of them, got {n}")
+    whole = isinstance(n, int) and n >= 2
+    require(whole, f"a path through the levels of noise needs a whole number of them, at least 2, got {n}")
     top, bottom = high ** (1 / RHO), low ** (1 / RHO)
     return [float((top + (bottom - top) * i / (n - 1)) ** RHO) for i in range(n)]
 

@@ -1,4 +1,4 @@
-"""Kernels for an energy to which a term of known curvature was added."""
+"""Kernels with other steps: for an energy to which a term of known curvature was added, and for other units."""
 
 from __future__ import annotations
 
@@ -29,6 +29,19 @@ def stiffened(kernel: Any, curvature: float) -> tuple[Any, float]:
         return kernel, 1.0
     step = kernel.noise_scale if isinstance(kernel, Langevin) else kernel.step_size
     factor = 1 / math.sqrt(1 + step**2 * curvature)
+    return scaled(kernel, factor), factor
+
+
+def scaled(kernel: Any, factor: float) -> Any:
+    """The kernel for an energy of factor * x: with steps `factor` times as long, at the same temperature.
+
+    Args:
+        kernel: a frozen dataclass with a `step_size`; any other kernel is returned unchanged.
+
+    >>> from energybased.sampling import Langevin
+    >>> scaled(Langevin(step_size=1.0, noise_scale=0.5), 2.0)
+    Langevin(step_size=4.0, noise_scale=1.0, bounds=None, max_move=None)
+    """
     if isinstance(kernel, Langevin):
-        return replace(kernel, step_size=kernel.step_size * factor**2, noise_scale=step * factor), factor
-    return replace(kernel, step_size=step * factor), factor
+        return replace(kernel, step_size=kernel.step_size * factor**2, noise_scale=kernel.noise_scale * factor)
+    return replace(kernel, step_size=kernel.step_size * factor) if hasattr(kernel, "step_size") else kernel
