@@ -85,11 +85,14 @@ def beside_the_energy(recipe: str, rows: Rows) -> Iterator[Line]:
         told = f"{ratio:.2f} ({number(own)}; {number(free)})"
         yield goal("FD, as a multiple of that of the denoiser it is distilled from", told, ratio, (1.2, "≤ 1.2"))
     training = rows.one(metric="minutes")["command"].rpartition(", python ")[0]
-    for row in Rows.read("named").all(metric="named_rightly", system=recipe):
+    named = Rows.read("named").all(metric="named_rightly", system=recipe)
+    for row in named.all(kind="samples"):
         if row["command"].rpartition(", python ")[0] != training:  # samples of another run
             continue
-        bounds = ((-0.4, "≥ 40 %"), (-0.6, "≥ 60 %")) if row["kind"] == "samples" else (None, None)
-        yield goal(f"{row['kind']} named rightly from the picture alone", percent(row), -row["value"], *bounds)
+        control = named.find(kind="random test pictures")
+        beside = "" if control is None else f" ({percent(control)} of test pictures)"
+        words = "samples named rightly from the picture alone"
+        yield goal(words, f"{percent(row)}{beside}", -row["value"], (-0.4, "≥ 40 %"), (-0.6, "≥ 60 %"))
 
 
 def updates(recipe: str) -> Iterator[Line]:
