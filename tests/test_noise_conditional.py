@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from energybased import Classes, EnergyModel, Pixels, Reals, Sampler, Underdamped
+from energybased import Classes, EnergyModel, Langevin, Pixels, Reals, Sampler, Underdamped
 from energybased.data import DataSpec
 from energybased.energies import Gaussian
 from energybased.energies.guided import Guided
@@ -296,3 +296,38 @@ def test_redrawn_examples_are_as_far_as_their_level(rng):
     for sigma in (0.05, 6.0, math.nan, "0.5"):
         with pytest.raises(UserError, match="the level must be in"):
             model.redraw(x, sigma, generator=rng)
+
+
+def test_kernels_keep_their_temperature_at_other_levels():
+    model = replace(gaussian_model(), sampler=Sampler(Langevin.overdamped(0.01), length=5))
+    kernel = model.at(1.0).sampler.kernel
+    assert kernel.temperature == pytest.approx(1.0)
+    assert kernel.noise_scale == pytest.approx(10 * model.sampler.kernel.noise_scale)
+
+
+def test_a_composition_of_a_model_that_was_given_its_class_keeps_it(rng):
+    energy = noise_conditional(Random())
+    spec = DataSpec(EVENT, Reals(), (Classes(3),))
+    sampler = Sampler(Underdamped(0.07, 0.7), length=2)
+    model = NoiseConditionalModel(energy.at(0.1), spec, sampler, 0.1, spec.conditions, levels=energy, flow_levels=3)
+    x = torch.randn(2, *EVENT, generator=rng)
+    twice = model.given(1).composed(lambda e: 2 * e)
+    torch.testing.assert_close(twice.at(0.3).energies(x), 2 * model.given(1).at(0.3).energies(x))
+    assert twice.sample(2, generator=rng).shape == (2, *EVENT)
+
+
+def test_class_numbers_that_the_energy_does_not_know(rng):
+    energy = noise_conditional(Random()).at(0.1)
+    with pytest.raises(UserError, match=r"knows the classes 0 ... 2, got \[3\]"):
+        energy.given(3)(torch.randn(2, *EVENT, generator=rng))
+
+
+def test_restoring_in_no_steps_has_a_sentence(rng):
+    model = gaussian_model()
+    x = torch.randn(2, *EVENT, generator=rng)
+    with pytest.raises(UserError, match="steps must be at least 1"):
+        model.restore(x, torch.arange(8) >= 4, steps=0)
+    with pytest.raises(UserError, match="whole number"):
+        model.sample(2, steps=2.5)
+    with pytest.raises(UserError, match="rows"):
+        replace(model, rows=3).redraw(x, 0.5)

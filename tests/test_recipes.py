@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from energybased import Adam, Sampler, load, resume, train
+from energybased import Adam, ContrastiveDivergence, Langevin, Sampler, UserError, load, resume, train
 from energybased.conditions import as_conditions
 from energybased.data import DataSpec, Pixels, load_data
 from energybased.networks import groups
@@ -20,7 +20,7 @@ from energybased.recipes import (
     StagedRecipe,
     find_recipe,
 )
-from energybased.recipes.network import DenseCoder
+from energybased.recipes.network import DenseCoder, MLPField, UNetField
 from energybased.recipes.noise_conditional import NoiseConditionalRecipe
 from energybased.recipes.systems import SYSTEMS, system
 from energybased.runs.judge import load_judge
@@ -237,3 +237,28 @@ def test_steps_are_updates(name, root, tmp_path):
     run = train(recipe, out=tmp_path / "a")
     ends = [line["steps"] for line in run.lines("events.jsonl") if line["event"] == "phase-end"]
     assert sum(ends) == 20 and run.newest_checkpoint().name == "00000020"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"levels": (0.01, float("inf"))}, "levels are 0 < smallest < largest"),
+        ({"flow_levels": 2.5}, "flow_levels must be a whole number"),
+        ({"precision": "float16"}, "precision is 'float32' or 'bfloat16'"),
+        ({"objective": ContrastiveDivergence(Langevin(0.1, 0.1), 2)}, "no objective over levels of noise"),
+    ],
+)
+def test_settings_over_levels_of_noise_that_cannot_be(changes, words):
+    with pytest.raises(UserError, match=words):
+        replace(find_recipe("mnist-energy"), **changes)
+
+
+def test_fields_without_layers():
+    for make in (
+        lambda: UNetField(()),
+        lambda: MLPField(()),
+        lambda: UNetField((8, 16), 1, 0),
+        lambda: UNetField((-8,)),
+    ):
+        with pytest.raises(UserError, match="must be"):
+            make()
