@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from energybased import Classes, EnergyModel, Langevin, Pixels, Reals, Sampler, Underdamped
+from energybased import HMC, MALA, Classes, EnergyModel, Langevin, Pixels, Reals, Sampler, Underdamped
 from energybased.data import DataSpec
 from energybased.energies import Gaussian
 from energybased.energies.guided import Guided
@@ -331,3 +331,15 @@ def test_restoring_in_no_steps_has_a_sentence(rng):
         model.sample(2, steps=2.5)
     with pytest.raises(UserError, match="rows"):
         replace(model, rows=3).redraw(x, 0.5)
+
+
+@pytest.mark.parametrize("kernel", [Langevin.overdamped(0.03), MALA(0.03), HMC(0.03, 2)])
+def test_annealed_chains_draw_from_the_lowest_level(kernel, rng):
+    model = replace(gaussian_model(), sampler=Sampler(kernel, length=3))
+    x = model.anneal(100, generator=rng)
+    assert x.shape == (100, *EVENT)
+    assert float((x - model.levels.mean).std()) == pytest.approx(0.5, abs=0.02)  # 19,200 entries: an error of 0.003
+    with pytest.raises(UserError, match="steps must be at least 1"):
+        model.anneal(2, steps=0)
+    with pytest.raises(UserError, match="no sampler"):
+        replace(model, sampler=None).anneal(2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -19,7 +20,7 @@ from energybased.models.conditioned import conditioned
 from energybased.models.degradation import Degradation, as_degradation, normal
 from energybased.models.energy import FILM_CHAINS, FILM_FRAMES, EnergyModel
 from energybased.models.model import by_chunks, checked, moved, place_of, seeded
-from energybased.sampling import Streams
+from energybased.sampling import Streams, sample
 from energybased.sampling.denoise import denoise
 from energybased.sampling.flow import flow, noise_levels
 from energybased.sampling.stiffened import scaled
@@ -105,6 +106,37 @@ class NoiseConditionalModel(EnergyModel):
             return denoise(at(low).select(rows), x[rows], low)
 
         return self.spec.domain.decode(by_chunks(clean, n, self.place, self.processes))
+
+    def anneal(self, n: int, *, steps: int | None = None, generator: Generator | None = None) -> Tensor:
+        """n samples `(n, *event)` by chains at each level of the flow in turn, from the highest down, denoised.
+
+        The sampler's kernel runs them, with steps in proportion to the level (Song & Ermon 2019). Between two levels,
+        the state moves along the flow, as in `restore`.
+
+        Args:
+            steps: transitions at each level; the sampler's length if not given.
+            generator: seeds the first x and the chains; it gets a new seed if not given.
+
+        Raises:
+            UserError: if the model has no sampler.
+        """
+        require(steps is None or steps >= 1, f"steps must be at least 1, got {steps}")
+        self.require_rows(n)
+        rng, sampler, at = seeded(generator), self.require_sampler(), self._path(n)
+        length = sampler.length if steps is None else steps
+        start, levels = self._top(n, rng), noise_levels(*self._levels.levels, self.flow_levels)
+        streams = Streams.of(rng, start)
+
+        def run(rows: Tensor) -> Tensor:
+            state, own = start[rows], streams.select(rows)
+            for sigma, lower in pairwise([*levels, 0.0]):
+                kernel, energy = scaled(sampler.kernel, sigma / self.noise), at(sigma).select(rows)
+                state = sample(energy, state, kernel, length, own, engine="eager").x
+                expected = denoise(energy, state, sigma)
+                state = expected + lower / sigma * (state - expected)
+            return state
+
+        return self.spec.domain.decode(by_chunks(run, n, self.place, self.processes))
 
     def restore(
         self,
