@@ -159,7 +159,7 @@ def test_labels_come_back_as_they_were(capsys, caplog, kind):
     for file in ("asked.csv", "asked.npz"):
         assert main(["sample", "runs/t", "--given", file, "--out", "some.csv"]) == 0
         assert [row[2] for row in read("some.csv")[1]] == asked
-    assert f"is no class; the classes are {', '.join(known)}" in refused(capsys, "sample", "runs/t", "--given", "0")
+    assert f"is no class; the classes are {', '.join(known)}" in refused(capsys, "sample", "runs/t", "--given", "7")
 
     # The label of a row is no feature, and names the energy that scores it.
     model, x = eb.load("runs/t"), torch.tensor(rows(n=60))[:3]
