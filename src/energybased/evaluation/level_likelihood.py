@@ -34,8 +34,8 @@ from energybased.sampling import HMC
 from energybased.sampling.annealed import Estimate
 from energybased.sampling.annealed_sequence import anneal_sequence
 
-LEVELS, CHAINS, KERNEL = 500, GROUPS, HMC(0.2, 5)  # of annealing; the step size is adapted on the way
-DATA_LEVELS, DATA_EXAMPLES = 128, 256  # levels of the estimate by noisy data, and examples at each
+LEVELS, CHAINS, KERNEL = 250, GROUPS, HMC(0.2, 5)  # of annealing; the step size is adapted on the way
+DATA_LEVELS, DATA_EXAMPLES = 64, 256  # levels of the estimate by noisy data, and examples at each
 
 
 class InStandardUnits(Composite):
