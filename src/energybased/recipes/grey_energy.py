@@ -15,7 +15,8 @@ from energybased.sampling import Underdamped
 def mnist_energy(**changes: Any) -> NoiseConditionalRecipe:
     """MNIST by class, as one energy over all levels of noise; as `cifar10-energy`, with a smaller network.
 
-    It has not been measured, and nothing of its sampling was chosen.
+    It takes about 24 minutes of two cores. The weight of guidance was chosen on the validation split, by the Fréchet
+    distance of samples; the level and the score were not.
     """
     recipe = replace(
         cifar10_energy(),
@@ -25,7 +26,7 @@ def mnist_energy(**changes: Any) -> NoiseConditionalRecipe:
         levels=(0.01, 10.0),
         steps=4000,
         denoiser=0.75,
-        guidance=1.0,
+        guidance=2.0,
         noise=0.1,
         score_by="energy",
         sampler=Sampler(Underdamped(0.07, 0.7), length=20),
