@@ -11,7 +11,7 @@ from torch import Generator, Tensor, nn
 
 from energybased.algebra import Rowwise
 from energybased.broadcast import per_row
-from energybased.energy import NUMBER, Condition, Energy
+from energybased.energy import NUMBER, Array, Condition, Energy
 from energybased.errors import UserError, require
 
 
@@ -205,11 +205,16 @@ class AtLevel(Rowwise):
     """A `NoiseConditional` energy at a level of the noise; see its method `at`."""
 
     def forward(self, x: Tensor, y: Condition | None = None) -> Tensor:
-        labels = self.energy.labels
-        if isinstance(y, Tensor) and labels and y.device.type == "cpu":  # elsewhere, a look at y would wait for it
-            known = bool(((y >= 0) & (y < labels)).all())
-            require(known, f"the energy knows the classes 0 ... {labels - 1}, got {y.unique().tolist()}")
         return self.energy.of_class(x, self.rows_of(x)[0], y)[0]
+
+    def given(self, *y: Array | int) -> Energy:
+        """As of `Energy`. Raises `UserError` for a class number that the energy does not know."""
+        labels = self.energy.labels
+        for part in map(torch.as_tensor, y if labels else ()):
+            here = part.device.type == "cpu"  # elsewhere, a look at y would wait for it
+            known = not here or bool(((part >= 0) & (part < labels)).all())
+            require(known, f"the energy knows the classes 0 ... {labels - 1}, got {part.unique().tolist()}")
+        return super().given(*y)
 
     def by_class(self, x: Tensor, classes: int) -> Tensor:
         return self.energy.of_classes(x, self.rows_of(x)[0])

@@ -40,7 +40,7 @@ def scaled(kernel: Any, factor: float) -> Any:
 
     >>> from energybased.sampling import Langevin
     >>> scaled(Langevin(step_size=1.0, noise_scale=0.5), 2.0)
-    Langevin(step_size=4.0, noise_scale=1.0, bounds=None, max_move=None)
+    Langevin(step_size=4, noise_scale=1, noise_first=True; temperature 0.125)
     """
     if isinstance(kernel, Langevin):
         return replace(kernel, step_size=kernel.step_size * factor**2, noise_scale=kernel.noise_scale * factor)
