@@ -318,7 +318,7 @@ def test_a_composition_of_a_model_that_was_given_its_class_keeps_it(rng):
 
 def test_class_numbers_that_the_energy_does_not_know(rng):
     energy = noise_conditional(Random()).at(0.1)
-    with pytest.raises(UserError, match="knows the classes 0 ... 2 alone"):
+    with pytest.raises(UserError, match=r"knows the classes 0 ... 2 alone"):
         energy.given(3)(torch.randn(2, *EVENT, generator=rng))
 
 
