@@ -258,7 +258,7 @@ def test_multiscale_scores_are_the_lengths_of_scores_at_all_levels(rng):
         EnergyModel(energy.at(0.1), spec, score_by="multiscale scores").score(x)
 
 
-def gaussian_model(rng=None, scale=0.5):
+def gaussian_model(scale=0.5):
     """A model whose energy is that of Gaussian data, `(3, 8, 8)`, at all levels."""
     energy = noise_conditional(Nothing(), scale)
     sampler = Sampler(Underdamped(0.07, 0.7), length=5)

@@ -15,7 +15,7 @@ from tables.noise_levels import TARGETS
 def level_tasks() -> str:
     """What the models over levels of noise do beside sampling, as they come with the package or were trained."""
     lines = [(recipe, *line) for recipe in TARGETS for line in of_tasks(recipe)]
-    return table(f"model | {GOALS}", lines)
+    return table(f"model | {GOALS}", lines) if lines else "These have not been measured."
 
 
 def of_tasks(recipe: str) -> Iterator[Line]:

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from energybased.conditions import is_number
 from energybased.errors import UserError, nearest, require
 
 Columns = Mapping[str, NDArray[Any]]  # a column is float64, or text if a cell is not a number
@@ -56,7 +57,7 @@ def read_cells(path: Path) -> dict[str, list[Any]]:
         raise UserError(f"{path} cannot be read as CSV: {error}") from error
     require(len(lines) > 0, f"{path} holds no lines")
     header, rows = [name.strip() for name in lines[0]], lines[1:]
-    if all(_is_number(cell) for cell in header):
+    if all(is_number(cell) for cell in header):
         header, rows = [f"x{i}" for i in range(len(header))], lines
     advice = "name it, or leave it out (pandas: to_csv(index=False))"
     require("" not in header, f"column {header.index('') + 1 if '' in header else 0} of {path} has no name: {advice}")
@@ -89,7 +90,7 @@ def features(columns: Columns, names: Sequence[str], where: str, to_learn: bool 
         require(name in columns, f"{where} has no column {name!r}: {nearest(name, columns)}")
         cells = columns[name]
         if cells.dtype.kind != "f":
-            text = next((str(cell) for cell in cells if cell and not _is_number(cell)), "")
+            text = next((str(cell) for cell in cells if cell and not is_number(cell)), "")
             advice = (
                 f"leave it out, or make it the label with --label {name}" if to_learn else "leave missing cells empty"
             )
@@ -114,14 +115,6 @@ def write_csv(path: Path, lines: Iterable[Sequence[Any]]) -> None:
             csv.writer(file, lineterminator="\n").writerows(lines)
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror}") from error
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
 
 
 def _values(cells: Sequence[Any]) -> NDArray[Any]:
