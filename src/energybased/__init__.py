@@ -29,6 +29,7 @@ from energybased.training import Adam, Phase, Run, Settings, TorchOptimizer
 from energybased.version import __version__
 
 if TYPE_CHECKING:
+    from energybased.detectors import EnergyDetector, EnergyOutlierDetector
     from energybased.runs.evaluate import evaluate
 
 __all__ = [
@@ -41,8 +42,10 @@ __all__ = [
     "ContrastiveDivergence",
     "DataSet",
     "Energy",
+    "EnergyDetector",
     "EnergyDiscrepancy",
     "EnergyModel",
+    "EnergyOutlierDetector",
     "Gaussian",
     "GaussianMixture",
     "IsotropicMixture",
@@ -88,9 +91,13 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Imports `evaluate` when it is used: all metrics come with it, a fifth of what this package imports."""
-    if name != "evaluate":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from energybased.runs.evaluate import evaluate
+    """Imports what takes long when it is used: `evaluate` brings all metrics, and the detectors scikit-learn."""
+    if name == "evaluate":
+        from energybased.runs.evaluate import evaluate
 
-    return evaluate
+        return evaluate
+    if name in ("EnergyDetector", "EnergyOutlierDetector"):
+        from energybased import detectors
+
+        return getattr(detectors, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import tempfile
 import warnings
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import torch
 from torch import Generator, Tensor
 
 from energybased.data import Reals, Split
 from energybased.energies import Analytic, StandardNormal
-from energybased.errors import Interrupted, require
+from energybased.errors import require
 from energybased.latent.objectives.stage_ratio import MIN_UPDATES, StageRatio, stage_finished
 from energybased.latent.prior import POPULATION
 from energybased.latent.staged_prior import StagedPrior
 from energybased.networks import BatchedMLP
 from energybased.sampling import MALA
-from energybased.training import Adam, Loop, Phase, Run, Settings, TrainState
+from energybased.training import Adam, Loop, Phase, Settings
 from energybased.training.batches import SplitBatches
 from energybased.training.rng import preserved_rng
+from energybased.training.unrecorded import trained
 
 MAX_STAGES = 5
 MAX_UPDATES = 800  # per stage
@@ -81,7 +80,7 @@ def fit_staged_prior(
     with preserved_rng():
         torch.manual_seed(seed)
         prior = StagedPrior(base or StandardNormal(dim), BatchedMLP(dim, network, count))
-        state = _trained(Loop({"prior": prior}, [*phases, _phase(last, steps)], data, settings))
+        state = trained(Loop({"prior": prior}, [*phases, _phase(last, steps)], data, settings))
     require(state.counters.stopped is None, f"the fit was stopped by the guard: {state.counters.stopped}")
     prior.load_state_dict(state.averages["prior"])
     prior.eval().requires_grad_(False).to(shown.device)
@@ -121,17 +120,6 @@ def _beyond(prior: StagedPrior, positives: Tensor, generator: Generator | None) 
     """Whether the median energy of the positives exceeds the energies of 99.8 % of the samples of the prior."""
     samples = prior(prior.sample(POPULATION, generator))
     return bool(prior(positives[:POPULATION]).median() > samples.quantile(1 - TAIL_FRACTION))
-
-
-def _trained(loop: Loop) -> TrainState:
-    with tempfile.TemporaryDirectory() as folder:
-        run = Run.create(Path(folder) / "run", {}, overwrite=True)
-        try:
-            return loop.fit(run)
-        except Interrupted:
-            raise Interrupted("the fit was stopped") from None
-        finally:
-            run.release()
 
 
 def _split(x: Tensor, seed: int) -> tuple[SplitBatches, int]:

@@ -1,0 +1,7 @@
+"""Anomaly detection for people who have a table."""
+
+from energybased.detectors.detector import EnergyDetector
+from energybased.detectors.outlier_detector import EnergyOutlierDetector
+from energybased.detectors.reasons import Reason
+
+__all__ = ["EnergyDetector", "EnergyOutlierDetector", "Reason"]

@@ -1,0 +1,51 @@
+"""Verdicts with error rates: p-values of energies, and the false discovery rate of many of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import norm
+
+Array = NDArray[Any]
+QUARTER = -float(norm.ppf(0.25))  # standard deviations between the quartile and the median of a normal distribution
+
+
+def conformal(energies: Array, references: Sequence[Array]) -> Array:
+    """Cross-conformal p-values `(n,)` (Vovk 2015): (1 + number of references >= the energy) / (1 + references).
+
+    If a row is exchangeable with the references, P(p <= a) is at most 2 a, and close to a in practice. With a single
+    fold it is at most a.
+
+    Args:
+        energies: of n rows by the energy of each fold, `(folds, n)`.
+        references: for each fold, its sorted energies of training rows that it was not fitted to.
+    """
+    above = [len(own) - np.searchsorted(own, found) for found, own in zip(energies, references, strict=True)]
+    return np.asarray((1 + np.sum(above, 0)) / (1 + sum(map(len, references))))
+
+
+def empirical_null(energies: Array, references: Array) -> Array:
+    """P-values `(n,)` under a normal distribution fitted to the lower half of energies of training rows.
+
+    It has their median, and their distance from the lower quartile to the median (Efron 2004), so that anomalies among
+    them, less than half, hardly matter. It is right if the energies of normal rows are normally distributed.
+    """
+    low, median = np.quantile(references, [0.25, 0.5])
+    return np.asarray(norm.sf((energies - median) / max((median - low) / QUARTER, 1e-12)))
+
+
+def discoveries(p: Array, rate: float) -> Array:
+    """Which of the p-values `(n,)` are discoveries at this false discovery rate (Benjamini & Hochberg 1995), boolean.
+
+    >>> discoveries(np.array([0.01, 0.5, 0.06]), 0.1)
+    array([ True, False,  True])
+    """
+    order = np.argsort(p)
+    passed = np.flatnonzero(p[order] <= rate * np.arange(1, len(p) + 1) / len(p))
+    found = np.zeros(len(p), dtype=bool)
+    if len(passed):
+        found[order[: passed[-1] + 1]] = True
+    return found
