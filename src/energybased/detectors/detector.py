@@ -12,11 +12,12 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from energybased.detectors.contaminated import fit_contaminated, trimmed
+from energybased.detectors.contaminated import KEPT, fit_contaminated, trimmed
+from energybased.detectors.drift import drift
 from energybased.detectors.encoder import Array, Encoder
 from energybased.detectors.normal import fit_normal
 from energybased.detectors.p_values import conformal, discoveries, empirical_null
-from energybased.detectors.reasons import Reason, reasons
+from energybased.detectors.reasons import Reason, column_name, reasons
 from energybased.detectors.table import levels_of, numbers
 from energybased.errors import require
 
@@ -172,6 +173,18 @@ class EnergyDetector(BaseEstimator):  # type: ignore[misc]
         """For each row of X, the columns that make it anomalous, the first the most; see `detectors.reasons`."""
         require(columns >= 1, f"columns must be at least 1, got {columns}")
         return reasons(self, self._checked(X), columns)
+
+    def drift(self, X: Any) -> tuple[float, str]:
+        """The p-value of the hypothesis that the normal rows of X come from where the training rows do, and a column.
+
+        The column is the one that differs most. Only rows with an energy that most training rows have are compared, so
+        that anomalies are no drift: 1 if there are none. See `detectors.drift`.
+        """
+        x = self._checked(X)
+        most = np.quantile(self.decision_scores_, 1.0 if self.novelty else KEPT)
+        usual = x[np.mean(self._energies(x), 0) <= most]
+        p, column = drift(self.kept_, usual)
+        return p, column_name(self, column)
 
     def save(self, path: str | Path) -> None:
         """Writes the fitted detector into one safetensors file, which holds no code."""

@@ -70,11 +70,12 @@ def _of_row(detector: EnergyDetector, normal: Tensor, row: Array, count: int) ->
         first += len(tried)
         value, instead = (_cell(detector, column, everything[i, column]) for i in (0, best))
         changed_to = (float(means[0]), float(means[best]), float(p_values[best]))
-        found.append(Reason(_name(detector, column), value, instead, *changed_to))
+        found.append(Reason(column_name(detector, column), value, instead, *changed_to))
     return sorted(found, key=lambda reason: reason.changed)[:count]
 
 
-def _name(detector: EnergyDetector, column: int) -> str:
+def column_name(detector: EnergyDetector, column: int) -> str:
+    """The name of a column, or its number as text."""
     names = getattr(detector, "feature_names_in_", None)
     return str(column) if names is None else str(names[column])
 

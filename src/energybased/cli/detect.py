@@ -1,0 +1,211 @@
+"""`ebm detect FILE`."""
+
+from __future__ import annotations
+
+import html
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+import tyro
+from numpy.typing import NDArray
+
+from energybased.cli.notes import tell
+from energybased.cli.table import require_csv, tell_csv
+from energybased.data.columns import SUFFIXES, Columns, read_columns
+from energybased.detectors import EnergyDetector, Reason
+from energybased.errors import UserError, nearest, require
+from energybased.report.charts import histograms
+from energybased.report.page import note, page
+
+LABELS = ("label", "labels", "target", "class", "y", "anomaly", "outlier", "is_anomaly", "is_outlier", "fraud")
+DRIFT = 0.001  # p-value of the test for drift below which there is a warning
+SHOWN = 50  # anomalies on a page
+STORED = ".safetensors"
+
+
+def detect(
+    what: tyro.conf.Positional[Path],
+    /,
+    train: Path | None = None,
+    novelty: bool = False,
+    contamination: Literal["auto"] | float = "auto",
+    ignore: tuple[str, ...] = (),
+    categories: tuple[str, ...] = (),
+    out: Path | None = None,
+    report: Path | None = None,
+    save: Path | None = None,
+    reasons: int = 3,
+    seed: int = 0,
+) -> int:
+    """Finds anomalous rows of a table. Writes their scores, p-values, labels and reasons as CSV, a line for each row.
+
+    A high score is anomalous; label 1 is an anomaly. A reason names a column of an anomalous row, its value, and one
+    that would be normal beside the row's other columns. Columns of text are categories.
+
+    Args:
+        what: a table: a .csv, .parquet, .npy or .npz file.
+        train: a table of training rows, or a detector that --save wrote; the table itself if not given.
+        novelty: the training rows are all normal.
+        contamination: share of training rows above the threshold; "auto" for a false discovery rate of 0.1.
+        ignore: columns that are left out, such as labels and numbers of rows.
+        categories: columns of numbers that stand for categories.
+        out: a .csv file; lines are printed if not given.
+        report: an .html file, for a page with the most anomalous rows.
+        save: a .safetensors file, for the fitted detector.
+        reasons: most reasons for an anomalous row.
+        seed: of everything random.
+    """
+    require_csv(out, what, *([train] if train else []))
+    require(report is None or report.suffix == ".html", f"{report} must end in .html")
+    require(save is None or save.suffix == STORED, f"{save} must end in {STORED}")
+    require(reasons >= 1, f"reasons must be at least 1, got {reasons}")
+    columns = without(read_table(what), ignore, what)
+    names = list(columns)
+    if train is not None and train.suffix == STORED:
+        detector = EnergyDetector.load(train)
+        names = list(getattr(detector, "feature_names_in_", names))
+    else:
+        source = columns if train is None else without(read_table(train), ignore, train)
+        names = list(source)
+        chosen = {names.index(name) for name in _known(categories, names)} | _text(source)
+        settings: dict[str, Any] = {"novelty": novelty, "contamination": contamination, "random_state": seed}
+        detector = EnergyDetector(**settings, categories=sorted(chosen))
+        with of_table(train or what):
+            detector.fit(rows_of(source, names, chosen, train or what))
+        detector.feature_names_in_ = np.array(names, dtype=object)
+    tell(f"column {name!r} may be the label: leave it out with --ignore {name}" for name in suspects(names))
+    x = rows_of(columns, names, set(detector.levels_), what)
+    own = train is None
+    with of_table(what), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "X does not have valid feature names")  # the rows have the order of the names
+        scores = detector.decision_scores_ if own else detector.decision_function(x)
+        labels = detector.labels_ if own else detector.predict(x)
+        p_values = detector.p_values(x)
+        flagged = np.flatnonzero(labels)
+        found = dict(zip(flagged.tolist(), detector.explain(x[flagged], reasons) if len(flagged) else [], strict=True))
+        changed, column = (1.0, "") if own else detector.drift(x)
+    if changed < DRIFT:
+        tell([f"the rows are not those of the training, by column {column!r} at the least (p = {changed:.2g})"])
+    if save is not None:
+        detector.save(save)
+    head = ["row", "score", "p_value", "label", "reasons"]
+    lines = [
+        [str(i + 1), f"{scores[i]:.6g}", f"{p_values[i]:.4g}", str(labels[i]), "; ".join(map(str, found.get(i, [])))]
+        for i in range(len(scores))
+    ]
+    tell_csv([head, *lines], out)
+    print(f"{int(labels.sum())} of {len(labels)} rows are anomalous", file=sys.stderr)
+    if report is not None:
+        try:
+            report.write_text(page_of(what, detector, scores, p_values, found))
+        except OSError as error:
+            raise UserError(f"cannot write {report}: {error.strerror}") from error
+        print(report, file=sys.stderr)
+    return 0
+
+
+def page_of(
+    what: Path, detector: EnergyDetector, scores: NDArray[Any], p_values: NDArray[Any], found: dict[int, list[Reason]]
+) -> str:
+    """A page with the distribution of scores, and the most anomalous rows with their reasons."""
+    groups = {"training rows": torch.from_numpy(detector.decision_scores_), "rows": torch.from_numpy(scores)}
+    order = sorted(found, key=lambda i: -scores[i])[:SHOWN]
+    lines = [
+        f'<tr><td class="number">{i + 1}</td><td class="number">{scores[i]:.3f}</td>'
+        f'<td class="number">{p_values[i]:.2g}</td><td>{html.escape("; ".join(map(str, found[i])))}</td></tr>'
+        for i in order
+    ]
+    head = '<tr><th class="number">row</th><th class="number">score</th><th class="number">p</th><th>reasons</th></tr>'
+    said = f"{len(found)} of {len(scores)} rows are anomalous; the {len(order)} with the highest scores are shown."
+    sections = {
+        "Scores": [histograms(groups, "score")],
+        "Anomalies": [note(said), f"<table>{head}{''.join(lines)}</table>"],
+    }
+    return page(f"Anomalies in {what.name}", sections)
+
+
+def read_table(path: Path) -> Columns:
+    """The columns of a table, by name.
+
+    Raises:
+        UserError: if it cannot be read, or is no table.
+    """
+    require(path.is_file(), f"there is no file {path}")
+    if path.suffix.lower() in SUFFIXES:
+        return read_columns(path)
+    require(path.suffix in (".npy", ".npz"), f"{path} is no table: a .csv, .parquet, .npy or .npz file is one")
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        arrays = {"": loaded} if isinstance(loaded, np.ndarray) else {name: loaded[name] for name in loaded.files}
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(f"{path} is cut short, or not a file of arrays") from error
+    tables = {name: array for name, array in arrays.items() if array.ndim == 2 and array.dtype.kind in "fiub"}
+    require(len(tables) == 1, f"{path} must hold one array of numbers (rows, columns), but holds {len(tables)}")
+    (array,) = tables.values()
+    return {f"x{i}": column.astype(np.float64) for i, column in enumerate(array.T)}
+
+
+def without(columns: Columns, ignored: Sequence[str], path: Path) -> Columns:
+    """The columns that are not ignored.
+
+    Raises:
+        UserError: if an ignored column does not exist, or none is left.
+    """
+    for name in ignored:
+        require(name in columns, f"{path} has no column {name!r}: {nearest(name, columns)}")
+    left = {name: cells for name, cells in columns.items() if name not in ignored}
+    require(len(left) > 0, f"no column of {path} is left")
+    return left
+
+
+def rows_of(columns: Columns, names: Sequence[str], categories: set[int], path: Path) -> NDArray[Any]:
+    """Rows `(n, len(names))` of these columns, as objects if some are categories.
+
+    Raises:
+        UserError: if a column is missing, or holds text and is no category.
+    """
+    for i, name in enumerate(names):
+        require(name in columns, f"{path} has no column {name!r}: {nearest(name, columns)}")
+        usable = i in categories or columns[name].dtype.kind == "f"
+        require(usable, f"column {name!r} of {path} holds text, but only numbers in the training rows")
+        infinite = np.flatnonzero(np.isinf(columns[name])) if columns[name].dtype.kind == "f" else []
+        where = f"row {infinite[0] + 1} of {path}" if len(infinite) else ""
+        require(not len(infinite), f"column {name!r} is infinite in {where}: leave the cell empty if it is missing")
+    kind: Any = object if categories else np.float64
+    return np.stack([np.asarray(columns[name], dtype=kind) for name in names], 1)
+
+
+@contextmanager
+def of_table(path: Path) -> Iterator[None]:
+    """Inside, what scikit-learn says of a table is an error of the user's, which names the file."""
+    try:
+        yield
+    except UserError:
+        raise
+    except ValueError as error:
+        raise UserError(f"{path} cannot be used: {str(error).splitlines()[0]}") from error
+
+
+def suspects(names: Sequence[str]) -> list[str]:
+    """Names of columns that are likely labels."""
+    return [name for name in names if str(name).lower() in LABELS]
+
+
+def _text(columns: Columns) -> set[int]:
+    return {i for i, cells in enumerate(columns.values()) if cells.dtype.kind != "f"}
+
+
+def _known(names: Sequence[str], known: Sequence[str]) -> Sequence[str]:
+    for name in names:
+        require(name in known, f"there is no column {name!r} for --categories: {nearest(name, known)}")
+    return names
+
+
+def run(arguments: Sequence[str]) -> int:
+    return tyro.cli(detect, args=arguments, prog="ebm detect")

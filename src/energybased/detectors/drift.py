@@ -1,0 +1,26 @@
+"""Whether new rows come from the distribution of the training rows."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.stats import ks_2samp
+
+from energybased.detectors.encoder import Array
+
+
+def drift(train: Array, new: Array) -> tuple[float, int]:
+    """The p-value of the hypothesis that two tables of normal rows have the same columns, and the column that differs.
+
+    Each column is compared by the two-sample test of Kolmogorov and Smirnov. The smallest p-value is multiplied by the
+    number of columns (Bonferroni). Changes of how columns depend on each other are not seen.
+
+    Args:
+        train: `(n, columns)`, with NaN where a cell is missing.
+        new: `(m, columns)`.
+    """
+    found = []
+    for column in range(train.shape[1]):
+        a, b = (rows[~np.isnan(rows[:, column]), column] for rows in (train, new))
+        found.append(float(ks_2samp(a, b, method="asymp").pvalue) if len(a) and len(b) else 1.0)
+    place = int(np.argmin(found))
+    return min(1.0, found[place] * len(found)), place
