@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo test lint results bench bench-full
+.PHONY: install demo test lint results bench bench-full bench-detect
 
 install: .venv/installed
 
@@ -33,3 +33,6 @@ bench: .venv/bench
 
 bench-full: .venv/bench
 	$(BIN)/python benchmarks/bench.py --full
+
+bench-detect: .venv/bench
+	$(BIN)/python benchmarks/detect.py

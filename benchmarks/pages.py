@@ -22,6 +22,7 @@ from tables.pictures import pictures
 from tables.ratios import known_ratios
 from tables.reals import reals
 from tables.summary import summary
+from tables.tabular import tabular, tabular_goals
 from tables.tasks import tasks
 from tables.techniques import method, techniques
 
@@ -46,6 +47,14 @@ PAGES: Mapping[str, Mapping[str, Callable[[], str]]] = {  # page -> mark -> func
         "second-paper": partial(papers, LATENT),
     },
     "docs/latent.md": {"latent": systems, "prior-fit": prior_fit, "ablation": ablation, "anomaly": anomalies},
+    "docs/detection.md": {
+        "tabular-goals": tabular_goals,
+        "tabular-published-normal": partial(tabular, "published", "semi-supervised"),
+        "tabular-clean-normal": partial(tabular, "clean", "semi-supervised"),
+        "tabular-unseen-normal": partial(tabular, "clean", "semi-supervised", unseen=True),
+        "tabular-published-mixed": partial(tabular, "published", "unsupervised"),
+        "tabular-clean-mixed": partial(tabular, "clean", "unsupervised"),
+    },
     "docs/speed.md": {"processes": speed.processes, "annealing": speed.annealing},
     "docs/chains.md": {
         "bench": speed.bench,

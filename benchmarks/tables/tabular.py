@@ -1,0 +1,80 @@
+"""Anomaly detection on the tables of ADBench, beside rivals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+from rows import Row, Rows
+from scipy.stats import rankdata, wilcoxon
+
+from energybased.data.adbench import NAMES
+from tables.goals import GOALS, Line, goal, table
+
+OURS = "EnergyDetector"
+CHOSEN_ON = 11  # tables on which settings were chosen: the first in alphabetical order of their files
+PUBLISHED = {  # AUROC and AUPRC, means over the same 21 tables of what DTE's authors published, five seeds
+    "semi-supervised": {"DTE-NP": (89.8, 78.5), "kNN": (89.0, 77.5), "DTE-C": (88.4, 70.6), "IForest": (84.7, 63.6)},
+    "unsupervised": {"IForest": (81.5, 51.5), "MCD": (81.0, 50.7)},
+}
+TARGETS = {"semi-supervised": ((89.8, 78.5), (91.5, 81.0)), "unsupervised": ((81.5, 51.5), (83.0, 54.0))}
+HEAD = "detector | AUROC | AUPRC | mean rank of the AUROC | p against it | seconds a table"
+
+
+def tabular_goals() -> str:
+    """The targets of the published protocol."""
+    lines: list[Line] = []
+    for kind, ((auroc, auprc), stretch) in TARGETS.items():
+        for metric, bound, further in (("auroc", auroc, stretch[0]), ("auprc", auprc, stretch[1])):
+            values = means("published", kind, metric)
+            if OURS not in values:
+                continue
+            mine = 100 * float(np.mean(list(values[OURS].values())))
+            what = f"{kind}, published protocol, {len(values[OURS])} tables: mean {metric.upper()}"
+            goals = ((-bound, f"> {bound}"), (-further, f"{further}"))
+            lines.append(goal(what, f"{mine:.1f}", -mine, *goals))
+    return table(GOALS, lines) if lines else "These have not been measured."
+
+
+def tabular(protocol: str, kind: str, unseen: bool = False) -> str:
+    """The means of each detector over the tables, or over those on which nothing was chosen."""
+    names = sorted(NAMES.values())
+    rows = Rows.read("detect").all(variant=protocol, kind=kind)
+    here = sorted({NAMES[r["data"]] for r in rows}, key=names.index)
+    kept = {name for name, file in NAMES.items() if file in (here[CHOSEN_ON:] if unseen else here)}
+    values = {metric: means(protocol, kind, metric, kept) for metric in ("auroc", "auprc", "seconds")}
+    systems = [s for s in values["auroc"] if set(values["auroc"][s]) == kept]
+    if OURS not in systems:
+        return "These have not been measured."
+    tables = sorted(kept)
+    scores = np.array([[values["auroc"][s][t] for t in tables] for s in systems])
+    ranks = rankdata(-scores.round(4), axis=0).mean(1)
+    lines = []
+    for place in np.argsort(-scores.mean(1)):
+        system = systems[place]
+        mine = scores[systems.index(OURS)]
+        p = "" if system == OURS else f"{wilcoxon(mine, scores[place]).pvalue:.2g}"
+        of = partial(mean, tables=tables)
+        pair = (of(values["auroc"][system]), of(values["auprc"][system]))
+        time = of(values["seconds"][system])
+        name = f"**{system}**" if system == OURS else system
+        lines.append((name, *(f"{100 * v:.1f}" for v in pair), f"{ranks[place]:.1f}", p, f"{time:.2g}"))
+    if protocol == "published" and not unseen:
+        lines += [(f"{s}, published", *(f"{v:.1f}" for v in pair), "", "", "") for s, pair in PUBLISHED[kind].items()]
+    seeds = max(len(r["seeds"]) for r in rows)
+    return f"{len(tables)} tables, {seeds} seed{'s' * (seeds > 1)}.\n\n{table(HEAD, lines)}"
+
+
+def mean(values: dict[str, float], tables: Sequence[str]) -> float:
+    return float(np.mean([values[t] for t in tables]))
+
+
+def means(protocol: str, kind: str, metric: str, kept: set[str] | None = None) -> dict[str, dict[str, float]]:
+    """The values of a metric, by system and table."""
+    found: dict[str, dict[str, float]] = {}
+    rows: list[Row] = Rows.read("detect").all(variant=protocol, kind=kind, metric=metric)
+    for r in rows:
+        if kept is None or r["data"] in kept:
+            found.setdefault(r["system"], {})[r["data"]] = r["value"]
+    return found
