@@ -17,6 +17,8 @@ from tables.latent_targets import latent_targets
 from tables.level_tasks import level_tasks
 from tables.measurement import measurement
 from tables.noise_levels import noise_levels
+from tables.objectives import pictures as picture_objectives
+from tables.objectives import plane
 from tables.papers import FIRST, LATENT, papers
 from tables.pictures import pictures
 from tables.ratios import known_ratios
@@ -55,6 +57,7 @@ PAGES: Mapping[str, Mapping[str, Callable[[], str]]] = {  # page -> mark -> func
         "tabular-published-mixed": partial(tabular, "published", "unsupervised"),
         "tabular-clean-mixed": partial(tabular, "clean", "unsupervised"),
     },
+    "docs/noise-levels.md": {"objectives": plane, "picture-objectives": picture_objectives},
     "docs/speed.md": {"processes": speed.processes, "annealing": speed.annealing},
     "docs/chains.md": {
         "bench": speed.bench,

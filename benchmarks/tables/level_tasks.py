@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
-from rows import Rows
+from rows import Row, Rows
 
 from tables.goals import GOALS, Line, counts, goal, number, percent, table
 from tables.noise_levels import TARGETS
@@ -49,7 +49,12 @@ def restored(recipe: str, rows: Rows) -> Iterator[Line]:
         others = {name: row for name, row in found.items() if name not in (recipe, "untouched")}
         beside = f"{words} ({', '.join(f'{name} {told(row)}' for name, row in others.items())})" if others else words
         whole = f"; untouched {told(found['untouched'])}" if "untouched" in found else ""
-        yield goal(beside, f"{told(found[recipe])}{whole}, {found[recipe]['protocol'].split()[0]} pictures")
+        yield goal(beside, f"{told(found[recipe])}{whole}, {examples(found[recipe])} pictures")
+
+
+def examples(row: Row) -> str:
+    """The number of examples, the first that the protocol names."""
+    return re.findall(r"\b\d+\b", row["protocol"])[0]
 
 
 def attacked(recipe: str) -> Iterator[Line]:
