@@ -206,6 +206,23 @@ def test_it_fits_into_a_pipeline():
     assert make_pipeline(StandardScaler(), EnergyDetector(random_state=0)).fit(x).predict(x).shape == (300,)
 
 
+def test_pyod_takes_it_as_one_of_its_own():
+    pytest.importorskip("pyod")
+    from energybased.detectors.pyod import EnergyPyOD
+
+    x, _ = planted()
+    detector = EnergyPyOD(contamination=0.05, random_state=0).fit(x)
+    own = EnergyDetector(contamination=0.05, random_state=0).fit(x)
+    np.testing.assert_array_equal(detector.labels_, own.labels_)
+    np.testing.assert_array_equal(detector.predict(x), own.predict(x))
+    np.testing.assert_allclose(detector.predict_proba(x), own.predict_proba(x))
+    np.testing.assert_allclose(detector.predict_confidence(x), own.predict_confidence(x))
+    assert clone(detector).get_params() == detector.get_params()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyOD warns of its own default
+        np.testing.assert_array_equal(detector.predict_with_rejection(x), own.predict_with_rejection(x))
+
+
 @pytest.mark.parametrize("contamination", [0.0, 0.6, "often", None, -1])
 def test_contamination_out_of_range_is_refused(contamination):
     with pytest.raises(ValueError, match="contamination is a number"):

@@ -27,6 +27,8 @@ def test_the_python_example(tmp_path):
 
 @pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.name)
 def test_examples(example, tmp_path):
+    for needed in re.findall(r"pip install ([\w-]+)", example.read_text()):
+        pytest.importorskip(needed)
     done = execute([str(example)], tmp_path)
     assert done.returncode == 0, done.stderr
 

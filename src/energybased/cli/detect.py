@@ -174,9 +174,10 @@ def rows_of(columns: Columns, names: Sequence[str], categories: set[int], path: 
         require(name in columns, f"{path} has no column {name!r}: {nearest(name, columns)}")
         usable = i in categories or columns[name].dtype.kind == "f"
         require(usable, f"column {name!r} of {path} holds text, but only numbers in the training rows")
-        infinite = np.flatnonzero(np.isinf(columns[name])) if columns[name].dtype.kind == "f" else []
-        where = f"row {infinite[0] + 1} of {path}" if len(infinite) else ""
-        require(not len(infinite), f"column {name!r} is infinite in {where}: leave the cell empty if it is missing")
+        cells = columns[name]
+        if cells.dtype.kind == "f" and np.isinf(cells).any():
+            row = int(np.flatnonzero(np.isinf(cells))[0]) + 1
+            raise UserError(f"column {name!r} is infinite in row {row} of {path}: leave a cell that is missing empty")
     kind: Any = object if categories else np.float64
     return np.stack([np.asarray(columns[name], dtype=kind) for name in names], 1)
 
