@@ -7,16 +7,19 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
-from energybased import MLP, EnergyModel, Reals, Settings, UserError, Vector, load, train
-from energybased.cli import VERBS, main
+from energybased import MLP, EnergyModel, Network, Reals, Settings, UserError, Vector, load, train
+from energybased.cli import VERBS, doctor, main
 from energybased.cli.given import read_given
 from energybased.data import DataSpec
+from energybased.data.digits import digits
 from energybased.data.pictures import save_png
+from energybased.networks.bfloat16 import BFloat16
 from energybased.objectives import Result, Vital
 from energybased.report import report
 from energybased.runs.evaluate import subject_of
@@ -135,6 +138,27 @@ def test_doctor(run, capsys):
         events.write(json.dumps({"event": "stop", "step": 9, "seconds": 1.0, "reason": "loss is not finite"}) + "\n")
     assert main(["doctor", "runs/a"]) == 1
     assert "loss is not finite; lower the learning rate, or the step size of the sampler" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e4])
+def test_doctor_finds_energies_that_bfloat16_rounds(offset, monkeypatch):
+    """In bfloat16, energies near 10,000 are multiples of 64."""
+
+    class Own(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = torch.nn.Linear(64, 1)
+            self.layer.weight.data.fill_(1.0)
+            self.layer.bias.data.fill_(offset)
+
+        def forward(self, x):
+            return self.layer(x.flatten(1))[:, 0]
+
+    model = EnergyModel(Network(BFloat16(Own())), digits().spec)
+    monkeypatch.setattr(doctor, "load", lambda path: model)
+    run = SimpleNamespace(path=None, recipe={"settings": {"precision": "bfloat16"}})
+    (finding,) = doctor.check_precision(run)
+    assert finding.good == (offset == 0) and "nats" in finding.value
 
 
 def test_doctor_names_a_damaged_checkpoint(run, capsys):

@@ -14,14 +14,19 @@ import torch
 import tyro
 
 from energybased.data.source import roots
+from energybased.models import EnergyModel
+from energybased.networks.bfloat16 import BFloat16, unwrapped
 from energybased.objectives import Vital
-from energybased.runs.load import run_of
+from energybased.runs.load import load, run_of
+from energybased.sampling import fresh_starts
 from energybased.training import guard
 from energybased.training.checkpoint import read_state
 from energybased.training.run import Run
 
 PACKAGES = ("energybased", "torch", "numpy", "scikit-learn", "safetensors", "tyro", "rich")
 MIN_DISK_GIB = 1.0  # GiB
+STARTS = 64  # starts of chains at which energies in two precisions are compared
+LARGEST_ERROR = 0.1  # of energies in bfloat16, in standard deviations of the energies
 
 
 class Finding(NamedTuple):
@@ -80,10 +85,30 @@ def check_run(path: Path) -> Iterator[Finding]:
         for vital in _vitals(run):
             if vital.name in latest:
                 yield read(vital, float(latest[vital.name]), int(latest.get("step", 0)))
+    yield from check_precision(run)
     rollbacks = sum(event["event"] == "rollback" for event in events)
     yield Finding(True, "rollbacks", str(rollbacks))
     stops = [event["reason"] for event in events if event["event"] == "stop"]
     yield Finding(not stops, "guard", stops[-1] if stops else "did not stop the run", guard.ADVICE)
+
+
+def check_precision(run: Run) -> Iterator[Finding]:
+    """Compares the energies of a model that computes in bfloat16 with those of the same weights in float32.
+
+    Sixteen bits hold numbers to two or three digits, so energies of thousands of nats can be off by tens.
+    """
+    if run.recipe.get("settings", {}).get("precision") != "bfloat16":
+        return
+    model = load(run.path)
+    if not isinstance(model, EnergyModel) or not any(isinstance(m, BFloat16) for m in model.energy.modules()):
+        return
+    energy, rng = model.marginal, torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        x = fresh_starts(energy, model.spec.domain, STARTS, model.spec.event, rng, torch.float32)
+        single = unwrapped(energy)(x)
+        error, spread = float((energy(x) - single).std()), float(single.std())
+    value = f"differ from float32 by {error:.2g} nats, their own standard deviation is {spread:.2g}"
+    yield Finding(error <= LARGEST_ERROR * spread, "energies in bfloat16", value, "train with --precision float32")
 
 
 def _vitals(run: Run) -> tuple[Vital, ...]:
