@@ -7,12 +7,16 @@ from scipy.stats import norm
 from torch import Generator, Tensor
 
 from energybased.detectors.fold import Folds
+from energybased.detectors.normal import REFERENCES
 from energybased.energies.neighbours import Neighbours
 from energybased.energies.surprisal import Surprisal
+from energybased.energies.tails import Tails
 
 POINTS = 4000  # most rows among which neighbours are searched
 FIRST, SECOND = 0.1, 0.05  # part of these rows that are neighbours, before and after the trimming
 KEPT = 0.8  # part of the rows that are left after the trimming
+TAILS = 0.25  # weight of the tails, beside 1 for neighbours
+SPREAD = 1e-6  # smallest unit of energies, if all rows are alike
 
 
 def trimmed(x: Tensor, generator: Generator) -> Tensor:
@@ -33,12 +37,24 @@ def trimmed(x: Tensor, generator: Generator) -> Tensor:
 def fit_contaminated(x: Tensor, kept: Tensor, generator: Generator) -> tuple[Folds, Tensor]:
     """The energy of rows x `(n, d)`, float64, standardised by those that are kept, and its energies `(n,)` of all rows.
 
-    It is that of `Neighbours` among the kept rows.
+    It is the sum of `Neighbours` and a quarter of `Tails`, both of the kept rows, each in units of the distance from
+    the median to the upper quartile of its energies of these rows.
     """
     near, own = neighbours(x[kept], SECOND, generator)
-    energies = near(x)
-    energies[kept] = own
-    return Folds(near, [], [energies.sort().values]), energies
+    rows = x[kept][torch.randperm(int(kept.sum()), generator=generator)[:REFERENCES]]
+    tails = Tails(rows)
+    unit, tail_unit = spread(own), spread(tails.among_rows(rows))
+    energy = near / unit + (TAILS * tails) / tail_unit
+    near_energies = near(x)
+    near_energies[kept] = own
+    energies = near_energies / unit + TAILS * tails(x) / tail_unit
+    return Folds(energy, [], [energies.sort().values]), energies
+
+
+def spread(energies: Tensor) -> float:
+    """The distance from the median to the upper quartile of energies `(n,)`."""
+    low, high = energies.quantile(torch.tensor([0.5, 0.75], dtype=energies.dtype))
+    return max(float(high - low), SPREAD)
 
 
 def neighbours(x: Tensor, part: float, generator: Generator) -> tuple[Neighbours, Tensor]:

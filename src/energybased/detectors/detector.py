@@ -36,7 +36,8 @@ class EnergyDetector(BaseEstimator):  # type: ignore[misc]
     Trained on normal rows (`novelty=True`), the energy is a weighted sum of surprisals -log p(E(x)) of three energies:
     distances to nearest neighbours, tail probabilities of the columns, and the squared score of a denoiser with one
     level of noise for each column. Trained on a table that also holds anomalies (`novelty=False`), it is the log of the
-    mean distance to a twentieth of the rows, of which the most anomalous fifth was left out.
+    mean distance to a twentieth of the rows, of which the most anomalous fifth was left out, and a quarter of the tail
+    probabilities, each in units of its spread.
 
     Args:
         novelty: whether the training rows are all normal.
