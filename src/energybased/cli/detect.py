@@ -114,7 +114,9 @@ def page_of(
     what: Path, detector: EnergyDetector, scores: NDArray[Any], p_values: NDArray[Any], found: dict[int, list[Reason]]
 ) -> str:
     """A page with the distribution of scores, and the most anomalous rows with their reasons."""
-    groups = {"training rows": torch.from_numpy(detector.decision_scores_), "rows": torch.from_numpy(scores)}
+    groups = {"rows": torch.from_numpy(scores)}
+    if scores is not detector.decision_scores_:
+        groups = {"training rows": torch.from_numpy(detector.decision_scores_), **groups}
     order = sorted(found, key=lambda i: -scores[i])[:SHOWN]
     lines = [
         f'<tr><td class="number">{i + 1}</td><td class="number">{scores[i]:.3f}</td>'
