@@ -7,6 +7,9 @@ import warnings
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from scipy.sparse import coo_array
 from scipy.stats import binom
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -215,7 +218,7 @@ def test_pyod_takes_it_as_one_of_its_own():
     own = EnergyDetector(contamination=0.05, random_state=0).fit(x)
     np.testing.assert_array_equal(detector.labels_, own.labels_)
     np.testing.assert_array_equal(detector.predict(x), own.predict(x))
-    np.testing.assert_allclose(detector.predict_proba(x), own.predict_proba(x))
+    np.testing.assert_allclose(detector.predict_proba(x), own.predict_proba(x), atol=1e-12)
     np.testing.assert_allclose(detector.predict_confidence(x), own.predict_confidence(x))
     assert clone(detector).get_params() == detector.get_params()
     with warnings.catch_warnings():
@@ -235,6 +238,99 @@ def test_strange_tables_give_finite_energies(x, novelty):
     detector = EnergyDetector(novelty=novelty, random_state=0).fit(x)
     assert np.isfinite(detector.decision_scores_).all() and np.isfinite(detector.decision_function(x)).all()
     assert np.isfinite(detector.p_values(x)).all()
+
+
+@pytest.mark.parametrize("novelty", [False, True])
+@pytest.mark.parametrize("large", [1e6, 3.4e38, 1e160, 1e300])
+def test_very_large_values_are_anomalous(large, novelty):
+    detector = EnergyDetector(novelty=novelty, random_state=0).fit(table())
+    assert detector.predict([[large, 0.0, 0.0]]) == 1
+    x = table()
+    x[0, 0] = large
+    again = EnergyDetector(random_state=0).fit(x)
+    assert again.labels_[0] == 1 and np.isfinite(again.decision_scores_).all()
+
+
+def test_what_was_constant_is_odd_if_it_changes():
+    x = np.column_stack([table(), np.full(300, 1e-6)])
+    detector = EnergyDetector(novelty=True, random_state=0).fit(x)
+    changed = x[:20].copy()
+    changed[:, 3] = 1e-2
+    assert (detector.decision_function(changed) > detector.decision_function(x[:20])).all()
+
+
+def test_equal_categories_have_equal_text_whatever_their_type():
+    pandas = pytest.importorskip("pandas")
+    rng = np.random.default_rng(0)
+    frame = pandas.DataFrame({"a": rng.standard_normal(100), "k": [0, 1, 2, 3] * 25, "b": [True, False] * 50})
+    detector = EnergyDetector(novelty=True, categories=["k"], random_state=0).fit(frame)
+    for kind in (float, object, "Int64", "string"):
+        same = frame[:5].astype({"k": kind})
+        np.testing.assert_allclose(detector.decision_function(same), detector.decision_function(frame[:5]))
+    words = pandas.array(["x", "y", None] * 20, dtype="string")
+    odd = pandas.DataFrame({"a": rng.standard_normal(60), "k": words, "n": pandas.array([1, None, 3] * 20, "Int64")})
+    odd["day"], odd["o"] = pandas.date_range("2020-01-01", periods=60), odd["a"].astype(object)
+    detector = EnergyDetector(random_state=0).fit(odd)
+    assert detector.levels_ == {1: ["x", "y"]} and np.isfinite(detector.decision_scores_).all()
+
+
+def test_duplicates_do_not_hide_anomalies():
+    x = np.random.default_rng(0).standard_normal((300, 3))
+    x[:200] = 0
+    detector = EnergyDetector(random_state=0).fit(x)
+    assert detector.predict([[1e3, 1e3, 1e3]]) == 1 and np.ptp(detector.decision_scores_) < 1e3
+    binary = EnergyDetector(random_state=0).fit((x > 0).astype(float))
+    assert np.ptp(binary.decision_scores_) < 1e3
+
+
+def test_settings_of_the_fit_are_kept_and_settings_are_checked(tmp_path):
+    x, _ = planted()
+    detector = EnergyDetector(novelty=np.bool_(True), contamination=np.float32(0.1), random_state=0).fit(x)
+    before = detector.p_values(x)
+    detector.set_params(novelty=False, contamination=0.4)
+    np.testing.assert_array_equal(detector.p_values(x), before)
+    detector.save(tmp_path / "d.safetensors")
+    assert EnergyDetector.load(tmp_path / "d.safetensors").novelty is True
+    with pytest.raises(UserError, match="novelty is True or False"):
+        EnergyDetector(novelty="False").fit(x)
+    with pytest.raises(UserError, match="contamination is a number"):
+        EnergyOutlierDetector(contamination="auto").fit(x)
+    for bad in ([1, 2, 3], [[["a"]]], coo_array(np.eye(3))):
+        with pytest.raises((ValueError, TypeError)):
+            EnergyDetector(categories=[0]).fit(bad)
+
+
+@pytest.mark.parametrize("part", ["scores", "kept", "encoder.scale", "labels", "references0"])
+def test_parts_that_do_not_belong_together_are_refused(part, tmp_path):
+    path = tmp_path / "d.safetensors"
+    EnergyDetector(random_state=0).fit(table()).save(path)
+    with safe_open(path, "pt") as file:
+        tensors, facts = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
+    tensors[part] = tensors[part][..., :1].contiguous() if part != "references0" else tensors[part] * torch.nan
+    save_file(tensors, path, metadata=facts)
+    with pytest.raises(UserError, match="is damaged"):
+        EnergyDetector.load(path)
+
+
+def test_own_rows_have_p_values_of_their_own(tmp_path):
+    detector = EnergyDetector(novelty=True, random_state=0).fit(table(400))
+    assert detector.p_values_.shape == (400,) and abs((detector.p_values_ <= 0.1).mean() - 0.1) < 0.01
+
+
+def test_reasons_lower_the_energy():
+    x, y = planted()
+    for row in EnergyDetector(novelty=True, random_state=0).fit(table(seed=5)).explain(x[y]):
+        assert all(reason.changed < reason.energy and reason.value != reason.normal for reason in row)
+
+
+def test_a_change_of_units_is_drift():
+    detector = EnergyDetector(novelty=True, random_state=0).fit(table(500))
+    p, column = detector.drift(table(200, seed=8) * np.array([1, 1, 1000.0]))
+    assert p < 1e-6 and column == "2"
+    missing = table(200, seed=8)
+    missing[:, 1] = np.nan
+    p, column = detector.drift(missing)
+    assert p < 1e-6 and column == "1"
 
 
 def test_drift_is_seen_and_anomalies_are_none():
@@ -310,10 +406,11 @@ def test_a_saved_detector_judges_a_file(tmp_path, capsys):
         write(tmp_path / "x.csv", table(300, seed=40) + np.array([0, 0, 9])),
     )
     kept = tmp_path / "detector.safetensors"
-    command = ["detect", str(file), "--novelty", "--train"]
-    assert main([*command, str(train), "--save", str(kept), "--out", str(tmp_path / "1.csv")]) == 0
+    command = ["detect", str(file), "--train"]
+    assert main([*command, str(train), "--novelty", "--save", str(kept), "--out", str(tmp_path / "1.csv")]) == 0
     assert main([*command, str(kept), "--out", str(tmp_path / "2.csv")]) == 0
     assert (tmp_path / "1.csv").read_text() == (tmp_path / "2.csv").read_text()
+    assert main([*command, str(kept), "--novelty"]) == 2 and "has its settings" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

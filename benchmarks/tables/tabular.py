@@ -13,6 +13,7 @@ from energybased.data.adbench import NAMES
 from tables.goals import GOALS, Line, goal, table
 
 OURS = "EnergyDetector"
+TABLES = 21  # over which published values are means
 CHOSEN_ON = 11  # tables on which settings were chosen: the first in alphabetical order of their files
 PUBLISHED = {  # AUROC and AUPRC, means over the same 21 tables of what DTE's authors published, five seeds
     "semi-supervised": {"DTE-NP": (89.8, 78.5), "kNN": (89.0, 77.5), "DTE-C": (88.4, 70.6), "IForest": (84.7, 63.6)},
@@ -28,7 +29,7 @@ def tabular_goals() -> str:
     for kind, ((auroc, auprc), stretch) in TARGETS.items():
         for metric, bound, further in (("auroc", auroc, stretch[0]), ("auprc", auprc, stretch[1])):
             values = means("published", kind, metric)
-            if OURS not in values:
+            if len(values.get(OURS, {})) < TABLES:  # the published means are over all of them
                 continue
             mine = 100 * float(np.mean(list(values[OURS].values())))
             what = f"{kind}, published protocol, {len(values[OURS])} tables: mean {metric.upper()}"

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -64,10 +65,14 @@ def detect(
     require_csv(out, what, *([train] if train else []))
     require(report is None or report.suffix == ".html", f"{report} must end in .html")
     require(save is None or save.suffix == STORED, f"{save} must end in {STORED}")
+    for path in (report, save):
+        require(path is None or path.parent.is_dir(), f"there is no folder {path and path.parent} to write {path} into")
     require(reasons >= 1, f"reasons must be at least 1, got {reasons}")
-    columns = without(read_table(what), ignore, what)
+    columns = without(read_table(what), ignore if train is None else (), what)
     names = list(columns)
     if train is not None and train.suffix == STORED:
+        own_settings = not novelty and not categories and contamination == "auto"
+        require(own_settings, f"{train} has its settings: leave out --novelty, --categories and --contamination")
         detector = EnergyDetector.load(train)
         names = list(getattr(detector, "feature_names_in_", names))
     else:
@@ -79,6 +84,8 @@ def detect(
         with of_table(train or what):
             detector.fit(rows_of(source, names, chosen, train or what))
         detector.feature_names_in_ = np.array(names, dtype=object)
+    if detector.levels_:
+        tell([f"categories: {', '.join(str(names[i]) for i in detector.levels_)}"])
     tell(f"column {name!r} may be the label: leave it out with --ignore {name}" for name in suspects(names))
     x = rows_of(columns, names, set(detector.levels_), what)
     own = train is None
@@ -86,7 +93,7 @@ def detect(
         warnings.filterwarnings("ignore", "X does not have valid feature names")  # the rows have the order of the names
         scores = detector.decision_scores_ if own else detector.decision_function(x)
         labels = detector.labels_ if own else detector.predict(x)
-        p_values = detector.p_values(x)
+        p_values = detector.p_values_ if own else detector.p_values(x)
         flagged = np.flatnonzero(labels)
         found = dict(zip(flagged.tolist(), detector.explain(x[flagged], reasons) if len(flagged) else [], strict=True))
         changed, column = (1.0, "") if own else detector.drift(x)
@@ -145,7 +152,7 @@ def read_table(path: Path) -> Columns:
     try:
         loaded = np.load(path, allow_pickle=False)
         arrays = {"": loaded} if isinstance(loaded, np.ndarray) else {name: loaded[name] for name in loaded.files}
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
         raise UserError(f"{path} is cut short, or not a file of arrays") from error
     tables = {name: array for name, array in arrays.items() if array.ndim == 2 and array.dtype.kind in "fiub"}
     require(len(tables) == 1, f"{path} must hold one array of numbers (rows, columns), but holds {len(tables)}")

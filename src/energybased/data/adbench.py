@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +32,7 @@ def adbench(name: str, root: str | None = None) -> tuple[NDArray[Any], NDArray[A
     try:
         with np.load(path, allow_pickle=False) as file:
             x, y = file["X"].astype(np.float64), file["y"].astype(np.int64).ravel()
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
         raise UserError(f"{path} is cut short or not a table of ADBench") from error
     good = x.ndim == 2 and len(x) == len(y) and bool(np.isfinite(x).all()) and bool(np.isin(y, (0, 1)).all())
     require(good, f"{path} is not a table of ADBench: X is (n, columns) and finite, y holds 0 and 1")

@@ -16,7 +16,7 @@ POINTS = 4000  # most rows among which neighbours are searched
 FIRST, SECOND = 0.1, 0.05  # part of these rows that are neighbours, before and after the trimming
 KEPT = 0.8  # part of the rows that are left after the trimming
 TAILS = 0.25  # weight of the tails, beside 1 for neighbours
-SPREAD = 1e-6  # smallest unit of energies, if all rows are alike
+SPREAD = 1e-6  # smallest unit of energies; below it, the unit is 1
 
 
 def trimmed(x: Tensor, generator: Generator) -> Tensor:
@@ -47,14 +47,16 @@ def fit_contaminated(x: Tensor, kept: Tensor, generator: Generator) -> tuple[Fol
     energy = near / unit + (TAILS * tails) / tail_unit
     near_energies = near(x)
     near_energies[kept] = own
-    energies = near_energies / unit + TAILS * tails(x) / tail_unit
+    tail_energies = tails(x)
+    tail_energies[kept] = tails.among_rows(x[kept])
+    energies = near_energies / unit + TAILS * tail_energies / tail_unit
     return Folds(energy, [], [energies.sort().values]), energies
 
 
 def spread(energies: Tensor) -> float:
-    """The distance from the median to the upper quartile of energies `(n,)`."""
+    """The distance from the median to the upper quartile of energies `(n,)`; 1 if most of them are equal."""
     low, high = energies.quantile(torch.tensor([0.5, 0.75], dtype=energies.dtype))
-    return max(float(high - low), SPREAD)
+    return float(high - low) if high - low > SPREAD else 1.0
 
 
 def neighbours(x: Tensor, part: float, generator: Generator) -> tuple[Neighbours, Tensor]:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from scipy.sparse import issparse
 from scipy.stats import binom
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_array, check_random_state
@@ -18,9 +19,10 @@ from energybased.detectors.encoder import Array, Encoder
 from energybased.detectors.normal import fit_normal
 from energybased.detectors.p_values import conformal, discoveries, empirical_null
 from energybased.detectors.reasons import Reason, column_name, reasons
-from energybased.detectors.table import levels_of, numbers
+from energybased.detectors.table import is_frame, levels_of, numbers
 from energybased.errors import require
 
+USUAL = 2 / 3  # share of rows that are usual, below which unusual ones are drift
 RATE = 0.1  # false discovery rate where the contamination is "auto"
 EXAMPLES = 5000  # most normal training rows that are kept for reasons
 CHUNK = 100_000  # rows that are encoded at once
@@ -47,9 +49,11 @@ class EnergyDetector(BaseEstimator):  # type: ignore[misc]
         random_state: seed of everything random: an int, a `numpy.random.RandomState`, or None for a new one each time.
 
     Attributes:
-        decision_scores_: energies of the training rows `(n,)`, each by an energy that was not fitted to that row.
+        decision_scores_: energies of the training rows `(n,)`, each compared with the others.
+        p_values_: p-values of the training rows, `(n,)`.
         labels_: labels of the training rows, 0 or 1, `(n,)`.
-        threshold_: rows with a higher energy are anomalous; infinite if `contamination` is "auto" and none is.
+        threshold_: rows with a higher energy are anomalous if `contamination` is a number; if it is "auto", the lowest
+            energy of an anomalous training row, infinite if there is none.
         n_features_in_: number of columns.
         feature_names_in_: names of the columns, if the table was a data frame.
 
@@ -81,6 +85,9 @@ class EnergyDetector(BaseEstimator):  # type: ignore[misc]
         auto = isinstance(self.contamination, str) and self.contamination == "auto"
         number = isinstance(self.contamination, (int, float, np.number)) and 0 < self.contamination <= 0.5
         require(auto or number, f"contamination is a number in (0, 0.5], or 'auto', got {self.contamination!r}")
+        require(isinstance(self.novelty, (bool, np.bool_)), f"novelty is True or False, got {self.novelty!r}")
+        self.novelty_ = bool(self.novelty)
+        self.contamination_: float | str = "auto" if auto else float(self.contamination)
         x = self._read(X, reset=True)
         seed = check_random_state(self.random_state).randint(2**31 - 1)
         generator = torch.Generator().manual_seed(int(seed))
@@ -88,7 +95,7 @@ class EnergyDetector(BaseEstimator):  # type: ignore[misc]
         with torch.no_grad():
             encoder = Encoder.fit(x, counts)
             rows = encoder(x)
-            if self.novelty:
+            if self.novelty_:
                 normal = np.ones(len(x), dtype=bool)
                 folds, scores = fit_normal(rows, generator)
             else:
@@ -100,13 +107,14 @@ class EnergyDetector(BaseEstimator):  # type: ignore[misc]
         chosen = torch.randperm(int(normal.sum()), generator=generator)[:EXAMPLES].numpy()
         self.kept_ = x[normal][chosen]
         self.decision_scores_ = scores.numpy()
+        own = np.repeat(self.decision_scores_[None], len(folds.references), 0)
+        self.p_values_ = self._p_values(own)
         if auto:
-            own = np.repeat(self.decision_scores_[None], len(folds.references), 0)
-            found = discoveries(self._p_values(own), RATE)
+            found = discoveries(self.p_values_, RATE)
             self.threshold_ = float(np.min(self.decision_scores_[found], initial=np.inf))
             self.labels_ = found.astype(int)
         else:
-            self.threshold_ = float(np.quantile(self.decision_scores_, 1 - float(self.contamination)))
+            self.threshold_ = float(np.quantile(self.decision_scores_, 1 - float(self.contamination_)))
             self.labels_ = (self.decision_scores_ > self.threshold_).astype(int)
         return self
 
@@ -121,15 +129,15 @@ class EnergyDetector(BaseEstimator):  # type: ignore[misc]
     def p_values(self, X: Any) -> Array:
         """The probability `(n,)` that a normal row has an energy as high as each row of X.
 
-        After a fit to normal rows they are cross-conformal p-values, which are right for any distribution of the rows.
-        After a fit to a table with anomalies they are approximate: see `detectors.p_values.empirical_null`.
+        After a fit to normal rows they are cross-conformal p-values; see `detectors.p_values.conformal` for when these
+        are right. After a fit to a table with anomalies they are approximate: see `empirical_null` there.
         """
         return self._p_values(self._energies(self._checked(X)))
 
     def predict(self, X: Any, return_confidence: bool = False) -> Any:
         """Labels of rows X, `(n,)`: 0 for normal, 1 for anomalous; with their confidences if asked for."""
         energies = self._energies(self._checked(X))
-        if self.contamination == "auto":
+        if self.contamination_ == "auto":
             labels = discoveries(self._p_values(energies), RATE).astype(int)
         else:
             labels = (np.mean(energies, 0) > self.threshold_).astype(int)
@@ -160,7 +168,8 @@ class EnergyDetector(BaseEstimator):  # type: ignore[misc]
     def predict_confidence(self, X: Any) -> Array:
         """How sure each label of rows X is, `(n,)`, in [0, 1] (Perini et al. 2020).
 
-        It is the probability that the label is the same if the training rows are drawn anew.
+        It is the probability that the label is the same if the training rows are drawn anew. If `contamination` is
+        "auto", it is that of the label by a threshold above which are a tenth of the training rows.
         """
         return np.asarray(self.predict(X, return_confidence=True)[1])
 
@@ -178,13 +187,13 @@ class EnergyDetector(BaseEstimator):  # type: ignore[misc]
     def drift(self, X: Any) -> tuple[float, str]:
         """The p-value of the hypothesis that the normal rows of X come from where the training rows do, and a column.
 
-        The column is the one that differs most. Only rows with an energy that most training rows have are compared, so
-        that anomalies are no drift: 1 if there are none. See `detectors.drift`.
+        The column is the one that differs most. Rows with an energy that most training rows do not have are left out,
+        so that anomalies are no drift, unless they are more than a third. See `detectors.drift`.
         """
         x = self._checked(X)
-        most = np.quantile(self.decision_scores_, 1.0 if self.novelty else KEPT)
-        usual = x[np.mean(self._energies(x), 0) <= most]
-        p, column = drift(self.kept_, usual)
+        most = np.quantile(self.decision_scores_, 1.0 if self.novelty_ else KEPT)
+        usual = np.mean(self._energies(x), 0) <= most
+        p, column = drift(self.kept_, x[usual] if usual.mean() > USUAL else x)
         return p, column_name(self, column)
 
     def save(self, path: str | Path) -> None:
@@ -218,9 +227,10 @@ class EnergyDetector(BaseEstimator):  # type: ignore[misc]
         """Rows of numbers `(n, columns)`, with codes for categories and NaN where a cell is missing."""
         checks: dict[str, Any] = {"dtype": np.float64, "ensure_all_finite": "allow-nan"}
         checks["ensure_min_samples"] = 2 if reset else 1
+        frame = is_frame(X)
         if reset:
-            self.levels_ = levels_of(X, self.categories) if len(self.categories) or hasattr(X, "iloc") else {}
-        if self.levels_:
+            self.levels_ = levels_of(X, self.categories or ()) if frame or _has_categories(X, self.categories) else {}
+        if self.levels_ or frame:
             validate_data(self, X, reset=reset, skip_check_array=True)
             read: Array = check_array(numbers(X, self.levels_), **checks)
             return read
@@ -235,11 +245,16 @@ class EnergyDetector(BaseEstimator):  # type: ignore[misc]
 
     def _p_values(self, energies: Array) -> Array:
         references = [own.numpy() for own in self.folds_.references]
-        return conformal(energies, references) if self.novelty else empirical_null(energies[0], references[0])
+        return conformal(energies, references) if self.novelty_ else empirical_null(energies[0], references[0])
 
     def _confidence(self, energies: Array, labels: Array) -> Array:
         n = len(self.decision_scores_)
-        share = float(self.labels_.mean()) if self.contamination == "auto" else float(self.contamination)
+        share = RATE if self.contamination_ == "auto" else float(self.contamination_)
         below = np.searchsorted(np.sort(self.decision_scores_), energies, side="right")
         anomalous = 1 - binom.cdf(n - int(n * share), n, (1 + below) / (2 + n))
         return np.where(labels == 1, anomalous, 1 - anomalous)
+
+
+def _has_categories(table: Any, categories: Any) -> bool:
+    """Whether columns of an array are named as categories; what is no table is left to scikit-learn's checks."""
+    return bool(categories is not None and len(categories)) and np.ndim(table) == 2 and not issparse(table)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import ks_2samp
+from scipy.stats import fisher_exact, ks_2samp
 
 from energybased.detectors.encoder import Array
 
 
 def drift(train: Array, new: Array) -> tuple[float, int]:
-    """The p-value of the hypothesis that two tables of normal rows have the same columns, and the column that differs.
+    """The p-value of the hypothesis that two tables have the same columns, and the column that differs most.
 
-    Each column is compared by the two-sample test of Kolmogorov and Smirnov. The smallest p-value is multiplied by the
-    number of columns (Bonferroni). Changes of how columns depend on each other are not seen.
+    The cells of each column are compared by the two-sample test of Kolmogorov and Smirnov, and the shares of missing
+    cells by Fisher's exact test. The smallest p-value is multiplied by the number of tests (Bonferroni). Changes of how
+    columns depend on each other are not seen.
 
     Args:
         train: `(n, columns)`, with NaN where a cell is missing.
@@ -21,6 +22,8 @@ def drift(train: Array, new: Array) -> tuple[float, int]:
     found = []
     for column in range(train.shape[1]):
         a, b = (rows[~np.isnan(rows[:, column]), column] for rows in (train, new))
-        found.append(float(ks_2samp(a, b, method="asymp").pvalue) if len(a) and len(b) else 1.0)
+        cells = float(ks_2samp(a, b, method="asymp").pvalue) if len(a) and len(b) else 1.0
+        missing = float(fisher_exact([[len(a), len(train) - len(a)], [len(b), len(new) - len(b)]])[1])
+        found.append(min(cells, missing))
     place = int(np.argmin(found))
-    return min(1.0, found[place] * len(found)), place
+    return min(1.0, 2 * found[place] * len(found)), place

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, OutlierMixin
@@ -10,13 +10,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from energybased.detectors.detector import EnergyDetector
 from energybased.detectors.encoder import Array
+from energybased.errors import require
 
 
 class EnergyOutlierDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
     """`EnergyDetector` with scikit-learn's labels and signs: -1 for anomalies, 1 for normal rows, and low scores first.
 
     Args:
-        novelty: as for `EnergyDetector`, as are the others.
+        novelty: as for `EnergyDetector`, as are the others; but contamination is a number.
 
     Attributes:
         detector_: the fitted `EnergyDetector`.
@@ -31,7 +32,7 @@ class EnergyOutlierDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         self,
         *,
         novelty: bool = False,
-        contamination: float | Literal["auto"] = 0.1,
+        contamination: float = 0.1,
         categories: Any = (),
         random_state: Any = None,
     ) -> None:
@@ -42,10 +43,16 @@ class EnergyOutlierDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
 
     def fit(self, X: Any, y: Any = None) -> EnergyOutlierDetector:
         """Fits the energy to rows X `(n, columns)`; y is ignored."""
+        named = isinstance(self.contamination, str)
+        require(
+            not named, f"contamination is a number in (0, 0.5], got {self.contamination!r}: labels need a threshold"
+        )
         self.detector_ = EnergyDetector(**self.get_params(deep=False)).fit(X)
         self.n_features_in_ = self.detector_.n_features_in_
         if hasattr(self.detector_, "feature_names_in_"):
             self.feature_names_in_ = self.detector_.feature_names_in_
+        elif hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
         self.offset_ = -self.detector_.threshold_
         return self
 

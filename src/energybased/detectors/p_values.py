@@ -16,8 +16,11 @@ QUARTER = float(norm.ppf(0.75))  # standard deviations from the median to a quar
 def conformal(energies: Array, references: Sequence[Array]) -> Array:
     """Cross-conformal p-values `(n,)` (Vovk 2015): (1 + number of references >= the energy) / (1 + references).
 
-    If a row is exchangeable with the references, P(p <= a) is at most 2 a, and close to a in practice. With a single
-    fold it is at most a.
+    If the energies of a row and of the references are exchangeable, P(p <= a) is at most 2 a, and close to a in
+    practice; with a single fold it is at most a. `EnergyDetector` fits the denoisers without a fold's rows, but each
+    row is compared with the others by the same units, neighbours and tails. That is close to exchangeable if rows are
+    many. It is not if there are fewer rows than columns, or if columns have tails as long as Cauchy's: p-values are
+    then too small.
 
     Args:
         energies: of n rows by the energy of each fold, `(folds, n)`.

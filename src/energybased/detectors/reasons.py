@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from energybased.detectors.detector import EnergyDetector
 
 CANDIDATES = 10  # training rows that are nearest in all other columns, whose values are tried
+LEAST_GAIN = 0.05  # of the best column's, by which a reason must lower the energy
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Reason:
 
 
 def reasons(detector: EnergyDetector, x: Array, count: int) -> list[list[Reason]]:
-    """For each of the rows x `(n, columns)`, the columns whose change to a normal value lowers the energy most."""
+    """For each of the rows x `(n, columns)`, at most `count` columns whose normal value lowers the energy."""
     normal = detector.encoder_(detector.kept_)
     return [_of_row(detector, normal, row, count) for row in x]
 
@@ -54,7 +55,7 @@ def _of_row(detector: EnergyDetector, normal: Tensor, row: Array, count: int) ->
     gaps = (normal - encoder(row[None])).square().numpy()
     total, changed = gaps.sum(1), []
     for column in range(len(row)):
-        others = total - gaps[:, owners == column].sum(1)
+        others = np.where(total > 0, total - gaps[:, owners == column].sum(1), np.inf)  # without the row itself
         nearest = np.argsort(others, kind="stable")[:CANDIDATES]
         values = kept[nearest, column]
         values = np.unique(values[~np.isnan(values)])
@@ -71,7 +72,9 @@ def _of_row(detector: EnergyDetector, normal: Tensor, row: Array, count: int) ->
         value, instead = (_cell(detector, column, everything[i, column]) for i in (0, best))
         changed_to = (float(means[0]), float(means[best]), float(p_values[best]))
         found.append(Reason(column_name(detector, column), value, instead, *changed_to))
-    return sorted(found, key=lambda reason: reason.changed)[:count]
+    found = sorted((reason for reason in found if reason.value != reason.normal), key=lambda reason: reason.changed)
+    least = LEAST_GAIN * (found[0].energy - found[0].changed) if found else 0.0
+    return [reason for reason in found[:count] if reason.energy - reason.changed > max(0.0, least)]
 
 
 def column_name(detector: EnergyDetector, column: int) -> str:

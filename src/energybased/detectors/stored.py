@@ -28,8 +28,7 @@ from energybased.version import __version__
 
 FORMAT, FORMAT_VERSION = "energybased-detector", 1
 ENCODER = ("levels", "median", "missing", "mean", "scale")
-PARAMETERS = ("novelty", "contamination", "random_state")
-FITTED = ("threshold_", "n_features_in_")
+FITTED = ("threshold_", "n_features_in_", "novelty_", "contamination_")
 
 
 def write_detector(detector: EnergyDetector, path: Path) -> None:
@@ -40,16 +39,18 @@ def write_detector(detector: EnergyDetector, path: Path) -> None:
     """
     tensors = {f"encoder.{name}": torch.from_numpy(np.asarray(getattr(detector.encoder_, name))) for name in ENCODER}
     tensors |= {"kept": torch.from_numpy(detector.kept_), "scores": torch.from_numpy(detector.decision_scores_)}
-    tensors["labels"] = torch.from_numpy(detector.labels_)
+    tensors |= {"labels": torch.from_numpy(detector.labels_), "p_values": torch.from_numpy(detector.p_values_)}
     energies = [detector.folds_.common, *detector.folds_.own]
     for i, energy in enumerate(energies):
         tensors |= {f"energy{i}.{name}": value for name, value in energy.state_dict().items()}
     tensors |= {f"references{i}": own for i, own in enumerate(detector.folds_.references)}
     seed = detector.random_state if isinstance(detector.random_state, (int, np.integer)) else None
+    parameters: dict[str, Any] = {"novelty": detector.novelty_, "contamination": detector.contamination_}
+    parameters |= {"categories": list(detector.levels_), "random_state": None if seed is None else int(seed)}
     facts = {
         "version": FORMAT_VERSION,
         "library": __version__,
-        "parameters": {**{name: getattr(detector, name) for name in PARAMETERS}, "random_state": seed and int(seed)},
+        "parameters": parameters,
         "fitted": {name: getattr(detector, name) for name in FITTED},
         "names": [str(name) for name in getattr(detector, "feature_names_in_", [])],
         "levels": {str(column): list(levels) for column, levels in detector.levels_.items()},
@@ -79,16 +80,33 @@ def read_detector(path: Path) -> EnergyDetector:
     known = facts.get("version") == FORMAT_VERSION
     require(known, f"{path} has version {facts.get('version')} of the format, and this library reads {FORMAT_VERSION}")
     try:
-        return _build(facts, tensors)
-    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+        detector = _build(facts, tensors)
+        _check(detector, len(facts["names"]))
+        return detector
+    except (LookupError, TypeError, ValueError, RuntimeError, AttributeError) as error:
         raise UserError(f"{path} is damaged: {error}") from error
 
 
+def _check(detector: EnergyDetector, names: int) -> None:
+    """Raises an error if the parts of a detector do not belong together."""
+    n, columns = len(detector.decision_scores_), detector.n_features_in_
+    require(detector.kept_.shape[1:] == (columns,) and names in (0, columns), "its columns differ")
+    require(len(detector.labels_) == len(detector.p_values_) == n > 0, "its numbers of rows differ")
+    require(isinstance(detector.threshold_, float) and isinstance(detector.novelty_, bool), "its settings are not")
+    encoder = detector.encoder_
+    require(len(encoder.mean) == len(encoder.scale) == len(encoder.owners), "its entries differ")
+    energies = detector._energies(detector.kept_[:2])
+    known = [detector.decision_scores_, energies, *(own.numpy() for own in detector.folds_.references)]
+    require(all(len(part) and bool(np.isfinite(part).all()) for part in known), "its energies are not finite")
+    require(len(energies) == len(detector.folds_.references), "its folds differ")
+
+
 def _build(facts: Any, tensors: dict[str, Tensor]) -> EnergyDetector:
-    detector = EnergyDetector(**facts["parameters"])
+    parameters = facts["parameters"]
+    detector = EnergyDetector(**{**parameters, "categories": tuple(parameters["categories"])})
     detector.encoder_ = Encoder(*(tensors[f"encoder.{name}"].numpy() for name in ENCODER))
     detector.kept_, detector.decision_scores_ = tensors["kept"].numpy(), tensors["scores"].numpy()
-    detector.labels_ = tensors["labels"].numpy()
+    detector.labels_, detector.p_values_ = tensors["labels"].numpy(), tensors["p_values"].numpy()
     detector.levels_ = {int(column): levels for column, levels in facts["levels"].items()}
     for name in FITTED:
         setattr(detector, name, facts["fitted"][name])

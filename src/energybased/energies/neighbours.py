@@ -10,11 +10,11 @@ from energybased.errors import require
 
 CELLS = 2**22  # distances that are held at once
 ROUNDING = 100  # in units of the dtype; squared distances below, relative to the norms, are those of equal points
-FLOOR = 1e-9  # distance of identical points, so that their energy is finite
+FLOOR = 1e-3  # smallest mean distance, so that identical points have a finite energy
 
 
 class Neighbours(Energy):
-    """E(x) = log of the mean distance from x to the k nearest of given points.
+    """E(x) = log of the mean distance from x to the k nearest of given points, at least log 0.001.
 
     If r is the distance to the k-th nearest of n points in d dimensions, d log r is -log of the density that these
     points show near x, up to a constant (Loftsgaarden & Quesenberry 1965). The mean of k distances varies less.
@@ -61,7 +61,7 @@ class Neighbours(Energy):
 
     def _mean(self, squared: Tensor) -> Tensor:
         nearest = squared.topk(self.k, 1, largest=False, sorted=False).values
-        return (nearest.sqrt().mean(1) + FLOOR).log()
+        return nearest.sqrt().mean(1).clamp_min(FLOOR).log()
 
     def extra_repr(self) -> str:
         return f"points={tuple(self.points.shape)}, k={self.k}"

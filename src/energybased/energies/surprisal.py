@@ -54,6 +54,8 @@ class Surprisal(Composite):
             own: 1 if each energy is one of the references, which is then not counted; else 0.
         """
         n, highest = len(self.references), self.references[-1]
+        if own and n > 1:  # the highest reference is beyond the others
+            highest = torch.where(energies >= highest, self.references[-2], highest)
         above = n - torch.searchsorted(self.references, energies.contiguous())
         highest_tenth = self.references[-max(2, int(TAIL * n)) :]
         unit = (highest_tenth - highest_tenth[0]).mean().clamp_min(SPREAD)
