@@ -27,6 +27,7 @@ from energybased.report.page import note, page
 LABELS = ("label", "labels", "target", "class", "y", "anomaly", "outlier", "is_anomaly", "is_outlier", "fraud")
 DRIFT = 0.001  # p-value of the test for drift below which there is a warning
 SHOWN = 50  # anomalies on a page
+EXPLAINED = 1000  # most anomalies that have reasons, those with the highest scores
 STORED = ".safetensors"
 
 
@@ -59,7 +60,7 @@ def detect(
         out: a .csv file; lines are printed if not given.
         report: an .html file, for a page with the most anomalous rows.
         save: a .safetensors file, for the fitted detector.
-        reasons: most reasons for an anomalous row.
+        reasons: most reasons for an anomalous row. The 1,000 with the highest scores have reasons.
         seed: of everything random.
     """
     require_csv(out, what, *([train] if train else []))
@@ -95,6 +96,7 @@ def detect(
         labels = detector.labels_ if own else detector.predict(x)
         p_values = detector.p_values_ if own else detector.p_values(x)
         flagged = np.flatnonzero(labels)
+        flagged = flagged[np.argsort(-scores[flagged], kind="stable")][:EXPLAINED]
         found = dict(zip(flagged.tolist(), detector.explain(x[flagged], reasons) if len(flagged) else [], strict=True))
         changed, column = (1.0, "") if own else detector.drift(x)
     if changed < DRIFT:
@@ -110,7 +112,7 @@ def detect(
     print(f"{int(labels.sum())} of {len(labels)} rows are anomalous", file=sys.stderr)
     if report is not None:
         try:
-            report.write_text(page_of(what, detector, scores, p_values, found))
+            report.write_text(page_of(what, detector, scores, p_values, int(labels.sum()), found))
         except OSError as error:
             raise UserError(f"cannot write {report}: {error.strerror}") from error
         print(report, file=sys.stderr)
@@ -118,7 +120,12 @@ def detect(
 
 
 def page_of(
-    what: Path, detector: EnergyDetector, scores: NDArray[Any], p_values: NDArray[Any], found: dict[int, list[Reason]]
+    what: Path,
+    detector: EnergyDetector,
+    scores: NDArray[Any],
+    p_values: NDArray[Any],
+    count: int,
+    found: dict[int, list[Reason]],
 ) -> str:
     """A page with the distribution of scores, and the most anomalous rows with their reasons."""
     groups = {"rows": torch.from_numpy(scores)}
@@ -131,7 +138,7 @@ def page_of(
         for i in order
     ]
     head = '<tr><th class="number">row</th><th class="number">score</th><th class="number">p</th><th>reasons</th></tr>'
-    said = f"{len(found)} of {len(scores)} rows are anomalous; the {len(order)} with the highest scores are shown."
+    said = f"{count} of {len(scores)} rows are anomalous; the {len(order)} with the highest scores are shown."
     sections = {
         "Scores": [histograms(groups, "score")],
         "Anomalies": [note(said), f"<table>{head}{''.join(lines)}</table>"],
