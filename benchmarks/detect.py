@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from importlib import import_module
 from itertools import product
@@ -40,6 +41,7 @@ from energybased.detectors.p_values import discoveries
 CELLS = Path("runs/detect.jsonl")
 SMALL, LARGE, TRAINED, TESTED = 1000, 50_000, 10_000, 10_000
 ANOMALIES = 0.05  # share of the rows among which discoveries are made
+METRICS = ("auroc", "auprc", "seconds", "prevalence", "below", "false_discoveries", "found")
 PROTOCOLS = ("clean", "published")
 KINDS = ("semi-supervised", "unsupervised")
 Array = NDArray[Any]
@@ -163,16 +165,28 @@ def verdicts(p: Array, y: Array, rng: np.random.Generator) -> dict[str, float]:
 
 
 def write(cells: list[dict[str, Any]]) -> None:
-    """Writes a row for each detector, table, protocol, kind and metric, over its seeds."""
-    found = Measured("detect", [])
-    for cell in sorted(cells, key=lambda cell: (*cell["key"][:4], cell["key"][4])):
+    """Writes a row for each detector, protocol, kind and metric: its mean over tables, of each seed.
+
+    The item `tables` of a row has the means of its tables over seeds. A seed counts if it has all tables.
+    """
+    found, held = Measured("detect", []), defaultdict[tuple[str, ...], dict[int, dict[str, dict[str, Any]]]](dict)
+    for cell in cells:
         name, protocol, kind, detector, seed = cell["key"]
-        told = f"{kind}, {protocol} protocol; file {NAMES[name]}, trained on {cell['rows'][0]} rows"
-        fields = {"data": name, "system": detector, "variant": protocol, "kind": kind}
-        for metric in ("auroc", "auprc", "seconds", "prevalence", "below", "false_discoveries", "found"):
-            if metric in cell:
-                seconds = cell["seconds"] if metric == "auroc" else 0.0
-                found.add(cell[metric], told, seconds, seed=seed, metric=metric, **fields)
+        held[protocol, kind, detector].setdefault(seed, {})[name] = cell
+    for (protocol, kind, detector), by_seed in sorted(held.items()):
+        most = max(map(len, by_seed.values()))
+        whole = {seed: by_name for seed, by_name in sorted(by_seed.items()) if len(by_name) == most}
+        names = sorted(next(iter(whole.values())), key=NAMES.__getitem__)
+        for metric in METRICS:
+            values = {name: [by_name[name].get(metric) for by_name in whole.values()] for name in names}
+            if any(None in own for own in values.values()):
+                continue
+            tables = {name: round(float(np.mean(own)), 4) for name, own in values.items()}
+            fields = {"system": detector, "variant": protocol, "kind": kind, "metric": metric}
+            for i, (seed, by_name) in enumerate(whole.items()):
+                seconds = sum(cell["seconds"] for cell in by_name.values()) if metric == "auroc" else 0.0
+                mean = float(np.mean([own[i] for own in values.values()]))
+                found.add(mean, f"mean over {most} tables", seconds, {"tables": tables}, seed=seed, **fields)
     found.write()
 
 

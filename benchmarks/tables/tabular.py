@@ -42,7 +42,7 @@ def tabular(protocol: str, kind: str, unseen: bool = False) -> str:
     """The means of each detector over the tables, or over those on which nothing was chosen."""
     names = sorted(NAMES.values())
     rows = Rows.read("detect").all(variant=protocol, kind=kind)
-    here = sorted({NAMES[r["data"]] for r in rows}, key=names.index)
+    here = sorted({NAMES[name] for r in rows for name in r["tables"]}, key=names.index)
     kept = {name for name, file in NAMES.items() if file in (here[CHOSEN_ON:] if unseen else here)}
     values = {metric: means(protocol, kind, metric, kept) for metric in ("auroc", "auprc", "seconds")}
     systems = [s for s in values["auroc"] if set(values["auroc"][s]) == kept]
@@ -73,9 +73,5 @@ def mean(values: dict[str, float], tables: Sequence[str]) -> float:
 
 def means(protocol: str, kind: str, metric: str, kept: set[str] | None = None) -> dict[str, dict[str, float]]:
     """The values of a metric, by system and table."""
-    found: dict[str, dict[str, float]] = {}
     rows: list[Row] = Rows.read("detect").all(variant=protocol, kind=kind, metric=metric)
-    for r in rows:
-        if kept is None or r["data"] in kept:
-            found.setdefault(r["system"], {})[r["data"]] = r["value"]
-    return found
+    return {r["system"]: {t: v for t, v in r["tables"].items() if kept is None or t in kept} for r in rows}
