@@ -29,8 +29,8 @@ class Surprisal(Composite):
         UserError: if there are no references, or some are not finite.
 
     >>> from energybased.energies import StandardNormal
-    >>> Surprisal(StandardNormal(1), torch.tensor([0.0, 1.0, 2.0]))(torch.tensor([[0.0], [1.5], [2.0]])).exp()
-    tensor([1.0000, 2.0000, 4.0000])
+    >>> Surprisal(StandardNormal(1), torch.tensor([0.0, 1.0, 2.0]))(torch.tensor([[0.0], [1.5], [3.0]])).exp()
+    tensor([ 1.,  2., 24.])
     """
 
     references: Tensor
