@@ -8,8 +8,8 @@ from torch import Tensor
 from energybased.energy import Condition, Energy
 from energybased.errors import require
 
-CELLS = 2**22  # distances that are held at once
-ROUNDING = 100  # in units of the dtype; squared distances below, relative to the norms, are those of equal points
+CELLS = 2**20  # distances that are held at once
+MORE = 16  # points beside the nearest whose exact distances are computed: float32 confuses those of close points
 FLOOR = 1e-3  # smallest mean distance, so that identical points have a finite energy
 
 
@@ -40,26 +40,30 @@ class Neighbours(Energy):
         self.register_buffer("points", points)
 
     def forward(self, x: Tensor, y: Condition | None = None) -> Tensor:
-        rows = max(1, CELLS // len(self.points))
-        return torch.cat([self._mean(self.squared(part)) for part in x.split(rows)]) if len(x) else x.new_empty(0)
+        parts = x.split(max(1, CELLS // len(self.points)))
+        return torch.cat([self._mean(part, self._compared(part)) for part in parts]) if len(x) else x.new_empty(0)
 
     def among_points(self) -> Tensor:
         """Energies `(n,)` of the points themselves, each compared with the others."""
-        found, rows = [], max(1, CELLS // len(self.points))
-        for first in range(0, len(self.points), rows):
-            squared = self.squared(self.points[first : first + rows])
-            own = torch.arange(len(squared))
-            squared[own, own + first] = torch.inf
-            found.append(self._mean(squared))
+        found, first = [], 0
+        for part in self.points.split(max(1, CELLS // len(self.points))):
+            compared = self._compared(part)
+            own = torch.arange(len(part))
+            compared[own, own + first] = torch.inf
+            found.append(self._mean(part, compared))
+            first += len(part)
         return torch.cat(found)
 
-    def squared(self, x: Tensor) -> Tensor:
-        """Squared distances `(batch, n)` from x `(batch, d)` to all points."""
-        norms = x.square().sum(1, keepdim=True) + self.points.square().sum(1)
-        squared = torch.addmm(norms, x, self.points.T, alpha=-2)
-        return squared.where(squared > ROUNDING * torch.finfo(x.dtype).eps * norms, 0.0)
+    def _compared(self, x: Tensor) -> Tensor:
+        """Squared distances `(batch, n)` of x `(batch, d)` to all points, less |x|^2, in float32: they rank points."""
+        points = self.points.detach().float()
+        return torch.addmm(points.square().sum(1), x.detach().float(), points.T, alpha=-2)
 
-    def _mean(self, squared: Tensor) -> Tensor:
+    def _mean(self, x: Tensor, compared: Tensor) -> Tensor:
+        """The energies of x `(batch, d)`, by the exact distances of a few more points than are asked for."""
+        count = min(self.k + MORE, len(self.points) - 1)
+        near = self.points[compared.topk(count, 1, largest=False, sorted=False).indices]
+        squared = (x[:, None] - near).square().sum(2)
         nearest = squared.topk(self.k, 1, largest=False, sorted=False).values
         return nearest.sqrt().mean(1).clamp_min(FLOOR).log()
 
