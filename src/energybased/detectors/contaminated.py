@@ -45,8 +45,8 @@ def fit_contaminated(x: Tensor, kept: Tensor, generator: Generator) -> tuple[Fol
     tails = Tails(rows)
     unit, tail_unit = spread(own), spread(tails.among_rows(rows))
     energy = near / unit + (TAILS * tails) / tail_unit
-    near_energies = near(x)
-    near_energies[kept] = own
+    near_energies = torch.empty_like(x[:, 0])
+    near_energies[kept], near_energies[~kept] = own, near(x[~kept])
     tail_energies = tails(x)
     tail_energies[kept] = tails.among_rows(x[kept])
     energies = near_energies / unit + TAILS * tail_energies / tail_unit
@@ -63,9 +63,7 @@ def neighbours(x: Tensor, part: float, generator: Generator) -> tuple[Neighbours
     """The neighbours among some of the rows x `(n, d)`, and the energies `(n,)` of all, each compared with others."""
     points = torch.randperm(len(x), generator=generator)[:POINTS]
     near = Neighbours(x[points], min(max(1, round(part * len(points))), len(points) - 1))
-    energies = near(x)
-    energies[points] = near.among_points()
-    return near, energies
+    return near, near.held_out(x, points)
 
 
 def normal_scores(x: Tensor) -> Tensor:

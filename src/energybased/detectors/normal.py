@@ -38,8 +38,7 @@ def fit_normal(x: Tensor, generator: Generator) -> tuple[Folds, Tensor]:
     order = torch.randperm(n, generator=generator)
     points, kept = order[:POINTS], order[:REFERENCES]
     near = Neighbours(x[points], min(NEIGHBOURS, n - 1))
-    near_energies = near(x)
-    near_energies[points] = near.among_points()
+    near_energies = near.held_out(x, points)
     tails = Tails(x[kept])
     tail_energies = tails(x)
     tail_energies[kept] = tails.among_rows(x[kept])

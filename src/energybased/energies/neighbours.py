@@ -43,6 +43,14 @@ class Neighbours(Energy):
         parts = x.split(max(1, CELLS // len(self.points)))
         return torch.cat([self._mean(part, self._compared(part)) for part in parts]) if len(x) else x.new_empty(0)
 
+    def held_out(self, x: Tensor, points: Tensor) -> Tensor:
+        """Energies `(n,)` of rows x `(n, d)`, of which those numbered `points` are the points, compared with others."""
+        others = torch.ones(len(x), dtype=torch.bool)
+        others[points] = False
+        energies = x.new_empty(len(x))
+        energies[others], energies[points] = self(x[others]), self.among_points()
+        return energies
+
     def among_points(self) -> Tensor:
         """Energies `(n,)` of the points themselves, each compared with the others."""
         found, first = [], 0
