@@ -1,6 +1,6 @@
 """Anomaly detection for people who have a table."""
 
-from energybased.detectors.detector import EnergyDetector
+from energybased.detectors.energy_detector import EnergyDetector
 from energybased.detectors.outlier_detector import EnergyOutlierDetector
 from energybased.detectors.reasons import Reason
 

@@ -8,8 +8,8 @@ import numpy as np
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from energybased.detectors.detector import EnergyDetector
 from energybased.detectors.encoder import Array
+from energybased.detectors.energy_detector import EnergyDetector
 from energybased.errors import require
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from energybased.detectors.detector import EnergyDetector
+from energybased.detectors.energy_detector import EnergyDetector
 from energybased.errors import UserError
 
 try:

@@ -11,7 +11,7 @@ from torch import Tensor
 from energybased.detectors.encoder import Array
 
 if TYPE_CHECKING:
-    from energybased.detectors.detector import EnergyDetector
+    from energybased.detectors.energy_detector import EnergyDetector
 
 CANDIDATES = 10  # training rows that are nearest in all other columns, whose values are tried
 LEAST_GAIN = 0.05  # of the best column's, by which a reason must lower the energy

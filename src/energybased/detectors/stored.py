@@ -13,8 +13,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from energybased.algebra import Combination
-from energybased.detectors.detector import EnergyDetector
 from energybased.detectors.encoder import Encoder
+from energybased.detectors.energy_detector import EnergyDetector
 from energybased.detectors.fold import Folds
 from energybased.detectors.normal import HIDDEN
 from energybased.energies.field_norm import FieldNorm
