@@ -113,6 +113,11 @@ def _flat(image: Image.Image, mode: str) -> Image.Image:
     return image.convert(mode)
 
 
+def as_colour(image: Image.Image) -> Image.Image:
+    """The picture in colour with 8 bits per channel, with transparent areas made white."""
+    return _flat(image, "RGB")
+
+
 def as_array(image: Image.Image, size: int | None, mode: str) -> NDArray[np.uint8]:
     """The picture as `(channels, height, width)`, with the short side scaled to `size` and the centre cropped."""
     image = _flat(image, mode)

@@ -151,7 +151,8 @@ class Detector(BaseEstimator, ABC):  # type: ignore[misc]
         x = self._checked(X)
         most = np.quantile(self.decision_scores_, 1.0 if self.novelty_ else KEPT)
         usual = np.mean(self._energies(x), 0) <= most
-        p, column = drift(self.kept_, self._columns(x[usual] if usual.mean() > USUAL else x))
+        columns = self._columns(x)
+        p, column = drift(self.kept_, columns[usual] if usual.mean() > USUAL else columns)
         return p, column_name(self, column)
 
     def _checked(self, X: Any) -> Any:

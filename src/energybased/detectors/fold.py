@@ -41,19 +41,22 @@ class Folds:
     The energy of a fold is the sum of a common energy and one of its own.
 
     Args:
-        common: maps rows `(n, d)` to `(n,)`.
+        common: maps rows `(n, d)` to `(n,)`; None if there is none.
         own: the energy of each fold; none if the common one is all there is.
         references: for each fold, its energies of its part of the training rows, sorted.
     """
 
-    common: Energy
+    common: Energy | None
     own: Sequence[Energy]
     references: Sequence[Tensor]
 
     def energies(self, x: Tensor) -> Tensor:
         """The energies `(folds, n)` of rows x `(n, d)`."""
+        own = [energy(x) for energy in self.own]
+        if self.common is None:
+            return torch.stack(own)
         common = self.common(x)
-        return torch.stack([common + own(x) for own in self.own]) if self.own else common[None]
+        return torch.stack([common + each for each in own]) if own else common[None]
 
 
 def product(experts: Sequence[Expert]) -> tuple[Energy, Tensor]:

@@ -40,7 +40,7 @@ def write_detector(detector: EnergyDetector, path: Path) -> None:
     tensors = {f"encoder.{name}": torch.from_numpy(np.asarray(getattr(detector.encoder_, name))) for name in ENCODER}
     tensors |= {"kept": torch.from_numpy(detector.kept_), "scores": torch.from_numpy(detector.decision_scores_)}
     tensors |= {"labels": torch.from_numpy(detector.labels_), "p_values": torch.from_numpy(detector.p_values_)}
-    energies = [detector.folds_.common, *detector.folds_.own]
+    energies = [energy for energy in (detector.folds_.common, *detector.folds_.own) if energy is not None]
     for i, energy in enumerate(energies):
         tensors |= {f"energy{i}.{name}": value for name, value in energy.state_dict().items()}
     tensors |= {f"references{i}": own for i, own in enumerate(detector.folds_.references)}

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
+from torch.nn.functional import avg_pool2d, interpolate
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from energybased.errors import require
@@ -21,6 +21,8 @@ from energybased.models.file import digest
 SIDES = {0: 224, 1: 240}  # pixels of the pictures that each network was trained on
 MEAN, SCALE = 127 / 255, 128 / 255  # of the network's own normalisation, for pixels in [0, 1]
 WIDTH = 1280  # features
+TAPPED = {4: 2, 10: 1}  # blocks before the halvings to 14 and 7 places: how much their outputs are pooled for patches
+GRID, PATCH_WIDTH = 14, 152  # places along a side, and their features
 CHUNK = 4  # pictures per forward pass: more do not fit the cache of a processor, and take twice the time each
 NETWORK = "efficientnet_lite_pytorch"
 EXTRA = "pip install 'energybased[features]'"
@@ -67,6 +69,17 @@ class Lite:
         return torch.cat([self._part(part) for part in x.split(CHUNK)])
 
     @torch.no_grad()
+    def with_patches(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Features `(n, 1280)` of pictures, and those of 14 x 14 patches of each, `(n, 196, 152)`, row by row.
+
+        The latter are outputs of the last two resolutions but one, each a mean over 3 x 3 places (after PatchCore: Roth
+        et al. 2022), of Lite0 alone.
+        """
+        require(self.number == 0, "patches are those of Lite0")
+        whole, patches = zip(*(self._tapped(part) for part in x.split(CHUNK)), strict=True)
+        return torch.cat(whole), torch.cat(patches)
+
+    @torch.no_grad()
     def classify(self, features: Tensor) -> Tensor:
         """Probabilities `(n, 1000)` of ImageNet's classes for features `(n, 1280)`."""
         head: Any = self.network._fc
@@ -74,10 +87,24 @@ class Lite:
 
     def _part(self, x: Tensor) -> Tensor:
         network: Any = self.network
+        return network.extract_features(self._scaled(x)).mean((2, 3))
+
+    def _tapped(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        network: Any = self.network
+        made, patches = network._swish(network._bn0(network._conv_stem(self._scaled(x)))), []
+        for number, block in enumerate(network._blocks):
+            made = block(made)
+            if number in TAPPED:
+                smooth = avg_pool2d(made, 3, 1, 1, count_include_pad=False)
+                patches.append(avg_pool2d(smooth, TAPPED[number]).flatten(2).transpose(1, 2))
+        whole = network._swish(network._bn1(network._conv_head(made)))
+        return whole.mean((2, 3)), torch.cat(patches, 2)
+
+    def _scaled(self, x: Tensor) -> Tensor:
+        network: Any = self.network
         x, side = colour(x.to(network._fc.weight)), SIDES[self.number]
         x = interpolate(x, (side, side), mode="bicubic", antialias=True).clamp(0, 1)
-        x = ((x - MEAN) / SCALE).to(memory_format=torch.channels_last)
-        return network.extract_features(x).mean((2, 3))
+        return ((x - MEAN) / SCALE).to(memory_format=torch.channels_last)
 
 
 def lite_installed(number: int) -> bool:

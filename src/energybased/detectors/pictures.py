@@ -1,0 +1,104 @@
+"""Pictures as users give them: a folder, or an array."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from energybased.data.folder import BROKEN, SUFFIXES, as_colour, pictures_in
+from energybased.errors import UserError, require
+
+CHUNK = 100  # pictures that are read at once
+CHANNELS = (1, 3)
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Pictures in an array or in files, which are read when they are needed.
+
+    Args:
+        source: `(n, channels, height, width)`, bytes or numbers in [0, 1]; or files.
+        size: height and width to which files are scaled.
+    """
+
+    source: Tensor | tuple[Path, ...]
+    size: int
+
+    @staticmethod
+    def of(given: Any, size: int) -> Pictures:
+        """The pictures of a folder and its subfolders, in the order of their paths, or of an array.
+
+        Args:
+            given: a folder; or an array or tensor `(n, channels, height, width)`, `(n, height, width, channels)` or
+                `(n, height, width)`, of bytes or of numbers in [0, 1], with 1 or 3 channels.
+
+        Raises:
+            UserError: if the folder holds no pictures, or the array is none of these.
+        """
+        if isinstance(given, Pictures):
+            return given
+        if isinstance(given, (str, Path)):
+            folder = Path(given)
+            require(folder.is_dir(), f"there is no folder {folder}")
+            files = tuple(pictures_in(folder))
+            require(len(files) > 0, f"the folder {folder} holds no pictures ({', '.join(SUFFIXES)})")
+            return Pictures(files, size)
+        x = given.detach().cpu() if isinstance(given, Tensor) else _tensor(given)
+        shape = tuple(x.shape)
+        if x.ndim == 3:
+            x = x[:, None]
+        elif x.ndim == 4 and x.shape[1] not in CHANNELS:
+            x = x.movedim(3, 1)
+        fits = x.ndim == 4 and x.shape[1] in CHANNELS and len(x) > 0 and min(x.shape[2:]) > 0
+        require(
+            fits,
+            f"pictures are (n, 1 or 3, height, width), (n, height, width, 1 or 3) or (n, height, width), got {shape}",
+        )
+        require(
+            x.dtype == torch.uint8 or x.is_floating_point(), f"pictures are bytes or numbers in [0, 1], got {x.dtype}"
+        )
+        if x.is_floating_point():
+            inside = bool(((x >= 0) & (x <= 1)).all())
+            require(inside, "pictures of numbers must be in [0, 1], and have no NaN: divide by 255, or give bytes")
+        return Pictures(x, size)
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def select(self, rows: Any) -> Pictures:
+        """The pictures of these row numbers."""
+        source = self.source[rows] if isinstance(self.source, Tensor) else tuple(self.source[int(i)] for i in rows)
+        return Pictures(source, self.size)
+
+    def chunks(self) -> Iterator[Tensor]:
+        """The pictures in order, as numbers in [0, 1] `(at most 100, 1 or 3, height, width)`.
+
+        Raises:
+            UserError: if a file is no picture.
+        """
+        for first in range(0, len(self), CHUNK):
+            part = self.source[first : first + CHUNK]
+            x = part if isinstance(part, Tensor) else torch.stack([self._file(file) for file in part])
+            yield x.float() / 255 if x.dtype == torch.uint8 else x.float()
+
+    def _file(self, file: Path) -> Tensor:
+        try:
+            with Image.open(file) as image:
+                scaled = as_colour(image).resize((self.size, self.size), Image.Resampling.BICUBIC)
+        except BROKEN as error:
+            raise UserError(f"{file} is not a readable picture") from error
+        return torch.from_numpy(np.array(scaled)).movedim(2, 0)
+
+
+def _tensor(given: Any) -> Tensor:
+    try:
+        return torch.from_numpy(np.ascontiguousarray(given))
+    except (TypeError, ValueError) as error:
+        raise UserError(f"pictures are an array, or the path of a folder, got {type(given).__name__}") from error
