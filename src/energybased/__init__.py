@@ -29,7 +29,7 @@ from energybased.training import Adam, Phase, Run, Settings, TorchOptimizer
 from energybased.version import __version__
 
 if TYPE_CHECKING:
-    from energybased.detectors import EnergyDetector, EnergyOutlierDetector
+    from energybased.detectors import EnergyDetector, EnergyOutlierDetector, ModelDetector, PictureDetector
     from energybased.runs.evaluate import evaluate
 
 __all__ = [
@@ -52,8 +52,10 @@ __all__ = [
     "Langevin",
     "LatentModel",
     "Model",
+    "ModelDetector",
     "Network",
     "Phase",
+    "PictureDetector",
     "Pixels",
     "Reals",
     "ReplayBuffer",
@@ -96,7 +98,7 @@ def __getattr__(name: str) -> Any:
         from energybased.runs.evaluate import evaluate
 
         return evaluate
-    if name in ("EnergyDetector", "EnergyOutlierDetector"):
+    if name in ("EnergyDetector", "EnergyOutlierDetector", "ModelDetector", "PictureDetector"):
         from energybased import detectors
 
         return getattr(detectors, name)

@@ -16,6 +16,7 @@ import torch
 import tyro
 from numpy.typing import NDArray
 
+from energybased.cli.detect_pictures import detect_pictures, holds_pictures
 from energybased.cli.notes import tell
 from energybased.cli.table import require_csv, tell_csv
 from energybased.data.columns import SUFFIXES, Columns, read_columns
@@ -35,6 +36,7 @@ def detect(
     what: tyro.conf.Positional[Path],
     /,
     train: Path | None = None,
+    model: Path | None = None,
     novelty: bool = False,
     contamination: Literal["auto"] | float = "auto",
     ignore: tuple[str, ...] = (),
@@ -45,14 +47,17 @@ def detect(
     reasons: int = 3,
     seed: int = 0,
 ) -> int:
-    """Finds anomalous rows of a table. Writes their scores, p-values, labels and reasons as CSV, a line for each row.
+    """Finds anomalous rows of a table, or pictures. Writes scores, p-values, labels and reasons as CSV, a line each.
 
     A high score is anomalous; label 1 is an anomaly. A reason names a column of an anomalous row, its value, and one
-    that would be normal beside the row's other columns. Columns of text are categories.
+    that would be normal beside the row's other columns. Columns of text are categories. Of an anomalous picture it is
+    the oddest place; the page shows how odd each pixel is.
 
     Args:
-        what: a table: a .csv, .parquet, .npy or .npz file.
-        train: a table of training rows, or a detector that --save wrote; the table itself if not given.
+        what: a table: a .csv, .parquet, .npy or .npz file; or a folder of pictures, or a .npy or .npz file of them.
+        train: training rows or pictures, or a detector that --save wrote; what is judged itself if not given.
+        model: a run, an exported model, or the name of one that comes with this package, whose scores judge examples.
+            Those of --train must be examples that it was not trained on.
         novelty: the training rows are all normal.
         contamination: share of training rows above the threshold; "auto" for a false discovery rate of 0.1.
         ignore: columns that are left out, such as labels and numbers of rows.
@@ -69,6 +74,10 @@ def detect(
     for path in (report, save):
         require(path is None or path.parent.is_dir(), f"there is no folder {path and path.parent} to write {path} into")
     require(reasons >= 1, f"reasons must be at least 1, got {reasons}")
+    settings: dict[str, Any] = {"novelty": novelty, "contamination": contamination, "random_state": seed}
+    if model is not None or holds_pictures(what):
+        require(not ignore and not categories, "--ignore and --categories are of columns of tables")
+        return detect_pictures(what, train, model, settings, out, report, save)
     columns = without(read_table(what), ignore if train is None else (), what)
     names = list(columns)
     if train is not None and train.suffix == STORED:
@@ -80,7 +89,6 @@ def detect(
         source = columns if train is None else without(read_table(train), ignore, train)
         names = list(source)
         chosen = {names.index(name) for name in _known(categories, names)} | _text(source)
-        settings: dict[str, Any] = {"novelty": novelty, "contamination": contamination, "random_state": seed}
         detector = EnergyDetector(**settings, categories=sorted(chosen))
         with of_table(train or what):
             detector.fit(rows_of(source, names, chosen, train or what))
@@ -92,9 +100,8 @@ def detect(
     own = train is None
     with of_table(what), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "X does not have valid feature names")  # the rows have the order of the names
-        scores = detector.decision_scores_ if own else detector.decision_function(x)
-        labels = detector.labels_ if own else detector.predict(x)
-        p_values = detector.p_values_ if own else detector.p_values(x)
+        known = detector.decision_scores_, detector.p_values_, detector.labels_
+        scores, p_values, labels = known if own else detector.verdicts(x)
         flagged = np.flatnonzero(labels)
         flagged = flagged[np.argsort(-scores[flagged], kind="stable")][:EXPLAINED]
         found = dict(zip(flagged.tolist(), detector.explain(x[flagged], reasons) if len(flagged) else [], strict=True))

@@ -100,11 +100,13 @@ class Detector(BaseEstimator, ABC):  # type: ignore[misc]
     def predict(self, X: Any, return_confidence: bool = False) -> Any:
         """Labels of rows X, `(n,)`: 0 for normal, 1 for anomalous; with their confidences if asked for."""
         energies = self._energies(self._checked(X))
-        if self.contamination_ == "auto":
-            labels = discoveries(self._p_values(energies), RATE).astype(int)
-        else:
-            labels = (np.mean(energies, 0) > self.threshold_).astype(int)
+        labels = self._labels(energies)
         return (labels, self._confidence(np.mean(energies, 0), labels)) if return_confidence else labels
+
+    def verdicts(self, X: Any) -> tuple[Array, Array, Array]:
+        """Energies, p-values and labels of rows X, `(n,)` each, computed at once."""
+        energies = self._energies(self._checked(X))
+        return np.mean(energies, 0), self._p_values(energies), self._labels(energies)
 
     def fit_predict(self, X: Any, y: Any = None) -> Array:
         """Fits, and returns the labels of the training rows, `(n,)`."""
@@ -158,6 +160,11 @@ class Detector(BaseEstimator, ABC):  # type: ignore[misc]
     def _checked(self, X: Any) -> Any:
         check_is_fitted(self)
         return self._read(X, reset=False)
+
+    def _labels(self, energies: Array) -> Array:
+        if self.contamination_ == "auto":
+            return discoveries(self._p_values(energies), RATE).astype(int)
+        return (np.mean(energies, 0) > self.threshold_).astype(int)
 
     def _p_values(self, energies: Array) -> Array:
         references = [own.numpy() for own in self.folds_.references]

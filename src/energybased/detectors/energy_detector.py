@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
@@ -94,11 +94,13 @@ class EnergyDetector(Detector):
         """Reads what `save` wrote.
 
         Raises:
-            UserError: if the file is damaged, or no detector.
+            UserError: if the file is damaged, or no detector of tables.
         """
         from energybased.detectors.stored import read_detector
 
-        return read_detector(Path(path))
+        found = read_detector(Path(path))
+        require(isinstance(found, EnergyDetector), f"{path} is a detector of pictures: PictureDetector.load reads it")
+        return cast(EnergyDetector, found)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

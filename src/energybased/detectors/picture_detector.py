@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal, cast
 
 import numpy as np
 import torch
+from sklearn.utils.validation import check_is_fitted
 from torch import Generator, Tensor
 from torch.nn.functional import interpolate, normalize
 
@@ -52,6 +54,8 @@ class PictureDetector(Detector):
             EfficientNet-Lite0 is not installed.
     """
 
+    SIDE = SIDES[0]  # pixels to which pictures are scaled
+
     def __init__(
         self,
         *,
@@ -72,6 +76,26 @@ class PictureDetector(Detector):
         x = self._checked(X)
         return np.concatenate([self._map(part) for part in x.chunks()])
 
+    def save(self, path: str | Path) -> None:
+        """Writes the fitted detector into one safetensors file, without the weights of the features."""
+        from energybased.detectors.stored import write_detector
+
+        check_is_fitted(self)
+        write_detector(self, Path(path))
+
+    @staticmethod
+    def load(path: str | Path) -> PictureDetector:
+        """Reads what `save` wrote.
+
+        Raises:
+            UserError: if the file is damaged, or no detector of pictures.
+        """
+        from energybased.detectors.stored import read_detector
+
+        found = read_detector(Path(path))
+        require(isinstance(found, PictureDetector), f"{path} is a detector of tables: EnergyDetector.load reads it")
+        return cast(PictureDetector, found)
+
     def _map(self, x: Tensor) -> Array:
         patches = normalised(*self.extractor_.with_patches(x))[1]
         with torch.no_grad():
@@ -88,7 +112,7 @@ class PictureDetector(Detector):
         return found
 
     def _read(self, X: Any, reset: bool) -> Pictures:
-        pictures = Pictures.of(X, SIDES[0])
+        pictures = Pictures.of(X, self.SIDE)
         if reset:
             require(len(pictures) >= FEWEST, f"a fit needs at least {FEWEST} pictures, got {len(pictures)}")
             self.extractor_: Lite = load_lite(0)

@@ -33,11 +33,11 @@ class Pictures:
 
     @staticmethod
     def of(given: Any, size: int) -> Pictures:
-        """The pictures of a folder and its subfolders, in the order of their paths, or of an array.
+        """The pictures of a folder and its subfolders, in the order of their paths, of a file, or of an array.
 
         Args:
-            given: a folder; or an array or tensor `(n, channels, height, width)`, `(n, height, width, channels)` or
-                `(n, height, width)`, of bytes or of numbers in [0, 1], with 1 or 3 channels.
+            given: a folder or file; or an array or tensor `(n, channels, height, width)`, `(n, height, width)` or
+                `(n, height, width, channels)`, of bytes or of numbers in [0, 1], with 1 or 3 channels.
 
         Raises:
             UserError: if the folder holds no pictures, or the array is none of these.
@@ -45,10 +45,10 @@ class Pictures:
         if isinstance(given, Pictures):
             return given
         if isinstance(given, (str, Path)):
-            folder = Path(given)
-            require(folder.is_dir(), f"there is no folder {folder}")
-            files = tuple(pictures_in(folder))
-            require(len(files) > 0, f"the folder {folder} holds no pictures ({', '.join(SUFFIXES)})")
+            path = Path(given)
+            require(path.exists(), f"there is nothing at {path}")
+            files = tuple(pictures_in(path)) if path.is_dir() else (path,)
+            require(len(files) > 0, f"the folder {path} holds no pictures ({', '.join(SUFFIXES)})")
             return Pictures(files, size)
         x = given.detach().cpu() if isinstance(given, Tensor) else _tensor(given)
         shape = tuple(x.shape)
