@@ -184,11 +184,30 @@ def write(cells: list[dict[str, Any]]) -> None:
                 continue
             tables = {name: round(float(np.mean(own)), 4) for name, own in values.items()}
             fields = {"system": detector, "variant": protocol, "kind": kind, "metric": metric}
+            more: dict[str, Any] = {"tables": tables}
+            if metric == "below":
+                more["exact"] = {name: exact([by_name[name] for by_name in whole.values()]) for name in names}
             for i, (seed, by_name) in enumerate(whole.items()):
                 seconds = sum(cell["seconds"] for cell in by_name.values()) if metric == "auroc" else 0.0
                 mean = float(np.mean([own[i] for own in values.values()]))
-                found.add(mean, f"mean over {most} tables", seconds, {"tables": tables}, seed=seed, **fields)
+                found.add(mean, f"mean over {most} tables", seconds, more, seed=seed, **fields)
     found.write()
+
+
+def exact(cells: list[dict[str, Any]]) -> tuple[float, float]:
+    """The mean share of new normal rows with p < 0.1 if p-values are exact, and its standard error.
+
+    A p-value takes the values k / (n + 1) with n reference rows, all with the same probability. The share varies by the
+    test rows and by the references, as if seeds were independent.
+    """
+    shares, variances = [], []
+    for cell in cells:
+        references, tested = cell["rows"]
+        share = (np.ceil(RATE * (references + 1)) - 1) / (references + 1)
+        normal = tested * (1 - cell["prevalence"])
+        shares.append(share)
+        variances.append(share * (1 - share) * (1 / normal + 1 / (references + 2)))
+    return round(float(np.mean(shares)), 4), round(float(np.sqrt(np.sum(variances)) / len(cells)), 4)
 
 
 if __name__ == "__main__":

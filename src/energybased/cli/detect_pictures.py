@@ -92,7 +92,9 @@ def detect_pictures(
         captions = [f"{names[i]}: {scores[i]:.2f}, p = {p_values[i]:.2g}" for i in shown]
         sections = {"Scores": [histograms(groups, "score")], "Anomalies": [note(f"{said}.")]}
         if maps.ndim == 3 and len(shown):
-            sections["Anomalies"] = [note(f"{said}. Beside each, how odd its pixels are, on one scale for all.")]
+            sections["Anomalies"] = [
+                note(f"{said}. Beside each, how odd its pixels are, black for none, on one scale for all.")
+            ]
             sections["Anomalies"] += figures(select(rows, shown), maps[: len(shown)], captions)
         try:
             report.write_text(page(f"Anomalies in {what.name}", sections))
@@ -134,8 +136,7 @@ def place(odd: NDArray[Any]) -> str:
 def figures(rows: Rows, maps: NDArray[Any], captions: Sequence[str]) -> list[str]:
     """HTML of pictures, each beside its map in colours."""
     x = torch.cat(list(rows.chunks())) if isinstance(rows, Pictures) else rows
-    low, high = float(maps.min()), float(maps.max())
-    colours = matplotlib.colormaps[COLOURS]((maps - low) / max(high - low, 1e-12))[..., :3]
+    colours = matplotlib.colormaps[COLOURS]((maps / max(float(maps.max()), 1e-12)).clip(0, 1))[..., :3]
     heat = torch.from_numpy(colours).permute(0, 3, 1, 2).float()
     pairs = zip(x.expand(-1, 3, -1, -1), heat, captions, strict=True)
     return [picture(beside(each, odd), caption) for each, odd, caption in pairs]

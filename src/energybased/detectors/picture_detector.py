@@ -70,8 +70,8 @@ class PictureDetector(Detector):
     def map(self, X: Any) -> Array:
         """How odd each pixel of pictures X is, `(n, height, width)`: the energy of its patch, interpolated.
 
-        A patch sees about a fourteenth of the picture's side and some pixels around it. Values are logarithms of
-        distances: compare those of several pictures, or with the highest of training pictures.
+        A patch is a fourteenth of the picture's side, and is seen with its surroundings. The median over training
+        pictures of the energy of their oddest patches is 0: what is above it is odd.
         """
         x = self._checked(X)
         return np.concatenate([self._map(part) for part in x.chunks()])
@@ -99,17 +99,16 @@ class PictureDetector(Detector):
     def _map(self, x: Tensor) -> Array:
         patches = normalised(*self.extractor_.with_patches(x))[1]
         with torch.no_grad():
-            energies = torch.stack([local.places(patches) for local in self._locals()]).mean(0)
+            folds = [
+                cast(Patches, local.terms[0]).places(patches) - local.references.median() for local in self._locals()
+            ]
+        energies = torch.stack(folds).mean(0)
         coarse = energies.view(len(x), 1, GRID, GRID)
         return interpolate(coarse, x.shape[2:], mode="bilinear")[:, 0].numpy()
 
-    def _locals(self) -> list[Patches]:
-        """The energies of patches of the folds."""
-        found = []
-        for own in self.folds_.own:
-            through = cast(Through, cast(Largest, own).terms[1])
-            found.append(cast(Patches, cast(Surprisal, through.energy).terms[0]))
-        return found
+    def _locals(self) -> list[Surprisal]:
+        """The surprisals of the patches of the folds."""
+        return [cast(Surprisal, cast(Through, cast(Largest, own).terms[1]).energy) for own in self.folds_.own]
 
     def _read(self, X: Any, reset: bool) -> Pictures:
         pictures = Pictures.of(X, self.SIDE)
