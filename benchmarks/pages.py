@@ -20,6 +20,7 @@ from tables.noise_levels import noise_levels
 from tables.objectives import pictures as picture_objectives
 from tables.objectives import plane
 from tables.papers import FIRST, LATENT, papers
+from tables.picture_anomalies import picture_anomalies
 from tables.pictures import pictures
 from tables.ratios import known_ratios
 from tables.reals import reals
@@ -56,6 +57,7 @@ PAGES: Mapping[str, Mapping[str, Callable[[], str]]] = {  # page -> mark -> func
         "tabular-unseen-normal": partial(tabular, "clean", "semi-supervised", unseen=True),
         "tabular-published-mixed": partial(tabular, "published", "unsupervised"),
         "tabular-clean-mixed": partial(tabular, "clean", "unsupervised"),
+        "picture-anomalies": picture_anomalies,
     },
     "docs/noise-levels.md": {"objectives": plane, "picture-objectives": picture_objectives},
     "docs/speed.md": {"processes": speed.processes, "annealing": speed.annealing},
