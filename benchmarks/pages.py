@@ -25,7 +25,7 @@ from tables.pictures import pictures
 from tables.ratios import known_ratios
 from tables.reals import reals
 from tables.summary import summary
-from tables.tabular import tabular, tabular_goals
+from tables.tabular import costs, tabular, tabular_goals
 from tables.tasks import tasks
 from tables.techniques import method, techniques
 
@@ -58,6 +58,7 @@ PAGES: Mapping[str, Mapping[str, Callable[[], str]]] = {  # page -> mark -> func
         "tabular-published-mixed": partial(tabular, "published", "unsupervised"),
         "tabular-clean-mixed": partial(tabular, "clean", "unsupervised"),
         "picture-anomalies": picture_anomalies,
+        "detector-costs": costs,
     },
     "docs/noise-levels.md": {"objectives": plane, "picture-objectives": picture_objectives},
     "docs/speed.md": {"processes": speed.processes, "annealing": speed.annealing},

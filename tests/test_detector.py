@@ -23,7 +23,7 @@ from energybased.cli import main
 from energybased.data.adbench import adbench
 from energybased.detectors import normal
 from energybased.detectors.p_values import conformal, discoveries, empirical_null
-from energybased.energies.neighbours import Neighbours
+from energybased.energies.neighbours import Neighbours, lowest
 from energybased.energies.surprisal import Surprisal
 from energybased.energies.tails import Tails
 from energybased.networks.column_denoiser import noise_of_columns
@@ -411,6 +411,12 @@ def test_a_saved_detector_judges_a_file(tmp_path, capsys):
     assert main([*command, str(kept), "--out", str(tmp_path / "2.csv")]) == 0
     assert (tmp_path / "1.csv").read_text() == (tmp_path / "2.csv").read_text()
     assert main([*command, str(kept), "--novelty"]) == 2 and "has its settings" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("n", [30, 320, 335, 1000])
+def test_the_lowest_are_those_of_topk(n, rng):
+    x = torch.randn(50, n, generator=rng)
+    assert torch.equal(lowest(x, 20).sort(1).values, x.topk(20, 1, largest=False).indices.sort(1).values)
 
 
 @pytest.mark.parametrize(

@@ -90,6 +90,16 @@ def times() -> Iterator[Line]:
         yield goal("highest memory of these, GiB", number(memory), memory["value"], (8.0, "≤ 8"))
 
 
+def costs() -> str:
+    """Time and memory of each detector on the same rows."""
+    rows = Rows.read("detector_speed")
+    found = [(r, rows.one(metric="memory of both", system=r["system"])) for r in rows.all(metric="both")]
+    lines = [
+        (r["system"], f"{r['value']:.2g}", f"{m['value']:.2f}") for r, m in sorted(found, key=lambda p: p[0]["value"])
+    ]
+    return table("detector | seconds | GiB", lines) if lines else "These have not been measured."
+
+
 def tabular(protocol: str, kind: str, unseen: bool = False) -> str:
     """The means of each detector over the tables, or over those on which nothing was chosen."""
     names = sorted(NAMES.values())
