@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -23,7 +22,7 @@ from energybased.data.columns import SUFFIXES, Columns, read_columns
 from energybased.detectors import EnergyDetector, Reason
 from energybased.errors import UserError, nearest, require
 from energybased.report.charts import histograms
-from energybased.report.page import note, page
+from energybased.report.page import bar, note, page
 
 LABELS = ("label", "labels", "target", "class", "y", "anomaly", "outlier", "is_anomaly", "is_outlier", "fraud")
 DRIFT = 0.001  # p-value of the test for drift below which there is a warning
@@ -139,13 +138,16 @@ def page_of(
     if scores is not detector.decision_scores_:
         groups = {"training rows": torch.from_numpy(detector.decision_scores_), **groups}
     order = sorted(found, key=lambda i: -scores[i])[:SHOWN]
+    most = max((reason.energy - reason.changed for i in order for reason in found[i]), default=1.0)
     lines = [
         f'<tr><td class="number">{i + 1}</td><td class="number">{scores[i]:.3f}</td>'
-        f'<td class="number">{p_values[i]:.2g}</td><td>{html.escape("; ".join(map(str, found[i])))}</td></tr>'
+        f'<td class="number">{p_values[i]:.2g}</td>'
+        f"<td>{''.join(bar(str(r), (r.energy - r.changed) / most) for r in found[i])}</td></tr>"
         for i in order
     ]
     head = '<tr><th class="number">row</th><th class="number">score</th><th class="number">p</th><th>reasons</th></tr>'
-    said = f"{count} of {len(scores)} rows are anomalous; the {len(order)} with the highest scores are shown."
+    said = f"{count} of {len(scores)} rows are anomalous; the {len(order)} with the highest scores are shown. "
+    said += "A bar is as long as the normal value lowers the score."
     sections = {
         "Scores": [histograms(groups, "score")],
         "Anomalies": [note(said), f"<table>{head}{''.join(lines)}</table>"],

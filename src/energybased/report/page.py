@@ -23,6 +23,7 @@ img{width:100%;height:auto;image-rendering:pixelated;background:#eee}svg{width:1
 table{border-collapse:collapse;width:100%;font-size:.92rem;margin:.5rem 0 1.5rem}td,th{
 padding:.3rem .5rem;border-bottom:1px solid #d0d7de;text-align:left}
 th.number{text-align:right}td.number{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
+.bar{position:relative;padding:0 .25rem}.bar i{position:absolute;inset:.1rem auto .1rem 0;background:#ddf4ff;z-index:-1}
 pre{background:#f6f8fa;padding:.75rem;overflow-x:auto;font-size:.82rem}summary{cursor:pointer}
 </style></head><body>
 <h1>$title</h1>
@@ -46,3 +47,9 @@ def picture(x: Tensor, caption: str) -> str:
 def note(text: str) -> str:
     """HTML of a remark."""
     return f'<p class="note">{html.escape(text)}</p>'
+
+
+def bar(text: str, share: float) -> str:
+    """HTML of a line of text over a bar, whose length is this share of the width, in [0, 1]."""
+    width = 100 * min(max(share, 0.0), 1.0)
+    return f'<div class="bar"><i style="width:{width:.1f}%"></i>{html.escape(text)}</div>'
