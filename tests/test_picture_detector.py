@@ -39,6 +39,7 @@ def test_other_pictures_have_higher_energies_than_any_of_the_training(fitted):
     assert fitted.predict(stripes(3, across=False, seed=1)).tolist() == [1, 1, 1]
     assert (fitted.p_values(stripes(3, across=False, seed=1)) == 1 / 25).all()
     assert fitted.drift(stripes(12, across=False, seed=1))[0] < 0.01 < fitted.drift(stripes(12, seed=2))[0]
+    assert all(fitted.drift(stripes(n, seed=6))[0] > 0.05 for n in (1, 2, 4))
 
 
 def test_a_map_shows_where_a_picture_is_odd(fitted):
@@ -65,6 +66,33 @@ def test_anomalies_among_the_training_pictures_are_found():
     x = np.concatenate([stripes(30), stripes(3, across=False, seed=1)])
     detector = PictureDetector(contamination=3 / 33, random_state=0).fit(x)
     assert np.flatnonzero(detector.labels_).tolist() == [30, 31, 32]
+    scores, p_values, labels = detector.verdicts(x)
+    assert (np.diff(p_values[np.argsort(scores)]) <= 0).all() and labels[30:].all()
+
+
+def test_features_stand_for_pictures_and_files_for_arrays(fitted, tmp_path):
+    x = stripes(3, seed=7)
+    for i, each in enumerate(x):
+        Image.fromarray(each).save(tmp_path / f"{i}.png")
+    expected = fitted.decision_function(x)
+    np.testing.assert_array_equal(fitted.decision_function(fitted.features(x)), expected)
+    np.testing.assert_allclose(fitted.decision_function(tmp_path), expected, atol=1e-3)
+    assert fitted.places(x).shape == (3, 14, 14) and fitted.map(tmp_path).shape == (3, 224, 224)
+
+
+def test_a_fit_that_fails_changes_nothing(fitted):
+    x, other = stripes(2, seed=8), pickle.loads(pickle.dumps(fitted))
+    with pytest.raises(UserError):
+        other.set_params(novelty=False).fit(np.full((9, 8, 8), 2.0))
+    np.testing.assert_array_equal(other.p_values(x), fitted.p_values(x))
+    with pytest.raises(UserError, match="random_state"):
+        PictureDetector(random_state=-1).fit(x)
+    assert fitted.predict_confidence(stripes(2, across=False, seed=8)).min() > 0.5
+
+
+def test_pictures_that_are_all_alike():
+    x = np.repeat(stripes(1), 8, 0)
+    assert np.isfinite(PictureDetector(novelty=True, random_state=0).fit(x).decision_function(stripes(2, seed=1))).all()
 
 
 def test_saved_pickled_and_cloned(fitted, tmp_path):
@@ -90,8 +118,12 @@ def test_saved_pickled_and_cloned(fitted, tmp_path):
         (np.full((9, 8, 8), 2.0), r"in \[0, 1\]"),
         (np.full((9, 8, 8), np.nan), "no NaN"),
         (np.zeros((9, 8, 8), np.int64), "bytes or numbers"),
+        (np.zeros((9, 3, 8, 3), np.uint8), "first or last"),
+        (np.zeros((32, 32, 3), np.uint8), "a single one"),
+        (np.zeros((0, 8, 8), np.uint8), "no pictures"),
+        ([["a"]], "an array of numbers"),
         ("nowhere", "nothing at nowhere"),
-        (3, "pictures are|got int"),
+        (3, "pictures are"),
     ],
 )
 def test_what_is_no_picture_is_refused(given, said):
@@ -170,8 +202,12 @@ def test_a_model_gets_p_values_from_examples(model):
     spot[:, :, :2, :2] = 1.0
     odd = detector.map(spot)
     assert odd.shape == (1, 28, 28) and np.isfinite(odd).all() and odd[0, :2, :2].mean() > 4 * odd.mean()
+    bytes_last = (squares(1, seed=1).numpy() * 255).astype(np.uint8).transpose(0, 2, 3, 1)
+    np.testing.assert_allclose(detector.decision_function(bytes_last), detector.decision_function(squares(1, seed=1)))
     with pytest.raises(UserError, match="two examples"):
         ModelDetector(model).fit(squares(1))
+    with pytest.raises(UserError, match="a trained model"):
+        ModelDetector("mnist-energy").fit(squares(3))
     with pytest.raises(UserError, match="x must be"):
         detector.predict(torch.zeros(2, 1, 8, 8))
 
@@ -196,7 +232,20 @@ def test_the_command_on_folders(tmp_path, capsys):
     assert (tmp_path / "b.csv").read_text() == out.read_text()
     capsys.readouterr()
     assert main([*command, str(kept), "--novelty"]) == 2 and "has its settings" in capsys.readouterr().err
-    assert main(["detect", str(tmp_path / "new"), "--ignore", "x"]) == 2 and "tables" in capsys.readouterr().err
+    refused = {
+        ("new", "--ignore", "x"): "of tables",
+        ("new", "--reasons", "2"): "of tables",
+        ("new/00.png",): "single picture",
+        ("new", "--train", str(tmp_path / "none")): "nothing at",
+        ("new", "--train", str(kept), "--save", str(kept)): "would be overwritten",
+        ("new", "--seed", "-1"): "random_state",
+    }
+    for (what, *more), said in refused.items():
+        assert main(["detect", str(tmp_path / what), *more]) == 2
+        error = capsys.readouterr().err
+        assert said in error and error.count("\n") == 1
+    assert main(["detect", str(tmp_path / "new"), "--train", str(tmp_path / "old"), "--novelty"]) == 0
+    assert "of 5 examples" in capsys.readouterr().err
 
 
 def test_the_command_by_a_model(tmp_path, capsys):

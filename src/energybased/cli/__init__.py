@@ -17,7 +17,7 @@ VERBS = {
     "train": "start a run, or continue one with --resume",
     "sample": "draw samples from a run: pictures, or rows of a table",
     "score": "compute anomaly scores of rows, pictures or arrays, as CSV",
-    "detect": "find anomalous rows of a table, with p-values and reasons, as CSV",
+    "detect": "find anomalous rows of a table, or pictures, with p-values and reasons, as CSV",
     "classify": "name the class of rows, pictures or arrays, with its probability, as CSV",
     "restore": "restore degraded pictures, map them to a class, or fill a table's empty cells",
     "evaluate": "measure a run, and print a table of the values",

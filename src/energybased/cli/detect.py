@@ -18,17 +18,17 @@ from numpy.typing import NDArray
 from energybased.cli.detect_pictures import detect_pictures, holds_pictures
 from energybased.cli.notes import tell
 from energybased.cli.table import require_csv, tell_csv
+from energybased.cli.verdicts import STORED, highest, judged, require_no_settings, write_page
 from energybased.data.columns import SUFFIXES, Columns, read_columns
 from energybased.detectors import EnergyDetector, Reason
 from energybased.errors import UserError, nearest, require
 from energybased.report.charts import histograms
-from energybased.report.page import bar, note, page
+from energybased.report.page import bar, note
 
 LABELS = ("label", "labels", "target", "class", "y", "anomaly", "outlier", "is_anomaly", "is_outlier", "fraud")
-DRIFT = 0.001  # p-value of the test for drift below which there is a warning
 SHOWN = 50  # anomalies on a page
+REASONS = 3  # for an anomalous row
 EXPLAINED = 1000  # most anomalies that have reasons, those with the highest scores
-STORED = ".safetensors"
 
 
 def detect(
@@ -43,7 +43,7 @@ def detect(
     out: Path | None = None,
     report: Path | None = None,
     save: Path | None = None,
-    reasons: int = 3,
+    reasons: int | None = None,
     seed: int = 0,
 ) -> int:
     """Finds anomalous rows of a table, or pictures. Writes scores, p-values, labels and reasons as CSV, a line each.
@@ -62,26 +62,30 @@ def detect(
         ignore: columns that are left out, such as labels and numbers of rows.
         categories: columns of numbers that stand for categories.
         out: a .csv file; lines are printed if not given.
-        report: an .html file, for a page with the most anomalous rows.
+        report: an .html file, for a page with the most anomalous rows or pictures.
         save: a .safetensors file, for the fitted detector.
-        reasons: most reasons for an anomalous row. The 1,000 with the highest scores have reasons.
+        reasons: most reasons for an anomalous row, 3 if not given. The 1,000 with the highest scores have reasons.
         seed: of everything random.
     """
-    require_csv(out, what, *([train] if train else []))
+    inputs = [path for path in (what, train, model) if path is not None]
+    require_csv(out, *inputs)
+    for path in (report, save):
+        read = path is not None and path.resolve() in [given.resolve() for given in inputs]
+        require(not read, f"{path} would be overwritten, and is read")
     require(report is None or report.suffix == ".html", f"{report} must end in .html")
     require(save is None or save.suffix == STORED, f"{save} must end in {STORED}")
     for path in (report, save):
         require(path is None or path.parent.is_dir(), f"there is no folder {path and path.parent} to write {path} into")
-    require(reasons >= 1, f"reasons must be at least 1, got {reasons}")
+    require(reasons is None or reasons >= 1, f"reasons must be at least 1, got {reasons}")
     settings: dict[str, Any] = {"novelty": novelty, "contamination": contamination, "random_state": seed}
     if model is not None or holds_pictures(what):
-        require(not ignore and not categories, "--ignore and --categories are of columns of tables")
+        of_columns = bool(ignore or categories or reasons is not None)
+        require(not of_columns, "--ignore, --categories and --reasons are of columns of tables")
         return detect_pictures(what, train, model, settings, out, report, save)
     columns = without(read_table(what), ignore if train is None else (), what)
     names = list(columns)
     if train is not None and train.suffix == STORED:
-        own_settings = not novelty and not categories and contamination == "auto"
-        require(own_settings, f"{train} has its settings: leave out --novelty, --categories and --contamination")
+        require_no_settings(train, novelty or bool(categories), contamination)
         detector = EnergyDetector.load(train)
         names = list(getattr(detector, "feature_names_in_", names))
     else:
@@ -99,14 +103,11 @@ def detect(
     own = train is None
     with of_table(what), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "X does not have valid feature names")  # the rows have the order of the names
-        known = detector.decision_scores_, detector.p_values_, detector.labels_
-        scores, p_values, labels = known if own else detector.verdicts(x)
-        flagged = np.flatnonzero(labels)
-        flagged = flagged[np.argsort(-scores[flagged], kind="stable")][:EXPLAINED]
-        found = dict(zip(flagged.tolist(), detector.explain(x[flagged], reasons) if len(flagged) else [], strict=True))
-        changed, column = (1.0, "") if own else detector.drift(x)
-    if changed < DRIFT:
-        tell([f"the rows are not those of the training, by column {column!r} at the least (p = {changed:.2g})"])
+        scores, p_values, labels = judged(detector, x, own)
+        flagged = highest(scores, labels, EXPLAINED)
+        found = dict(
+            zip(flagged.tolist(), detector.explain(x[flagged], reasons or REASONS) if len(flagged) else [], strict=True)
+        )
     if save is not None:
         detector.save(save)
     head = ["row", "score", "p_value", "label", "reasons"]
@@ -117,23 +118,19 @@ def detect(
     tell_csv([head, *lines], out)
     print(f"{int(labels.sum())} of {len(labels)} rows are anomalous", file=sys.stderr)
     if report is not None:
-        try:
-            report.write_text(page_of(what, detector, scores, p_values, int(labels.sum()), found))
-        except OSError as error:
-            raise UserError(f"cannot write {report}: {error.strerror}") from error
+        write_page(report, what, sections_of(detector, scores, p_values, int(labels.sum()), found))
         print(report, file=sys.stderr)
     return 0
 
 
-def page_of(
-    what: Path,
+def sections_of(
     detector: EnergyDetector,
     scores: NDArray[Any],
     p_values: NDArray[Any],
     count: int,
     found: dict[int, list[Reason]],
-) -> str:
-    """A page with the distribution of scores, and the most anomalous rows with their reasons."""
+) -> dict[str, list[str]]:
+    """The sections of a page: the distribution of scores, and the most anomalous rows with their reasons."""
     groups = {"rows": torch.from_numpy(scores)}
     if scores is not detector.decision_scores_:
         groups = {"training rows": torch.from_numpy(detector.decision_scores_), **groups}
@@ -148,11 +145,8 @@ def page_of(
     head = '<tr><th class="number">row</th><th class="number">score</th><th class="number">p</th><th>reasons</th></tr>'
     said = f"{count} of {len(scores)} rows are anomalous; the {len(order)} with the highest scores are shown. "
     said += "A bar is as long as the normal value lowers the score."
-    sections = {
-        "Scores": [histograms(groups, "score")],
-        "Anomalies": [note(said), f"<table>{head}{''.join(lines)}</table>"],
-    }
-    return page(f"Anomalies in {what.name}", sections)
+    table = f"<table>{head}{''.join(lines)}</table>"
+    return {"Scores": [histograms(groups, "score")], "Anomalies": [note(said), table]}
 
 
 def read_table(path: Path) -> Columns:

@@ -19,7 +19,7 @@ from energybased.detectors.encoder import Array
 from energybased.detectors.fold import Folds
 from energybased.detectors.p_values import conformal, discoveries, empirical_null
 from energybased.detectors.reasons import column_name
-from energybased.errors import require
+from energybased.errors import UserError, require
 
 USUAL = 2 / 3  # share of rows that are usual, below which unusual ones are drift
 RATE = 0.1  # false discovery rate where the contamination is "auto"
@@ -44,12 +44,15 @@ class Detector(BaseEstimator, ABC):  # type: ignore[misc]
         number = isinstance(self.contamination, (int, float, np.number)) and 0 < self.contamination <= 0.5
         require(auto or number, f"contamination is a number in (0, 0.5], or 'auto', got {self.contamination!r}")
         require(isinstance(self.novelty, (bool, np.bool_)), f"novelty is True or False, got {self.novelty!r}")
-        self.novelty_ = bool(self.novelty)
-        self.contamination_: float | str = "auto" if auto else float(self.contamination)
+        try:
+            seed = check_random_state(self.random_state).randint(2**31 - 1)
+        except ValueError as error:
+            raise UserError(f"random_state is a whole number in [0, 2^32), got {self.random_state!r}") from error
         x = self._read(X, reset=True)
-        seed = check_random_state(self.random_state).randint(2**31 - 1)
         with torch.no_grad():
             self.folds_, scores = self._learn(x, torch.Generator().manual_seed(int(seed)))
+        self.novelty_ = bool(self.novelty)
+        self.contamination_: float | str = "auto" if auto else float(self.contamination)
         self.decision_scores_ = scores.numpy()
         own = np.repeat(self.decision_scores_[None], len(self.folds_.references), 0)
         self.p_values_ = self._p_values(own)
@@ -168,11 +171,11 @@ class Detector(BaseEstimator, ABC):  # type: ignore[misc]
 
     def _p_values(self, energies: Array) -> Array:
         references = [own.numpy() for own in self.folds_.references]
-        return conformal(energies, references) if self.novelty_ else empirical_null(energies[0], references[0])
+        return conformal(energies, references) if self.novelty_ else empirical_null(np.mean(energies, 0), references[0])
 
     def _confidence(self, energies: Array, labels: Array) -> Array:
         n = len(self.decision_scores_)
         share = RATE if self.contamination_ == "auto" else float(self.contamination_)
         below = np.searchsorted(np.sort(self.decision_scores_), energies, side="right")
-        anomalous = 1 - binom.cdf(n - int(n * share), n, (1 + below) / (2 + n))
+        anomalous = 1 - binom.cdf(n - max(1, int(n * share)), n, (1 + below) / (2 + n))
         return np.where(labels == 1, anomalous, 1 - anomalous)

@@ -7,6 +7,8 @@ from scipy.stats import fisher_exact, ks_2samp
 
 from energybased.detectors.encoder import Array
 
+FEW = 30  # cells, below which the asymptotic p-value is too small
+
 
 def drift(train: Array, new: Array) -> tuple[float, int]:
     """The p-value of the hypothesis that two tables have the same columns, and the column that differs most.
@@ -22,7 +24,8 @@ def drift(train: Array, new: Array) -> tuple[float, int]:
     found = []
     for column in range(train.shape[1]):
         a, b = (rows[~np.isnan(rows[:, column]), column] for rows in (train, new))
-        cells = float(ks_2samp(a, b, method="asymp").pvalue) if len(a) and len(b) else 1.0
+        method = "exact" if min(len(a), len(b)) < FEW else "asymp"
+        cells = float(ks_2samp(a, b, method=method).pvalue) if len(a) and len(b) else 1.0
         missing = float(fisher_exact([[len(a), len(train) - len(a)], [len(b), len(new) - len(b)]])[1])
         found.append(min(cells, missing))
     place = int(np.argmin(found))

@@ -125,7 +125,7 @@ class EnergyDetector(Detector):
         counts = np.array([len(self.levels_.get(column, ())) for column in range(x.shape[1])])
         encoder = Encoder.fit(x, counts)
         rows = encoder(x)
-        if self.novelty_:
+        if self.novelty:
             normal = np.ones(len(x), dtype=bool)
             folds, scores = fit_normal(rows, generator)
         else:

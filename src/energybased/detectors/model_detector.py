@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from torch import Generator, Tensor
 
 from energybased.data.examples import examples
+from energybased.data.files import examples_in
 from energybased.detectors.detector import Detector
 from energybased.detectors.encoder import Array
 from energybased.detectors.fold import Folds
@@ -51,6 +51,11 @@ class ModelDetector(Detector):
         self.contamination = contamination
         self.random_state = random_state
 
+    @property
+    def shows_entries(self) -> bool:
+        """Whether the model tells which entries are odd: a latent one does, and an energy that has learned noisy data."""
+        return hasattr(self.model, "reconstruct") or getattr(self.model, "noise", 0) > 0
+
     def map(self, X: Any) -> Array:
         """How odd each entry of examples X is, `(n, *event)`; of pictures each pixel, `(n, height, width)`.
 
@@ -61,16 +66,16 @@ class ModelDetector(Detector):
             UserError: for an energy that has learned data without noise.
         """
         x, model = self._checked(X), self.model
+        require(self.shows_entries, "a map needs a model that has learned noisy data")
         rng, parts = self._rng(), []
         for part in x.split(CHUNK):
             if hasattr(model, "reconstruct"):
                 change = part - model.reconstruct(part, generator=rng).cpu()
             else:
-                require(getattr(model, "noise", 0) > 0, "a map needs a model that has learned noisy data")
                 change = model.noise**2 * self._slope(part)  # type: ignore[attr-defined]
             squared = change.detach().square()
             parts.append(squared.mean(1) if squared.ndim == 4 else squared)
-        return torch.cat(parts).numpy()
+        return torch.cat(parts).double().numpy()
 
     def _slope(self, x: Tensor) -> Tensor:
         """The gradient of the energy `(n, *event)` at examples x."""
@@ -78,10 +83,13 @@ class ModelDetector(Detector):
         return model.marginal.value_and_grad(model.spec.domain.encode(x).to(model.place))[1].cpu()
 
     def _read(self, X: Any, reset: bool) -> Tensor:
+        require(isinstance(self.model, Model), f"model is a trained model, as load gives, got {self.model!r}")
+        spec = self.model.spec
         if isinstance(X, (str, Path)):
-            return examples(Path(X), self.model.spec)[1]
-        x = X.detach().cpu() if isinstance(X, Tensor) else torch.from_numpy(np.ascontiguousarray(X))
-        return checked(x.float() if x.is_floating_point() else x, self.model.spec)
+            return examples(Path(X), spec)[1]
+        x, _ = examples_in(X, "an array of examples", spec.domain)
+        x = x.float() / 255 if x.dtype == torch.uint8 else x.float()
+        return checked(x[:, 0] if x.shape[1:] == (1, *spec.event) else x, spec)
 
     def _learn(self, x: Tensor, generator: Generator) -> tuple[Folds, Tensor]:
         require(len(x) >= 2, f"a fit needs at least two examples, got {len(x)}")

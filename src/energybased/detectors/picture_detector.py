@@ -5,27 +5,30 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal, cast
 
-import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted
 from torch import Generator, Tensor
-from torch.nn.functional import interpolate, normalize
+from torch.nn.functional import interpolate
 
+from energybased.algebra import Combination
 from energybased.detectors.contaminated import trimmed
 from energybased.detectors.detector import Detector
 from energybased.detectors.encoder import Array
 from energybased.detectors.fold import Folds
 from energybased.detectors.normal_pictures import fit_pictures
+from energybased.detectors.picture_features import PictureFeatures
 from energybased.detectors.pictures import Pictures
 from energybased.energies.largest import Largest
 from energybased.energies.measured import Through
 from energybased.energies.patches import Patches
+from energybased.energies.principal import PrincipalGaussian
 from energybased.energies.surprisal import Surprisal
 from energybased.errors import require
-from energybased.evaluation.extractors.lite import GRID, SIDES, Lite, load_lite
+from energybased.evaluation.extractors.lite import GRID, SIDES, load_lite
 
-EXAMPLES = 5000  # most normal training pictures whose features are kept for drift
-FEWEST = 4  # pictures: two halves of two
+EXAMPLES, COORDINATES = 5000, 10  # most normal training pictures, and coordinates of each, that are kept for drift
+FEWEST = 4  # pictures of a fit
+CHUNK = 100  # pictures whose energies are computed at once
 
 
 class PictureDetector(Detector):
@@ -38,8 +41,9 @@ class PictureDetector(Detector):
     patches of training pictures (after PatchCore: Roth et al. 2022). If the training pictures also hold anomalies
     (`novelty=False`), the most anomalous fifth is left out.
 
-    Pictures are a folder, or an array or tensor `(n, channels, height, width)`, `(n, height, width, channels)` or
-    `(n, height, width)`, of bytes or of numbers in [0, 1]. They may have any size, and are scaled to 224 x 224 pixels.
+    Pictures are a folder, a file, or an array or tensor `(n, channels, height, width)`, `(n, height, width, channels)`
+    or `(n, height, width)`, of bytes or of numbers in [0, 1]. They may have any size, and are stretched to 224 x 224
+    pixels. `drift` compares ten principal coordinates of the features, and gives the number of one.
 
     Args:
         novelty: whether the training pictures are all normal.
@@ -67,14 +71,37 @@ class PictureDetector(Detector):
         self.contamination = contamination
         self.random_state = random_state
 
-    def map(self, X: Any) -> Array:
-        """How odd each pixel of pictures X is, `(n, height, width)`: the energy of its patch, interpolated.
+    shows_entries = True  # which places are odd can be told
 
-        A patch is a fourteenth of the picture's side, and is seen with its surroundings. The median over training
-        pictures of the energy of their oddest patches is 0: what is above it is odd.
+    def features(self, X: Any) -> PictureFeatures:
+        """What the detector sees of pictures X. Each of its methods takes it in their place, which saves time."""
+        return cast(PictureFeatures, self._checked(X))
+
+    def places(self, X: Any) -> Array:
+        """How odd each of the 14 x 14 patches of pictures X is, `(n, 14, 14)`, by the energy of its features.
+
+        0 is the median, over training pictures, of the energy of the oddest patches of a picture. What is above is odd.
+        """
+        x, found = self._checked(X), []
+        for part in torch.arange(len(x)).split(CHUNK):
+            patches = x.select(part).patches.double()
+            with torch.no_grad():
+                folds = [
+                    cast(Patches, local.terms[0]).places(patches) - local.references.median()
+                    for local in self._locals()
+                ]
+            found.append(torch.stack(folds).mean(0))
+        return torch.cat(found).view(-1, GRID, GRID).numpy()
+
+    def map(self, X: Any) -> Array:
+        """How odd each pixel of pictures X is, `(n, height, width)`: `places`, interpolated.
+
+        A patch is a fourteenth of the picture's side, and is seen with its surroundings. Of pictures in files, which
+        may have several sizes, the map has 224 x 224 pixels.
         """
         x = self._checked(X)
-        return np.concatenate([self._map(part) for part in x.chunks()])
+        coarse = torch.from_numpy(self.places(x))[:, None]
+        return interpolate(coarse, x.size, mode="bilinear")[:, 0].numpy()
 
     def save(self, path: str | Path) -> None:
         """Writes the fitted detector into one safetensors file, without the weights of the features."""
@@ -96,54 +123,51 @@ class PictureDetector(Detector):
         require(isinstance(found, PictureDetector), f"{path} is a detector of tables: EnergyDetector.load reads it")
         return cast(PictureDetector, found)
 
-    def _map(self, x: Tensor) -> Array:
-        patches = normalised(*self.extractor_.with_patches(x))[1]
-        with torch.no_grad():
-            folds = [
-                cast(Patches, local.terms[0]).places(patches) - local.references.median() for local in self._locals()
-            ]
-        energies = torch.stack(folds).mean(0)
-        coarse = energies.view(len(x), 1, GRID, GRID)
-        return interpolate(coarse, x.shape[2:], mode="bilinear")[:, 0].numpy()
+    @staticmethod
+    def _above(local: Surprisal, patches: Tensor) -> Tensor:
+        return cast(Patches, local.terms[0]).places(patches) - local.references.median()
 
     def _locals(self) -> list[Surprisal]:
         """The surprisals of the patches of the folds."""
         return [cast(Surprisal, cast(Through, cast(Largest, own).terms[1]).energy) for own in self.folds_.own]
 
-    def _read(self, X: Any, reset: bool) -> Pictures:
+    def _read(self, X: Any, reset: bool) -> PictureFeatures:
+        if isinstance(X, PictureFeatures):
+            return X
         pictures = Pictures.of(X, self.SIDE)
         if reset:
             require(len(pictures) >= FEWEST, f"a fit needs at least {FEWEST} pictures, got {len(pictures)}")
-            self.extractor_: Lite = load_lite(0)
-        return pictures
+        return PictureFeatures.of(pictures, load_lite(0))
 
-    def _learn(self, x: Pictures, generator: Generator) -> tuple[Folds, Tensor]:
-        parts = [normalised(*self.extractor_.with_patches(part)) for part in x.chunks()]
-        features = torch.cat([whole for whole, _ in parts]).double()
-        patches = torch.cat([local.half() for _, local in parts])
-        kept = torch.ones(len(x), dtype=torch.bool) if self.novelty_ else trimmed(features, generator)
-        folds, scores = fit_pictures(features[kept], patches[kept], generator)
+    def _learn(self, x: PictureFeatures, generator: Generator) -> tuple[Folds, Tensor]:
+        kept = torch.ones(len(x), dtype=torch.bool) if self.novelty else trimmed(x.whole, generator)
+        normal = x.select(kept)
+        folds, scores = fit_pictures(normal.whole, normal.patches, generator)
         everyone = torch.empty(len(x), dtype=torch.float64)
         everyone[kept] = scores
         if not kept.all():
-            left = [features[~kept], patches[~kept].double().flatten(1)]
-            everyone[~kept] = folds.energies(torch.cat(left, 1)).mean(0)
+            everyone[~kept] = torch.from_numpy(self._of(folds, x.select(~kept))).mean(0)
             folds = Folds(None, folds.own, [everyone.sort().values] * len(folds.own))
-        self.kept_ = features[kept][torch.randperm(int(kept.sum()), generator=generator)[:EXAMPLES]].numpy()
+        chosen = torch.randperm(len(normal), generator=generator)[:EXAMPLES]
+        self.kept_ = coordinates(folds, normal.whole[chosen])
         return folds, everyone
 
-    def _energies(self, x: Pictures) -> Array:
-        found = []
-        for part in x.chunks():
-            whole, local = normalised(*self.extractor_.with_patches(part))
-            with torch.no_grad():
-                found.append(self.folds_.energies(torch.cat([whole, local.flatten(1)], 1).double()))
-        return torch.cat(found, 1).numpy()
+    def _energies(self, x: PictureFeatures) -> Array:
+        return self._of(self.folds_, x)
 
-    def _columns(self, x: Pictures) -> Array:
-        return torch.cat([normalize(self.extractor_.features(part), dim=1) for part in x.chunks()]).double().numpy()
+    def _columns(self, x: PictureFeatures) -> Array:
+        return coordinates(self.folds_, x.whole)
+
+    @staticmethod
+    def _of(folds: Folds, x: PictureFeatures) -> Array:
+        """The energies `(folds, n)` of pictures."""
+        with torch.no_grad():
+            parts = [folds.energies(x.select(part).rows()) for part in torch.arange(len(x)).split(CHUNK)]
+        return torch.cat(parts, 1).numpy()
 
 
-def normalised(features: Tensor, patches: Tensor) -> tuple[Tensor, Tensor]:
-    """Features `(n, d)` and those of patches `(n, places, c)`, scaled to unit length."""
-    return normalize(features, dim=1), normalize(patches, dim=2)
+def coordinates(folds: Folds, whole: Tensor) -> Array:
+    """The first principal coordinates `(n, at most 10)` of features `(n, 1280)`, by the Gaussian of the first fold."""
+    mean = cast(Combination, cast(Largest, folds.own[0]).terms[0])
+    gaussian = cast(PrincipalGaussian, cast(Surprisal, cast(Through, mean.terms[1]).energy).terms[0])
+    return gaussian.coordinates(whole)[:, :COORDINATES].numpy()

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from energybased.data.folder import BROKEN, SUFFIXES, as_colour, pictures_in
 from energybased.errors import UserError, require
+from energybased.evaluation.extractors.pictures import stretched
 
 CHUNK = 100  # pictures that are read at once
 CHANNELS = (1, 3)
@@ -52,6 +53,11 @@ class Pictures:
             return Pictures(files, size)
         x = given.detach().cpu() if isinstance(given, Tensor) else _tensor(given)
         shape = tuple(x.shape)
+        one = x.ndim == 3 and (shape[0] == 3 or shape[2] == 3)
+        require(not one, f"pictures of shape {shape} look like a single one: give an array (1, height, width, 3) of it")
+        both = x.ndim == 4 and shape[1] in CHANNELS and shape[3] in CHANNELS and shape[1:] != (1, 1, 1)
+        require(not both, f"pictures of shape {shape} may have their channels first or last: give wider ones")
+        require(x.numel() > 0, "there are no pictures in the array")
         if x.ndim == 3:
             x = x[:, None]
         elif x.ndim == 4 and x.shape[1] not in CHANNELS:
@@ -89,16 +95,22 @@ class Pictures:
             yield x.float() / 255 if x.dtype == torch.uint8 else x.float()
 
     def _file(self, file: Path) -> Tensor:
+        """The picture `(3, size, size)`, scaled as the features scale pictures of an array."""
         try:
             with Image.open(file) as image:
-                scaled = as_colour(image).resize((self.size, self.size), Image.Resampling.BICUBIC)
+                x = torch.from_numpy(np.array(as_colour(image))).movedim(2, 0)
         except BROKEN as error:
             raise UserError(f"{file} is not a readable picture") from error
-        return torch.from_numpy(np.array(scaled)).movedim(2, 0)
+        return stretched(x[None].float() / 255, self.size)[0]
 
 
 def _tensor(given: Any) -> Tensor:
     try:
-        return torch.from_numpy(np.ascontiguousarray(given))
-    except (TypeError, ValueError) as error:
-        raise UserError(f"pictures are an array, or the path of a folder, got {type(given).__name__}") from error
+        array = np.asarray(given)
+    except ValueError as error:
+        raise UserError("pictures of an array must have one size") from error
+    require(array.dtype.kind in "fiub", f"pictures are a folder, or an array of numbers, got {array.dtype} values")
+    if array.dtype == np.uint8:
+        return torch.from_numpy(np.ascontiguousarray(array))
+    require(array.dtype.kind == "f", f"pictures are bytes or numbers in [0, 1], got {array.dtype}")
+    return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))

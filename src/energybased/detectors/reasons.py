@@ -11,6 +11,7 @@ from torch import Tensor
 from energybased.detectors.encoder import Array
 
 if TYPE_CHECKING:
+    from energybased.detectors.detector import Detector
     from energybased.detectors.energy_detector import EnergyDetector
 
 CANDIDATES = 10  # training rows that are nearest in all other columns, whose values are tried
@@ -77,7 +78,7 @@ def _of_row(detector: EnergyDetector, normal: Tensor, row: Array, count: int) ->
     return [reason for reason in found[:count] if reason.energy - reason.changed > max(0.0, least)]
 
 
-def column_name(detector: EnergyDetector, column: int) -> str:
+def column_name(detector: Detector, column: int) -> str:
     """The name of a column, or its number as text."""
     names = getattr(detector, "feature_names_in_", None)
     return str(column) if names is None else str(names[column])

@@ -19,7 +19,7 @@ from energybased.detectors.fold import Folds
 from energybased.detectors.normal import HIDDEN
 from energybased.detectors.normal_pictures import Entries
 from energybased.detectors.picture_detector import PictureDetector
-from energybased.detectors.pictures import Pictures
+from energybased.detectors.picture_features import PictureFeatures
 from energybased.energies.field_norm import FieldNorm
 from energybased.energies.largest import Largest
 from energybased.energies.measured import Through
@@ -30,7 +30,7 @@ from energybased.energies.surprisal import Surprisal
 from energybased.energies.tails import Tails
 from energybased.energy import Energy
 from energybased.errors import UserError, require
-from energybased.evaluation.extractors.lite import load_lite
+from energybased.evaluation.extractors.lite import GRID, PATCH_WIDTH, WIDTH
 from energybased.networks.column_denoiser import ColumnDenoiser
 from energybased.version import __version__
 
@@ -110,8 +110,16 @@ def _check(detector: Storable) -> None:
     """Raises an error if the parts of a detector do not belong together."""
     n = len(detector.decision_scores_)
     require(len(detector.labels_) == len(detector.p_values_) == n > 0, "its numbers of rows differ")
-    require(isinstance(detector.threshold_, float) and isinstance(detector.novelty_, bool), "its settings are not")
-    known = [detector.decision_scores_, *(own.numpy() for own in detector.folds_.references)]
+    contamination = detector.contamination_
+    known = contamination == "auto" or (isinstance(contamination, float) and 0 < contamination <= 0.5)
+    require(known and isinstance(detector.novelty_, bool), "its settings are not")
+    require(isinstance(detector.threshold_, float) and detector.threshold_ > -np.inf, "its threshold is not")
+    require(set(np.unique(detector.labels_)) <= {0, 1}, "its labels are not")
+    require(bool(((detector.p_values_ >= 0) & (detector.p_values_ <= 1)).all()), "its p-values are not")
+    require(bool(np.isfinite(detector.kept_).all() or isinstance(detector, EnergyDetector)), "its rows are not finite")
+    ordered = all(bool((own.diff() >= 0).all()) for own in detector.folds_.references)
+    require(ordered and len(detector.kept_) > 0, "its references are not in order")
+    scores = [detector.decision_scores_, *(own.numpy() for own in detector.folds_.references)]
     folds = max(1, len(detector.folds_.own))
     if isinstance(detector, EnergyDetector):
         columns, names = detector.n_features_in_, len(getattr(detector, "feature_names_in_", []))
@@ -120,9 +128,11 @@ def _check(detector: Storable) -> None:
         require(len(encoder.mean) == len(encoder.scale) == len(encoder.owners), "its entries differ")
         energies = detector._energies(detector.kept_[:2])
     else:
-        energies = detector._energies(Pictures.of(np.zeros((1, 8, 8), np.uint8), 8))
+        grey = PictureFeatures(torch.ones(1, WIDTH).double(), torch.ones(1, GRID**2, PATCH_WIDTH), (1, 1))
+        energies = detector._energies(grey)
+        require(detector.kept_.shape[1:] == detector._columns(grey).shape[1:], "its columns differ")
     require(
-        all(len(part) and bool(np.isfinite(part).all()) for part in [*known, energies]), "its energies are not finite"
+        all(len(part) and bool(np.isfinite(part).all()) for part in [*scores, energies]), "its energies are not finite"
     )
     require(len(energies) == len(detector.folds_.references) == folds, "its folds differ")
 
@@ -133,7 +143,6 @@ def _build(facts: Any, tensors: dict[str, Tensor]) -> Storable:
         detector: Storable = _of_table(facts, tensors)
     else:
         detector = PictureDetector(**facts["parameters"])
-        detector.extractor_ = load_lite(0)
     detector.kept_, detector.decision_scores_ = tensors["kept"].numpy(), tensors["scores"].numpy()
     detector.labels_, detector.p_values_ = tensors["labels"].numpy(), tensors["p_values"].numpy()
     for name in FITTED:

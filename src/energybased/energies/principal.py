@@ -68,7 +68,7 @@ class PrincipalGaussian(Analytic):
         mean = d.mean(0)
         d = d - mean
         total = d.square().sum() / max(n - 1, 1)
-        if found:
+        if found and total > 0:
             fitted = PCA(found, svd_solver="full" if n < dim else "covariance_eigh").fit(d.numpy())
             directions[:, :found] = torch.from_numpy(fitted.components_.T.copy())
             variances[:found] = torch.from_numpy(fitted.explained_variance_)

@@ -11,11 +11,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, interpolate
+from torch.nn.functional import avg_pool2d
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from energybased.errors import require
-from energybased.evaluation.extractors.pictures import colour
+from energybased.evaluation.extractors.pictures import colour, stretched
 from energybased.models.file import digest
 
 SIDES = {0: 224, 1: 240}  # pixels of the pictures that each network was trained on
@@ -102,8 +102,7 @@ class Lite:
 
     def _scaled(self, x: Tensor) -> Tensor:
         network: Any = self.network
-        x, side = colour(x.to(network._fc.weight)), SIDES[self.number]
-        x = interpolate(x, (side, side), mode="bicubic", antialias=True).clamp(0, 1)
+        x = stretched(colour(x.to(network._fc.weight)), SIDES[self.number])
         return ((x - MEAN) / SCALE).to(memory_format=torch.channels_last)
 
 

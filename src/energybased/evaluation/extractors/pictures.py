@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from energybased.errors import require
 
@@ -13,6 +14,11 @@ def colour(x: Tensor) -> Tensor:
     good = x.ndim == 4 and x.shape[1] in (1, 3)
     require(good, f"features are those of pictures (n, 1 or 3, height, width), got {tuple(x.shape)}")
     return x.clamp(0, 1).expand(-1, 3, -1, -1)
+
+
+def stretched(x: Tensor, side: int) -> Tensor:
+    """Pictures x `(n, channels, height, width)` scaled to `(n, channels, side, side)`, bicubic, antialiased, in [0, 1]."""
+    return interpolate(x, (side, side), mode="bicubic", antialias=True).clamp(0, 1)
 
 
 def resize_2015(x: Tensor, side: int) -> Tensor:
