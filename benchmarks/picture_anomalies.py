@@ -29,12 +29,12 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.neighbors import LocalOutlierFactor, NearestNeighbors
 from sklearn.svm import OneClassSVM
 from torch import Tensor
-from torch.nn.functional import interpolate
+from torch.nn.functional import interpolate, normalize
 
 from energybased.data import load_data
 from energybased.data.folder import read_folder
 from energybased.detectors.normal_pictures import fit_pictures
-from energybased.detectors.picture_detector import normalised
+from energybased.detectors.picture_features import PictureFeatures
 from energybased.energies.patches import Patches
 from energybased.evaluation.extractors.lite import GRID, load_lite
 
@@ -121,23 +121,24 @@ def pasted(x: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
 
 def ours(train: Seen, test: Seen, rng: torch.Generator) -> dict[str, Any]:
     """The scores of `PictureDetector`, those of its two parts alone, and the energies of patches `(n, 196)`."""
-    folds, _ = fit_pictures(*unit(train), rng)
+    normal, asked = unit(train), unit(test)
+    folds, _ = fit_pictures(normal.whole, normal.patches, rng)
     found: dict[str, list[Tensor]] = {"PictureDetector": [], "its whole alone": [], "its parts alone": [], "places": []}
     for part in torch.arange(len(test.whole)).split(CHUNK):
-        whole, patches = unit(test.rows(part))
-        rows = torch.cat([whole, patches.double().flatten(1)], 1)
+        seen, rows = asked.select(part), asked.select(part).rows()
         terms: Any = [energy.terms for energy in folds.own]  # type: ignore[attr-defined]
         found["PictureDetector"].append(folds.energies(rows).mean(0))
         for i, name in enumerate(("its whole alone", "its parts alone")):
             found[name].append(torch.stack([own[i](rows) for own in terms]).mean(0))
-        local = [own[1].energy.terms[0].places(patches.double()) for own in terms]
+        local = [own[1].energy.terms[0].places(seen.patches.double()) for own in terms]
         found["places"].append(torch.stack(local).mean(0))
     return {name: torch.cat(parts) for name, parts in found.items()}
 
 
-def unit(part: Seen) -> tuple[Tensor, Tensor]:
-    whole, patches = normalised(part.whole, part.patches.float())
-    return whole.double(), patches.half()
+def unit(part: Seen) -> PictureFeatures:
+    """As `PictureFeatures.of` has them, of unit length."""
+    patches = normalize(part.patches.float(), dim=2).half()
+    return PictureFeatures(normalize(part.whole, dim=1).double(), patches, (1, 1))
 
 
 def memory(train: Seen, test: Seen, rng: torch.Generator) -> Tensor:

@@ -31,9 +31,8 @@ def judged(detector: Detector, rows: Any, own: bool) -> tuple[Any, Any, Any]:
     least = 1 / (1 + sum(map(len, detector.folds_.references)))
     needed = math.ceil(least * len(labels) / RATE)
     if detector.contamination_ == "auto" and detector.novelty_ and needed > 1 and not labels.any():
-        tell(
-            [f"p-values are at least {least:.2g}: fewer than {needed} anomalies are not found without --contamination"]
-        )
+        few = f"fewer than {needed} anomalies are not found without --contamination"
+        tell([f"p-values are at least {least:.2g}: {few}"])
     if not own:
         changed, column = detector.drift(rows)
         if changed < DRIFT:

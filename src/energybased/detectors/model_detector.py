@@ -53,7 +53,7 @@ class ModelDetector(Detector):
 
     @property
     def shows_entries(self) -> bool:
-        """Whether the model tells which entries are odd: a latent one does, and an energy that has learned noisy data."""
+        """Whether the model tells which entries are odd: a latent one does, and an energy that has learned noise."""
         return hasattr(self.model, "reconstruct") or getattr(self.model, "noise", 0) > 0
 
     def map(self, X: Any) -> Array:

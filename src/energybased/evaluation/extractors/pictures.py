@@ -17,7 +17,7 @@ def colour(x: Tensor) -> Tensor:
 
 
 def stretched(x: Tensor, side: int) -> Tensor:
-    """Pictures x `(n, channels, height, width)` scaled to `(n, channels, side, side)`, bicubic, antialiased, in [0, 1]."""
+    """Pictures x `(n, channels, height, width)` scaled to `(n, channels, side, side)`, bicubic, in [0, 1]."""
     return interpolate(x, (side, side), mode="bicubic", antialias=True).clamp(0, 1)
 
 
