@@ -187,6 +187,7 @@ def write(cells: list[dict[str, Any]]) -> None:
             more: dict[str, Any] = {"tables": tables}
             if metric == "below":
                 more["exact"] = {name: exact([by_name[name] for by_name in whole.values()]) for name in names}
+                more["references"] = {name: min(by[name]["rows"][0] for by in whole.values()) for name in names}
             for i, (seed, by_name) in enumerate(whole.items()):
                 seconds = sum(cell["seconds"] for cell in by_name.values()) if metric == "auroc" else 0.0
                 mean = float(np.mean([own[i] for own in values.values()]))
