@@ -24,7 +24,8 @@ from energybased.runs.evaluate import subject_of, timed
 from energybased.runs.load import run_of
 
 METRICS = ("fd", "accuracy", "confidence", "fd_lite0", "ood_sets")
-DRAWN = ("fd", "confident", "class_entropy", "class_asked", "fd_lite0")  # values of samples
+FOLDER = ("kd_lite0", "accuracy")  # of a folder: there is no judge, and too few pictures for a Fréchet distance
+DRAWN = ("fd", "confident", "class_entropy", "class_asked", "fd_lite0", "kd_lite0")  # values of samples
 SLOW, SCORED = ("ood_sets",), 1000  # metrics that take this many random test pictures
 
 
@@ -42,14 +43,15 @@ def main(path: Annotated[Positional[Path], tyro.conf.arg(name="RUN")], /, name: 
     seconds = spent(run)
     fields = {"data": subject.data.name, "system": recipe, "metric": "minutes", "split": "test"}
     found.add(seconds / 60, "CPU time of the training, with that of the run it began at", seconds, **fields)
-    for metric in METRICS:
+    metrics = FOLDER if subject.judge is None else METRICS
+    for metric in metrics:
         for row in timed(metric, subject.part(SCORED) if metric in SLOW else subject):
             fields = {"data": row.data, "system": row.system, "metric": row.metric, "split": row.split}
             drawn = row.metric in DRAWN and row.system == recipe
             protocol = f"{row.protocol}; guidance {now.guidance:g}" if drawn else row.protocol  # type: ignore[attr-defined]
             found.add(row.value, protocol, row.seconds, **fields)
         found.write()
-        if metric == "fd" and model.classes:
+        if metric == metrics[0] and model.classes:
             test, classes = subject.data.test.some(2000), model.classes
             rows = [(test.y == label).nonzero()[:10, 0] for label in range(classes)]
             held = subject.data.values(test, torch.stack(rows, 1).flatten())
