@@ -59,6 +59,7 @@ class PictureDetector(Detector):
     """
 
     SIDE = SIDES[0]  # pixels to which pictures are scaled
+    shows_entries = True  # it tells which places are odd
 
     def __init__(
         self,
@@ -70,8 +71,6 @@ class PictureDetector(Detector):
         self.novelty = novelty
         self.contamination = contamination
         self.random_state = random_state
-
-    shows_entries = True  # which places are odd can be told
 
     def features(self, X: Any) -> PictureFeatures:
         """What the detector sees of pictures X. Each of its methods takes it in their place, which saves time."""
@@ -86,10 +85,7 @@ class PictureDetector(Detector):
         for part in torch.arange(len(x)).split(CHUNK):
             patches = x.select(part).patches.double()
             with torch.no_grad():
-                folds = [
-                    cast(Patches, local.terms[0]).places(patches) - local.references.median()
-                    for local in self._locals()
-                ]
+                folds = [cast(Patches, own.terms[0]).places(patches) - own.references.median() for own in self._parts()]
             found.append(torch.stack(folds).mean(0))
         return torch.cat(found).view(-1, GRID, GRID).numpy()
 
@@ -123,23 +119,17 @@ class PictureDetector(Detector):
         require(isinstance(found, PictureDetector), f"{path} is a detector of tables: EnergyDetector.load reads it")
         return cast(PictureDetector, found)
 
-    @staticmethod
-    def _above(local: Surprisal, patches: Tensor) -> Tensor:
-        return cast(Patches, local.terms[0]).places(patches) - local.references.median()
-
-    def _locals(self) -> list[Surprisal]:
+    def _parts(self) -> list[Surprisal]:
         """The surprisals of the patches of the folds."""
         return [cast(Surprisal, cast(Through, cast(Largest, own).terms[1]).energy) for own in self.folds_.own]
 
     def _read(self, X: Any, reset: bool) -> PictureFeatures:
         if isinstance(X, PictureFeatures):
             return X
-        pictures = Pictures.of(X, self.SIDE)
-        if reset:
-            require(len(pictures) >= FEWEST, f"a fit needs at least {FEWEST} pictures, got {len(pictures)}")
-        return PictureFeatures.of(pictures, load_lite(0))
+        return PictureFeatures.of(Pictures.of(X, self.SIDE), load_lite(0))
 
     def _learn(self, x: PictureFeatures, generator: Generator) -> tuple[Folds, Tensor]:
+        require(len(x) >= FEWEST, f"a fit needs at least {FEWEST} pictures, got {len(x)}")
         kept = torch.ones(len(x), dtype=torch.bool) if self.novelty else trimmed(x.whole, generator)
         normal = x.select(kept)
         folds, scores = fit_pictures(normal.whole, normal.patches, generator)
