@@ -1,7 +1,7 @@
 """Compositions of the classes of a model: `python benchmarks/compositions.py MODEL` writes results/compositions.json.
 
-For each of ten pairs of classes, 20 samples each of three energies: the mixture E(x | a) | E(x | b), the mean
-(E(x | a) + E(x | b)) / 2, and the contrast 2 E(x | a) - E(x | b). MODEL is a run over levels of noise, or the name of a
+For each of ten pairs of classes, 20 samples each of two energies: the mixture E(x | a) | E(x | b), and the contrast
+2 E(x | a) - E(x | b). MODEL is a run over levels of noise, or the name of a
 model that comes with the package. The judge names each sample.
 """
 
@@ -23,7 +23,6 @@ from energybased.data.pictures import grid, save_png
 EACH, SHOWN = 20, 8  # samples of a pair, and those that are drawn
 OPERATIONS: dict[str, Callable[[Any, int, int], Any]] = {
     "mixture": lambda e, a, b: e.given(a) | e.given(b),
-    "mean": lambda e, a, b: 0.5 * e.given(a) + 0.5 * e.given(b),
     "contrast": lambda e, a, b: 2.0 * e.given(a) - e.given(b),
 }
 

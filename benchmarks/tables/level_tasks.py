@@ -22,6 +22,7 @@ def of_tasks(recipe: str) -> Iterator[Line]:
     rows = Rows.read(f"{recipe}-tasks")
     yield from unconditional(recipe, rows)
     yield from restored(recipe, rows.all(split="test"))
+    yield from composed(recipe)
     yield from attacked(recipe)
     yield from likelihood(recipe, rows)
 
@@ -50,6 +51,19 @@ def restored(recipe: str, rows: Rows) -> Iterator[Line]:
         beside = f"{words} ({', '.join(f'{name} {told(row)}' for name, row in others.items())})" if others else words
         whole = f"; untouched {told(found['untouched'])}" if "untouched" in found else ""
         yield goal(beside, f"{told(found[recipe])}{whole}, {examples(found[recipe])} pictures")
+
+
+def composed(recipe: str) -> Iterator[Line]:
+    """What the judge takes samples of composed classes for."""
+    rows = Rows.read("compositions").all(system=recipe)
+    for variant, formula in (("mixture", "the mixture of E(x, a) and E(x, b)"), ("contrast", "2 E(x, a) − E(x, b)")):
+        found = {metric: rows.find(metric=metric, variant=variant) for metric in ("either", "first", "rarer")}
+        either, first, rarer = found.values()
+        if either is None or first is None or rarer is None:
+            continue
+        told = f"{percent(either)}, the rarer one {percent(rarer)}" if variant == "mixture" else percent(first)
+        named = "a or b" if variant == "mixture" else "a"
+        yield goal(f"samples of {formula}, 10 pairs of classes: the judge names {named}", told)
 
 
 def examples(row: Row) -> str:
