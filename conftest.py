@@ -1,9 +1,16 @@
-"""Tests run on one thread: small tensors gain nothing from more, and bits stay comparable."""
+"""Tests run on one thread: small tensors gain nothing from more, and bits stay comparable.
 
+So do the processes that they start, and scikit-learn: threads of several workers wait for each other.
+"""
+
+import os
 from importlib.util import find_spec
 
 import pytest
-import torch
+
+os.environ["OMP_NUM_THREADS"] = "1"  # before torch and scikit-learn are imported
+
+import torch  # noqa: E402
 
 torch.set_num_threads(1)
 

@@ -54,6 +54,7 @@ def main(path: Annotated[Positional[Path], tyro.conf.arg(name="RUN")], /, name: 
         if metric == metrics[0] and model.classes:
             test, classes = subject.data.test.some(2000), model.classes
             rows = [(test.y == label).nonzero()[:10, 0] for label in range(classes)]
+            rows = [own[: min(map(len, rows))] for own in rows]
             held = subject.data.values(test, torch.stack(rows, 1).flatten())
             save_png(beside(sheet(subject.samples[:100], classes), sheet(held, classes)), RESULTS / f"{name}-fd.png")
 

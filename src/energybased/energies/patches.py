@@ -20,6 +20,7 @@ class Patches(Energy):
         points: features of patches of normal pictures, `(n, d)`.
         k: number of nearest patches.
 
+    >>> import torch
     >>> energy = Patches(torch.tensor([[0.0], [1.0], [5.0]]), k=1)
     >>> energy(torch.tensor([[[3.0], [3.0], [1.5]]])).exp()
     tensor([1.2599])

@@ -22,12 +22,12 @@ from energybased.evaluation.subject import Subject
 
 @dataclass(frozen=True)
 class KernelDistance(InFeatures):
-    """The kernel distances (KID) of samples, the best mixture and the floor to the test split, with their errors."""
+    """The kernel distances (KID) of samples, the baselines and the floor to the test split, with their errors."""
 
     def measure(self, subject: Subject) -> Iterator[Row]:
         metric, name = f"kd{suffix(self.extractor)}", extractor_of(subject, self.extractor).name
         test = features_of(subject, self.extractor, TEST)
-        for system in (*systems(subject), FLOOR):
+        for system in (*systems(subject), "Gaussian", FLOOR):
             rows = features_of(subject, self.extractor, system)
             found = kernel_distance(rows, test)
             protocol = f"kd@{len(rows)}({name}, {len(test)} test examples): {described(subject, system)}"
