@@ -10,7 +10,7 @@ import pytest
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch and scikit-learn are imported
 
-import torch  # noqa: E402
+import torch
 
 torch.set_num_threads(1)
 
