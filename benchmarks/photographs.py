@@ -26,6 +26,7 @@ from energybased.runs.load import run_of
 METRICS = ("fd", "accuracy", "confidence", "fd_lite0", "ood_sets")
 FOLDER = ("kd_lite0", "accuracy")  # of a folder: there is no judge, and too few pictures for a Fréchet distance
 DRAWN = ("fd", "confident", "class_entropy", "class_asked", "fd_lite0", "kd_lite0")  # values of samples
+PIXELS = 320  # of a row of pictures
 SLOW, SCORED = ("ood_sets",), 1000  # metrics that take this many random test pictures
 
 
@@ -53,10 +54,14 @@ def main(path: Annotated[Positional[Path], tyro.conf.arg(name="RUN")], /, name: 
         found.write()
         if metric == metrics[0] and model.classes:
             test, classes = subject.data.test.some(2000), model.classes
-            rows = [(test.y == label).nonzero()[:10, 0] for label in range(classes)]
+            columns = min(10, PIXELS // model.spec.event[-1])
+            rows = [(test.y == label).nonzero()[:columns, 0] for label in range(classes)]
             rows = [own[: min(map(len, rows))] for own in rows]
             held = subject.data.values(test, torch.stack(rows, 1).flatten())
-            save_png(beside(sheet(subject.samples[:100], classes), sheet(held, classes)), RESULTS / f"{name}-fd.png")
+            save_png(
+                beside(sheet(subject.samples[: columns * classes], classes), sheet(held, classes)),
+                RESULTS / f"{name}-fd.png",
+            )
 
 
 if __name__ == "__main__":

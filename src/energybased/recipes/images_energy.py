@@ -15,8 +15,8 @@ def images_energy(**changes: Any) -> NoiseConditionalRecipe:
 
     If the folder has subfolders, these are the classes. The network sees squares of 4x4 pixels as channels, so an
     update costs about what one of `cifar10-energy` does. At 32x32, --network.patch 2 costs the same and sees finer
-    detail. Sides must be multiples of 4 times the patch. It has not been measured, and nothing of its sampling was
-    chosen.
+    detail. Sides must be multiples of 4 times the patch. Nothing of its sampling was chosen. What it reaches on 1,200
+    textures is in results/images-energy.json.
     """
     recipe = replace(
         cifar10_energy(),
