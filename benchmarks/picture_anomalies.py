@@ -175,8 +175,9 @@ def main(
             "textures": lambda rng: textures(textures_at, rng, False),
             "pasted": lambda rng: textures(textures_at, rng, True),
         }
+    command = f"python benchmarks/picture_anomalies.py{' --textures-at FOLDER' if textures_at else ''}"
     for name in (name for name in cases if name in made):
-        found = Measured("picture_anomalies", [seed])
+        found = Measured("picture_anomalies", [seed], command)
         for case in made[name](torch.Generator().manual_seed(seed)):
             rng, began = torch.Generator().manual_seed(seed), time.monotonic()
             scores = ours(case.train, case.test, rng)
