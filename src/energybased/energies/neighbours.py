@@ -10,7 +10,7 @@ from energybased.errors import require
 
 CELLS = 2**20  # distances that are held at once
 MORE = 16  # points beside the nearest whose exact distances are computed: float32 confuses those of close points
-GROUP = 16  # points of which the nearest is compared first
+LARGEST = 16  # columns of a group
 FLOOR = 1e-3  # smallest mean distance, so that identical points have a finite energy
 
 
@@ -71,7 +71,8 @@ class Neighbours(Energy):
     def _mean(self, x: Tensor, compared: Tensor) -> Tensor:
         """The energies of x `(batch, d)`, by the exact distances of a few more points than are asked for."""
         count = min(self.k + MORE, len(self.points) - 1)
-        near = self.points[lowest(compared, count)]
+        chosen = lowest(compared, count)
+        near = self.points.index_select(0, chosen.flatten()).view(*chosen.shape, -1)
         squared = (x[:, None] - near).square().sum(2)
         nearest = squared.topk(self.k, 1, largest=False, sorted=False).values
         return nearest.sqrt().mean(1).clamp_min(FLOOR).log()
@@ -83,19 +84,20 @@ class Neighbours(Energy):
 def lowest(x: Tensor, count: int) -> Tensor:
     """Where the `count` lowest of each row of x `(batch, n)` are, in any order, `(batch, count)`.
 
-    Columns form groups of 16. The lowest entries lie in the groups whose lowest entries are the lowest, so only these
-    are searched, which takes half of the time of `topk`.
+    Columns form groups. The lowest entries lie in the groups whose lowest entries are the lowest, so only these are
+    searched, which takes half of the time of `topk`. Groups have sqrt(n / count) columns, at most 16.
 
     >>> lowest(torch.arange(200.0).flip(0)[None], 2).sort().values
     tensor([[198, 199]])
     """
     batch, n = x.shape
-    groups = n // GROUP
-    if groups < count:
+    size = min(LARGEST, int((n / count) ** 0.5))
+    if size < 2:
         return x.topk(count, 1, largest=False, sorted=False).indices
-    grouped = x[:, : groups * GROUP].unflatten(1, (GROUP, groups))
+    groups = n // size
+    grouped = x[:, : groups * size].unflatten(1, (size, groups))
     chosen = grouped.amin(1).topk(count, 1, largest=False, sorted=False).indices
-    columns = (chosen[:, :, None] + groups * torch.arange(GROUP, device=x.device)).flatten(1)
-    rest = torch.arange(groups * GROUP, n, device=x.device).expand(batch, -1)  # columns without a group
+    columns = (chosen[:, :, None] + groups * torch.arange(size, device=x.device)).flatten(1)
+    rest = torch.arange(groups * size, n, device=x.device).expand(batch, -1)  # columns without a group
     columns = torch.cat([columns, rest], 1)
     return columns.gather(1, x.gather(1, columns).topk(count, 1, largest=False, sorted=False).indices)
