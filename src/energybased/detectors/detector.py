@@ -142,10 +142,13 @@ class Detector(BaseEstimator, ABC):  # type: ignore[misc]
         return np.asarray(self.predict(X, return_confidence=True)[1])
 
     def predict_with_rejection(self, X: Any, T: int = 32) -> Array:
-        """Labels of rows X, `(n,)`, and -2 where the confidence is at most 1 - 2 exp(-T) (Perini & Davis 2023)."""
+        """Labels of rows X, `(n,)`, and -2 where |2 c - 1| is at most 1 - 2 exp(-T) (Perini & Davis 2023).
+
+        c is the confidence. A larger T rejects more rows.
+        """
         require(T >= 1, f"T must be at least 1, got {T}")
         labels, confidence = self.predict(X, return_confidence=True)
-        return np.where(confidence <= 1 - 2 * np.exp(-T), -2, labels)
+        return np.where(2 * np.abs(confidence - 0.5) <= 1 - 2 * np.exp(-T), -2, labels)
 
     def drift(self, X: Any) -> tuple[float, str]:
         """The p-value of the hypothesis that the normal rows of X come from where the training rows do, and a column.
